@@ -1,0 +1,151 @@
+"""Settings: frozen, typed, checked; a key that is not known is an error.
+
+A recipe is a TOML file of the same keys; ``--set section.key=value`` overrides one of them.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from penchant.errors import ConfigError
+
+S = TypeVar("S", bound="Settings")
+Weight = Annotated[float, Field(ge=0, le=64)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and a misspelled key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CleaningSettings(Settings):
+    """What cleaning does with what it finds; each rule is counted and reported.
+
+    repeats       the same (user, item, behavior, time): "keep" them, or "merge" into one
+    junk_dates    events outside [earliest, latest], where time is a clock: "drop", "unset" (the
+                  event stays, its time does not) or "keep"
+    bots          users whose number of events is a robust outlier: "drop" or "keep"
+    bot_sigma     how far out, in robust standard deviations of log(events)
+    unknown_items events of items that the items file lacks: "keep" (they join the catalogue) or
+                  "drop"
+    missing_*     "drop" the row or "fill" it with the value named by fill_*
+    bad_values    NaN, infinite or unreadable values: "unset" or "drop"
+    min_user_events, min_item_events   iterated k-core; 0 asks for none
+    """
+
+    repeats: Literal["keep", "merge"] = "keep"
+    junk_dates: Literal["drop", "unset", "keep"] = "drop"
+    earliest: str = "1990-01-01"
+    latest: str = "now"
+    bots: Literal["drop", "keep"] = "drop"
+    bot_sigma: Annotated[float, Field(gt=0)] = 6.0
+    unknown_items: Literal["keep", "drop"] = "keep"
+    missing_behavior: Literal["drop", "fill"] = "fill"
+    fill_behavior: str = "event"
+    missing_domain: Literal["drop", "fill"] = "fill"
+    fill_domain: str = "default"
+    missing_time: Literal["drop", "keep"] = "keep"
+    bad_values: Literal["unset", "drop"] = "unset"
+    min_user_events: Annotated[int, Field(ge=0)] = 0
+    min_item_events: Annotated[int, Field(ge=0)] = 0
+
+
+class TransitionSettings(Settings):
+    """The closed-form expert.
+
+    decay       weight lost for each position of age, in (0, 1]; 1 where time is no order
+    window      how many past (or future) positions a row sees
+    reverse     weight of the rows that see a target's future; 0 leaves them out
+    ridge       added to the diagonal
+    candidates  predictors kept for each target item
+    neighbors   of each item in a content kernel
+    alpha       weight of each content kernel, in units of the mean diagonal of G
+    history     weight of a behaviour in histories (default: its strength)
+    targets     weight of a behaviour's events as targets (default: its strength)
+    """
+
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.8
+    window: Annotated[int, Field(ge=1, le=64)] = 20
+    reverse: Annotated[float, Field(ge=0, le=1)] = 0.5
+    ridge: Annotated[float, Field(gt=0, le=1e9)] = 50.0
+    candidates: Annotated[int, Field(ge=1, le=2000)] = 200
+    neighbors: Annotated[int, Field(ge=1, le=1000)] = 200
+    alpha: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = {"tags": 2.0}
+    history: dict[str, Weight] = {}
+    targets: dict[str, Weight] = {}
+
+
+class SearchSettings(Settings):
+    """The bounded search on validation events: how many settings, on how many users."""
+
+    budget: Annotated[int, Field(ge=1, le=16)] = 12
+    users: Annotated[int, Field(ge=1)] = 5000
+
+
+class Recipe(Settings):
+    """Everything that a fit can be told.
+
+    target      the behaviour to predict (default: the dataset's)
+    attributes  the users' columns that may enter as tokens; none unless named here
+    repeats     whether items already seen may be recommended again
+    search      the bounded search; budget 1 takes ``transition`` as it stands
+    """
+
+    target: str | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    attributes: tuple[str, ...] = ()
+    repeats: bool = False
+    cleaning: CleaningSettings = CleaningSettings()
+    transition: TransitionSettings = TransitionSettings()
+    search: SearchSettings = SearchSettings()
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, overrides: list[str] | None = None) -> "Recipe":
+        """Read a recipe file, then apply ``section.key=value`` overrides.
+
+        >>> Recipe.load(overrides=["transition.decay=0.7", "seed=3"]).transition.decay
+        0.7
+        """
+        data: dict[str, Any] = {}
+        if path is not None:
+            try:
+                data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            except OSError as error:
+                raise ConfigError(f"expected a recipe file at {path}: {error.strerror}") from error
+            except tomllib.TOMLDecodeError as error:
+                raise ConfigError(f"{path} is not TOML: {error}; mend that line") from error
+        for override in overrides or []:
+            _assign(data, override)
+        return parse(cls, data, str(path) if path else "the recipe")
+
+
+def parse(kind: type[S], data: dict[str, Any], where: str) -> S:
+    """Validate a mapping as settings; ConfigError names the keys that are wrong."""
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}, received {e['input']!r}"
+            for e in error.errors()
+        ]
+        known = ", ".join(kind.model_fields)
+        raise ConfigError(f"{where}: {'; '.join(lines)}. Known keys: {known}") from error
+
+
+def _assign(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"expected --set key=value, received {override!r}")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = key.split(".")
+    for part in path:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {override}: {part} is a value, not a section")
+    data[last] = value

@@ -1,0 +1,254 @@
+"""Events, catalogue and users as arrays: what every model, split and metric reads.
+
+Identifiers are strings outside, kept byte for byte, and dense int64 rows inside. A row's number
+is the rank of its identifier in byte order, so that a tie broken by row is broken by identifier.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.errors import DataError, unknown
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+TimeKind = Literal["clock", "order", "none"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Sorted, unique identifiers and their rows.
+
+    >>> Vocabulary.of(["7", "007", "b"]).ids
+    ('007', '7', 'b')
+    >>> Vocabulary.of(["7", "007"]).rows(["7", "9"]).tolist()
+    [1, -1]
+    """
+
+    ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> Self:
+        return cls(tuple(sorted(set(ids))))
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.ids)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.index
+
+    def rows(self, ids: Iterable[str]) -> Ints:
+        """Rows of identifiers, int64; -1 for those that are not known."""
+        index = self.index
+        return np.fromiter((index.get(name, -1) for name in ids), np.int64)
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """One kind of event: its strength (weight among positives) and its polarity.
+
+    A negative behaviour (dislike, hide, return) is a token of its own and a filter, never a
+    negative count.
+    """
+
+    name: str
+    strength: float = 1.0
+    polarity: Literal[1, -1] = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 64:
+            raise DataError(
+                f"behavior {self.name!r}: expected a strength from 0 to 64, received "
+                f"{self.strength}; rescale the strengths so that the largest is 1"
+            )
+
+
+@dataclass(frozen=True)
+class Events:
+    """E events as arrays, ordered by user, then time, then row of the source.
+
+    ``item`` is -1 for an event about a token (a query term, a topic, a creator), ``token`` is -1
+    for an event about an item. ``time`` is int64 UTC milliseconds (or the position, where time is
+    an order; 0 where there is none). ``value`` is NaN where absent. ``row`` is the source row.
+    """
+
+    user: Ints
+    item: Ints
+    token: Ints
+    behavior: Ints
+    domain: Ints
+    time: Ints
+    value: Floats
+    row: Ints
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Events":
+        """The events at an index, a mask or a slice, in that order."""
+        return Events(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def sorted(self) -> "Events":
+        """Ordered by user, time, source row; stable, so equal keys keep their order."""
+        return self.take(np.lexsort((self.row, self.time, self.user)))
+
+    def __add__(self, other: "Events") -> "Events":
+        return Events(
+            **{
+                f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)])
+                for f in fields(self)
+            }
+        )
+
+    def indptr(self, users: int) -> Ints:
+        """Offsets of each user's events, (users + 1,)."""
+        return np.searchsorted(self.user, np.arange(users + 1)).astype(np.int64)
+
+    def histories(self, users: Ints) -> "Histories":
+        """The events of some users (repeats allowed), one history for each."""
+        start = np.searchsorted(self.user, users, "left")
+        length = np.searchsorted(self.user, users, "right") - start
+        indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        index = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], length)
+        return Histories(users, indptr, self.take(index))
+
+    @staticmethod
+    def empty() -> "Events":
+        none = np.zeros(0, np.int64)
+        return Events(none, none, none, none, none, none, np.zeros(0), none)
+
+
+@dataclass(frozen=True)
+class Histories:
+    """B histories: ``events[indptr[b]:indptr[b + 1]]`` is that of ``users[b]``, oldest first.
+
+    ``users[b]`` is -1 for a history that belongs to no known user.
+    """
+
+    users: Ints
+    indptr: Ints
+    events: Events
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def lengths(self) -> Ints:
+        return np.diff(self.indptr)
+
+    @property
+    def owner(self) -> Ints:
+        """The history's number for each event, (E,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def take(self, index: Ints | slice) -> "Histories":
+        """Some of the histories, in that order."""
+        index = np.arange(len(self))[index]
+        length = self.lengths[index]
+        indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        events = np.arange(indptr[-1]) + np.repeat(self.indptr[index] - indptr[:-1], length)
+        return Histories(self.users[index], indptr, self.events.take(events))
+
+    def keep(self, mask: NDArray[np.bool_]) -> "Histories":
+        """The same histories with only the events of a mask over their events."""
+        kept = np.concatenate([[0], np.cumsum(mask)])[self.indptr].astype(np.int64)
+        return Histories(self.users, kept, self.events.take(mask))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be recommended and what an event can be about.
+
+    items    identifiers of the N items
+    tokens   identifiers of what an event can be about besides items ("query:red", "topic:jazz")
+    domain   row in ``domains`` of each item, (N,); -1 where unknown
+    titles   (N,) of str or None
+    tags     (N,) of tuples of str
+    columns  further item columns, name -> (N,) object array; None where missing
+    """
+
+    items: Vocabulary
+    behaviors: tuple[Behavior, ...]
+    domains: tuple[str, ...]
+    domain: Ints
+    tokens: Vocabulary = Vocabulary(())
+    titles: tuple[str | None, ...] = ()
+    tags: tuple[tuple[str, ...], ...] = ()
+    columns: dict[str, NDArray[np.object_]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def behavior(self, name: str) -> int:
+        """Row of a behaviour by name; ConfigError lists the known ones."""
+        names = [behavior.name for behavior in self.behaviors]
+        if name not in names:
+            raise unknown("behavior", name, names)
+        return names.index(name)
+
+    def domain_row(self, name: str) -> int:
+        """Row of a domain by name; ConfigError lists the known ones."""
+        if name not in self.domains:
+            raise unknown("domain", name, self.domains)
+        return self.domains.index(name)
+
+    def title(self, item: int) -> str | None:
+        return self.titles[item] if self.titles else None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A catalogue, users and their events.
+
+    ``held_out`` holds the test events of protocol "given" (test.parquet), else None. ``notes``
+    are the things inferred on loading, in words. ``attributes`` are the users' columns,
+    name -> (U,) object array.
+    """
+
+    name: str
+    catalogue: Catalogue
+    users: Vocabulary
+    events: Events
+    time: TimeKind
+    target: str
+    protocol: str = "leave-one-out"
+    held_out: Events | None = None
+    attributes: dict[str, NDArray[np.object_]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def with_events(self, events: Events) -> "Dataset":
+        return replace(self, events=events)
+
+    def history(self, user: str) -> Histories:
+        """One user's history; empty, with user row -1, where the user is unknown."""
+        return self.events.histories(self.users.rows([user]))
+
+
+def blocks(total: int, size: int) -> Iterator[slice]:
+    """Slices that cover ``total`` in blocks of at most ``size``."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def behaviors_of(names: Sequence[str], declared: dict[str, dict[str, float]]) -> list[Behavior]:
+    """Behaviours by name, with their declared strength and polarity.
+
+    Undeclared names among the usual negative ones are negative.
+    """
+    negative = {"dislike", "hide", "return", "unfollow", "block", "report", "skip"}
+    result = []
+    for name in sorted(set(names) | set(declared)):
+        given = declared.get(name, {})
+        polarity = int(given.get("polarity", -1 if name in negative else 1))
+        if polarity not in (1, -1):
+            raise DataError(f"behavior {name!r}: expected polarity 1 or -1, received {polarity}")
+        result.append(Behavior(name, float(given.get("strength", 1.0)), 1 if polarity == 1 else -1))
+    return result

@@ -1,0 +1,52 @@
+"""The exceptions of Penchant.
+
+Each message says what was expected, what was received and what to do.
+
+PenchantError
+├── DataError        the input: files, columns, values, identifiers
+│   └── StrictError  a finding of the cleaning report, under ``--strict``
+├── ConfigError      a recipe, a setting, a name that is not known
+├── ArtifactError    a saved run that is damaged, foreign or of another version
+└── MissingExtraError an optional dependency that is not installed
+"""
+
+from collections.abc import Iterable
+
+
+class PenchantError(Exception):
+    """Base of every error that Penchant raises on purpose."""
+
+
+class DataError(PenchantError, ValueError):
+    """The input is not what was expected."""
+
+
+class StrictError(DataError):
+    """Cleaning found something, and ``--strict`` makes each finding an error."""
+
+
+class ConfigError(PenchantError, ValueError):
+    """A setting or a name is not known, or a value lies outside its range."""
+
+
+class ArtifactError(PenchantError):
+    """A saved run cannot be trusted or read."""
+
+
+class MissingExtraError(PenchantError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is needed here and is not installed; install it with: "
+            f"pip install 'penchant[{extra}]'"
+        )
+
+
+def unknown(kind: str, received: str, known: Iterable[str]) -> ConfigError:
+    """An error for a name that is not among the known ones.
+
+    >>> str(unknown("behavior", "veiw", ["view", "buy"]))
+    "unknown behavior 'veiw': expected one of buy, view"
+    """
+    return ConfigError(f"unknown {kind} {received!r}: expected one of {', '.join(sorted(known))}")

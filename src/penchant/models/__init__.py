@@ -1,0 +1,1 @@
+"""The experts and the baselines, behind one protocol."""

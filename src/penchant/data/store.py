@@ -1,0 +1,232 @@
+"""DATA directories: written by ``ingest`` or from columns, read as a ``Dataset``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from penchant.config import CleaningSettings, parse
+from penchant.data.cleaning import clean
+from penchant.data.database import (
+    Columns,
+    Connection,
+    connect,
+    exists,
+    listing,
+    literal,
+    register,
+    types,
+    write_parquet,
+)
+from penchant.data.dataset import Behavior, Dataset, TimeKind
+from penchant.data.directory import TABLES, DatasetSettings, write_directory
+from penchant.data.mapping import KNOWN, DataMapping, read_toml
+from penchant.data.report import CleaningReport
+from penchant.data.sources import read_sources
+from penchant.data.tables import TEXT, assemble, name_columns
+from penchant.errors import DataError
+
+__all__ = ["from_columns", "ingest", "load", "write", "write_parquet"]
+
+
+def ingest(
+    events_path: str | Path,
+    out: str | Path,
+    items: str | Path | None = None,
+    users: str | Path | None = None,
+    relations: str | Path | None = None,
+    mapping: str | Path | DataMapping | None = None,
+    settings: CleaningSettings | None = None,
+    strict: bool = False,
+    encoding: str | None = None,
+) -> CleaningReport:
+    """Read raw files, clean them and write a DATA directory.
+
+    ``events_path`` is a file, or a folder in which the mapping's tables name their files. Raises
+    DataError where the input cannot be read, and StrictError, before anything is written, where
+    ``strict`` is set and a rule found something.
+    """
+    if mapping is None or isinstance(mapping, str | Path):
+        mapping = DataMapping() if mapping is None else DataMapping.load(mapping)
+    given = {"items": items, "users": users, "relations": relations}
+    database = connect()
+    path = Path(events_path)
+    sources = read_sources(
+        database,
+        path,
+        {table: Path(file) for table, file in given.items() if file is not None},
+        mapping,
+        encoding=encoding,
+    )
+    report = clean(database, sources, settings or CleaningSettings(), strict)
+    if not report.rows_out:
+        raise DataError(
+            f"{path}: expected events to remain after cleaning, received none of "
+            f"{report.rows_in} rows: {'; '.join(map(str, report.findings))}"
+        )
+    kept = [n for n in KNOWN["events"] if n not in ("timestamp", "value", "session", "event_id")]
+    used = sources.columns["events"]
+    columns = [n for n in kept if n in (*TEXT[:2], "behavior", "domain") or n in used]
+    query = f"select {listing(columns)}, time as timestamp"
+    query += "".join(f", {name}" for name in ("value", "session", "event_id") if name in used)
+    queries = {"events": f"{query} from events order by row"}
+    for table in ("items", "users", "relations"):
+        if exists(database, table):
+            names = [name for name in types(database, table) if name != "row"]
+            queries[table] = f"select {listing(names)} from {table} order by row"
+    kind = sources.time.kind
+    dataset = DatasetSettings(
+        name=mapping.name or Path(out).resolve().name,
+        time=kind,
+        unit="ms" if kind == "clock" else None,
+        protocol=mapping.protocol,
+        target=mapping.target,
+        behaviors=mapping.behaviors,
+    )
+    write_directory(database, Path(out), queries, dataset)
+    return report
+
+
+def write(
+    directory: str | Path,
+    events: Columns,
+    *,
+    items: Columns | None = None,
+    users: Columns | None = None,
+    relations: Columns | None = None,
+    test: Columns | None = None,
+    name: str | None = None,
+    time: TimeKind | None = None,
+    target: str | None = None,
+    protocol: str | None = None,
+    behaviors: Sequence[Behavior] = (),
+) -> Path:
+    """Write columns as a DATA directory; timestamps keep their unit, which ``load`` detects."""
+    database = connect()
+    queries = {}
+    for table, columns in zip(TABLES, (events, items, users, relations, test), strict=True):
+        if columns is not None:
+            register(database, table, columns)
+            queries[table] = f"select {listing(columns)} from {table} order by row"
+    declared = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
+    found = {
+        "name": name or Path(directory).resolve().name,
+        "time": time,
+        "target": target,
+        "protocol": protocol,
+        "behaviors": declared,
+    }
+    settings = parse(DatasetSettings, found, "write")
+    return write_directory(database, Path(directory), queries, settings)
+
+
+def load(path: str | Path) -> Dataset:
+    """Read a DATA directory; what dataset.toml leaves open is inferred and noted.
+
+    A missing time sorts first, as the oldest. Raises DataError where files, columns or cells are
+    missing, and ConfigError where dataset.toml says something that is not known.
+    """
+    folder = Path(path)
+    if not (folder / "events.parquet").is_file():
+        raise DataError(
+            f"expected a DATA directory with events.parquet at {folder}, received "
+            f"{'a directory without it' if folder.is_dir() else 'no directory'}; penchant ingest "
+            "makes one from raw files"
+        )
+    settings, notes = DatasetSettings(), []
+    described = folder / "dataset.toml"
+    if described.is_file():
+        settings = parse(DatasetSettings, read_toml(described, "dataset.toml"), str(described))
+    else:
+        notes.append("no dataset.toml: time, target and protocol are inferred")
+    database = connect()
+    for table in TABLES:
+        file = folder / f"{table}.parquet"
+        if file.is_file() and table != "relations":
+            _scan(database, table, file)
+    return assemble(database, settings.name or folder.resolve().name, settings, notes, str(folder))
+
+
+def from_columns(
+    user: Sequence[Any],
+    item: Sequence[Any],
+    behavior: Sequence[str] | str | None = None,
+    timestamp: Sequence[Any] | None = None,
+    value: Sequence[float | None] | None = None,
+    domain: Sequence[str] | str | None = None,
+    *,
+    items: Columns | None = None,
+    users: Columns | None = None,
+    time: TimeKind | None = None,
+    target: str | None = None,
+    protocol: str | None = None,
+    behaviors: Sequence[Behavior] = (),
+    name: str = "in memory",
+) -> Dataset:
+    """A dataset from columns in memory, checked as strictly as files are.
+
+    ``behavior`` and ``domain`` may be one text for all rows. Timestamps are in s, ms, us, ns, ISO
+    text or datetimes; None is a missing one.
+
+    Raises DataError naming row and column: for a wrong length, a missing identifier, a NaN time.
+
+    >>> data = from_columns(["u", "u"], ["b", "a"], timestamp=[1700000050, 1700000000])
+    >>> [data.catalogue.items.ids[i] for i in data.events.item]
+    ['a', 'b']
+    """
+    columns: dict[str, Any] = {"user": user, "item": item}
+    for key, given in (("behavior", behavior), ("domain", domain)):
+        if given is not None:
+            columns[key] = [given] * len(user) if isinstance(given, str) else given
+    if timestamp is not None:
+        columns["timestamp"] = timestamp
+    if value is not None:
+        columns["value"] = value
+    for key, cells in columns.items():
+        _check_cells(key, cells)
+    database = connect()
+    register(database, "events source", columns)
+    name_columns(database, "events", '"events source"', "events")
+    for table, further in (("items", items), ("users", users)):
+        if further is not None:
+            register(database, f"{table} source", further)
+            name_columns(database, table, f'"{table} source"', table)
+    declared = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
+    said = {"time": time, "target": target, "protocol": protocol, "behaviors": declared}
+    settings = parse(DatasetSettings, said, "from_columns")
+    return assemble(database, name, settings, [], name)
+
+
+def _check_cells(column: str, cells: Any) -> None:
+    identifiers = column not in ("timestamp", "value")
+    expected = "text or a whole number" if identifiers else "a time or None"
+    if isinstance(cells, np.ndarray) and (cells.ndim != 1 or cells.dtype.kind in "iubMUT"):
+        return
+    if column == "value":
+        expected = "a finite number, NaN or None"
+    for row, cell in enumerate(cells):
+        number = isinstance(cell, float | np.floating)
+        bad = (
+            (number or cell is None or cell == "")
+            if identifiers
+            else (number and (np.isinf(cell) or (np.isnan(cell) and column == "timestamp")))
+            or (column == "value" and isinstance(cell, str))
+        )
+        if bad:
+            raise DataError(
+                f"row {row} of column {column!r}: expected {expected}, received {cell!r}; "
+                "correct or remove the row"
+            )
+
+
+def _scan(database: Connection, table: str, file: Path) -> None:
+    source = (
+        "(select file_row_number as row, * exclude (file_row_number) "
+        f"from read_parquet({literal(str(file))}, file_row_number = true, binary_as_string = true))"
+    )
+    try:
+        name_columns(database, table, source, str(file))
+    except duckdb.Error as error:
+        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error

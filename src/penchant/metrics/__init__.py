@@ -1,0 +1,68 @@
+"""Metrics: array functions, one value per user; their means and intervals.
+
+Letters: B cases (users), T truth items of all cases, N items, k length of a list. Several truths
+per case come as CSR: ``truth[indptr[b]:indptr[b + 1]]`` are those of case b, and each function
+of ranks takes the same ``indptr``. A case without any truth has no value: NaN, and the interval
+functions leave it out.
+
+    ranks, list_ranks       from scores or lists to the rank of each truth item
+    recall ... auc          from those ranks, one value per case
+    accuracy, coverage ...  pairs of items, whole lists
+    brier, ece ...          probabilities
+    bootstrap, paired       means with their interval
+"""
+
+from penchant.metrics.calibration import brier, brier_skill, ece, log_loss
+from penchant.metrics.interval import Interval, bootstrap, paired
+from penchant.metrics.lists import (
+    accuracy,
+    coverage,
+    exposure,
+    gini,
+    intra_list_distance,
+    novelty,
+    unseen,
+)
+from penchant.metrics.ranking import (
+    AT_K,
+    auc,
+    average_precision,
+    distinct,
+    hit_rate,
+    list_ranks,
+    mrr,
+    ndcg,
+    precision,
+    ranks,
+    recall,
+    recall_min,
+)
+
+__all__ = [
+    "AT_K",
+    "Interval",
+    "accuracy",
+    "auc",
+    "average_precision",
+    "bootstrap",
+    "brier",
+    "brier_skill",
+    "coverage",
+    "distinct",
+    "ece",
+    "exposure",
+    "gini",
+    "hit_rate",
+    "intra_list_distance",
+    "list_ranks",
+    "log_loss",
+    "mrr",
+    "ndcg",
+    "novelty",
+    "paired",
+    "precision",
+    "ranks",
+    "recall",
+    "recall_min",
+    "unseen",
+]

@@ -1,0 +1,137 @@
+"""Content: what items are, as unit rows whose inner products are exact, and who is near whom."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from penchant.data.dataset import Ints, Vocabulary, blocks
+
+_BLOCK_CELLS = 1 << 21
+_GRID = 2.0**11
+_IDF_STEPS = 4  # the idf is rounded to 1/4, so that one more item seldom moves every similarity
+
+
+@dataclass(frozen=True)
+class Content:
+    """One modality of the catalogue.
+
+    rows  unit rows F on the grid of 2^-11, (N, D) sparse or dense float32; zero where missing
+    near  inner products with each item's nearest others, (N, N) sparse float32, symmetric,
+          diagonal 0: it proposes candidates; the regression reads the products themselves
+    """
+
+    rows: sparse.csr_array | NDArray[np.float32]
+    near: sparse.csr_array
+
+    @classmethod
+    def of(cls, rows: sparse.csr_array | NDArray[np.float64], neighbors: int) -> "Content":
+        exact = unit_rows(rows)
+        return cls(exact, nearest(exact, neighbors))
+
+    def products(self, items: Ints) -> NDArray[np.float32]:
+        """F F' among some items, dense; the same bits whichever other items are asked for."""
+        some = self.rows[items]
+        return sparse_or_dense(some @ some.T)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which items have this modality, (N,)."""
+        return np.asarray(abs(self.rows).sum(axis=1) > 0).ravel()
+
+
+Contents = Mapping[str, Content]
+
+
+def tag_rows(tags: Sequence[Sequence[str]]) -> sparse.csr_array:
+    """Multi-hot tags weighted by idf, (N, number of tags) float64.
+
+    idf = log2(N / items with the tag), rounded to 1/4; an item without tags is a row of zeros.
+
+    >>> tag_rows([["a"], ["a", "b"], ["c"], []]).toarray().tolist()[1]
+    [1.0, 2.0, 0.0]
+    """
+    sets = [sorted(set(of_item)) for of_item in tags]
+    vocabulary = Vocabulary.of(tag for of_item in sets for tag in of_item)
+    column = vocabulary.rows(tag for of_item in sets for tag in of_item)
+    row = np.repeat(np.arange(len(sets)), [len(of_item) for of_item in sets])
+    shape = len(sets), len(vocabulary)
+    holders = np.maximum(np.bincount(column, minlength=shape[1]), 1)
+    idf = np.rint(np.log2(max(shape[0], 1) / holders) * _IDF_STEPS) / _IDF_STEPS
+    return sparse.coo_array((idf[column], (row, column)), shape=shape).tocsr()
+
+
+def unit_rows(
+    matrix: sparse.csr_array | NDArray[np.float64],
+) -> sparse.csr_array | NDArray[np.float32]:
+    """Each row divided by its Euclidean length and rounded to 2^-11, float32.
+
+    On that grid a float32 sum of products of unit rows is exact, so it has the same bits in any
+    order and any block.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.60009765625, 0.7998046875], [0.0, 0.0]]
+    """
+    if sparse.issparse(matrix):
+        length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+        scaled = sparse.csr_array(matrix.multiply(1 / np.where(length > 0, length, 1)[:, None]))
+        scaled.data = np.rint(scaled.data * _GRID) / _GRID
+        scaled.eliminate_zeros()
+        scaled.sort_indices()
+        return scaled.astype(np.float32)
+    length = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.asarray(
+        np.rint(matrix / np.where(length > 0, length, 1) * _GRID) / _GRID, dtype=np.float32
+    )
+
+
+def nearest(F: sparse.csr_array | NDArray[np.float32], neighbors: int) -> sparse.csr_array:
+    """Inner products of unit rows, of each item's nearest others only; symmetric, diagonal 0.
+
+    F is (N, D). A pair stays where either item is among the other's ``neighbors`` nearest with a
+    positive product; ties go to the lower row. Exact search in blocks, so memory does not grow
+    with N squared.
+    """
+    N = F.shape[0]
+    transposed = F.T.tocsr() if sparse.issparse(F) else F.T
+
+    def near(block: slice) -> sparse.csr_array:
+        dense = sparse_or_dense(F[block] @ transposed)
+        dense[np.arange(dense.shape[0]), np.arange(N)[block]] = 0
+        row, column = top_per_row(dense, neighbors)
+        return sparse.coo_array((dense[row, column], (row, column)), shape=dense.shape).tocsr()
+
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        parts = list(pool.map(near, blocks(N, max(1, _BLOCK_CELLS // max(N, 1)))))
+    one_way = sparse.vstack(parts, format="csr") if parts else sparse.csr_array((N, N))
+    both = one_way.maximum(one_way.T).tocsr()
+    both.sort_indices()
+    return both
+
+
+def sparse_or_dense(product: sparse.csr_array | NDArray[np.float32]) -> NDArray[np.float32]:
+    """A dense array of either."""
+    return np.asarray(product.toarray() if sparse.issparse(product) else product)
+
+
+def top_per_row(scores: NDArray[np.float32], count: int) -> tuple[Ints, Ints]:
+    """Rows and columns of the ``count`` largest positive cells of each row; ties to the left.
+
+    >>> top_per_row(np.array([[1.0, 3.0, 1.0, 0.0]], np.float32), 2)[1].tolist()
+    [0, 1]
+    """
+    if count >= scores.shape[1]:
+        row, column = np.nonzero(scores > 0)
+        return row, column
+    least = np.maximum(np.partition(scores, -count, axis=1)[:, -count, None], 0)
+    keep = scores > least
+    room = count - np.count_nonzero(keep, axis=1)
+    for row in np.flatnonzero((room > 0) & (least[:, 0] > 0)):
+        keep[row, np.flatnonzero(scores[row] == least[row])[: room[row]]] = True
+    row, column = np.nonzero(keep)
+    return row, column

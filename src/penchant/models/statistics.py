@@ -1,0 +1,276 @@
+"""Exact additive sums of histories and their next events, for the transition expert.
+
+Each target event gives a row (x, y): x holds the decayed weights of the events before it, or, for
+a reverse row, of those after it. The sums are G = sum v x x' (P x P) and C = sum v x y' (P x N).
+Weights are rounded to a grid and summed as integers, so addition is associative: any partition,
+order, update or deletion gives the same bits.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from penchant.config import TransitionSettings
+from penchant.data.dataset import Catalogue, Events, Ints, TimeKind
+from penchant.errors import DataError
+
+WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
+TARGET_BITS = 6  # weights of a target are multiples of 2^-6
+G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
+C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
+_EXACT = 2.0**53  # float64 holds every integer up to here
+_BLOCK = 1 << 16  # events in one block of pairs
+
+
+@dataclass(frozen=True)
+class Predictors:
+    """What can stand in a history: N items, T tokens, and each item under a negative behaviour.
+
+    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behaviour.
+    """
+
+    items: int
+    tokens: int
+    negative: tuple[int, ...]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "Predictors":
+        negative = tuple(i for i, b in enumerate(catalogue.behaviors) if b.polarity < 0)
+        return cls(len(catalogue.items), len(catalogue.tokens), negative)
+
+    def __len__(self) -> int:
+        return self.items * (1 + len(self.negative)) + self.tokens
+
+    def rows(self, events: Events) -> Ints:
+        """Predictor row of each event, (E,)."""
+        rows = np.where(events.item >= 0, events.item, self.items + events.token)
+        for place, behavior in enumerate(self.negative):
+            hit = (events.behavior == behavior) & (events.item >= 0)
+            rows[hit] += self.items * (1 + place) + self.tokens
+        return rows
+
+    def targets(self, events: Events) -> NDArray[np.bool_]:
+        """Which events can be a target: about an item, and not negative."""
+        return (events.item >= 0) & ~np.isin(events.behavior, self.negative)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """G (P x P, the upper triangle) and C (P x N) as sparse int64 in units of 2^-30 and 2^-18.
+
+    ``a + b`` and ``a - b`` are exact; cells that reach zero are dropped, so equal sums have equal
+    bits however they were reached.
+    """
+
+    G: sparse.csr_array
+    C: sparse.csr_array
+
+    @classmethod
+    def zero(cls, predictors: int, items: int) -> "Statistics":
+        return cls(
+            sparse.csr_array((predictors, predictors), dtype=np.int64),
+            sparse.csr_array((predictors, items), dtype=np.int64),
+        )
+
+    def __add__(self, other: "Statistics") -> "Statistics":
+        return Statistics(_canonical(self.G + other.G), _canonical(self.C + other.C))
+
+    def __sub__(self, other: "Statistics") -> "Statistics":
+        return Statistics(_canonical(self.G - other.G), _canonical(self.C - other.C))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Statistics) and all(
+            a.shape == b.shape
+            and np.array_equal(a.indptr, b.indptr)
+            and np.array_equal(a.indices, b.indices)
+            and np.array_equal(a.data, b.data)
+            for a, b in ((self.G, other.G), (self.C, other.C))
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and the content is large
+
+    def gram(self) -> sparse.csr_array:
+        """G whole (both triangles), float64, in units of one event."""
+        upper = self.G.astype(np.float64) * G_UNIT
+        return (upper + sparse.triu(upper, 1, format="csr").T).tocsr()
+
+    def cross(self) -> sparse.csr_array:
+        """C, float64, in units of one event."""
+        return self.C.astype(np.float64) * C_UNIT
+
+    def reindex(self, rows: Ints, predictors: int, items: int) -> "Statistics":
+        """The same sums over a larger catalogue: predictor p moves to row ``rows[p]``.
+
+        The first N entries of ``rows`` move the items. ``rows`` may reorder.
+        """
+        G, C = self.G.tocoo(), self.C.tocoo()
+        left, right = rows[G.row], rows[G.col]
+        upper = np.minimum(left, right), np.maximum(left, right)
+        return Statistics(
+            _coo(G.data, *upper, (predictors, predictors)),
+            _coo(C.data, rows[C.row], rows[C.col], (predictors, items)),
+        )
+
+
+def statistics(
+    events: Events,
+    catalogue: Catalogue,
+    settings: TransitionSettings,
+    time: TimeKind,
+    target: str | None = None,
+) -> Statistics:
+    """Sum the forward and reverse rows of all histories in ``events`` (whole users, sorted).
+
+    ``target`` names the one behaviour whose events are targets; None takes the weights of
+    ``settings.targets`` (default: each behaviour's strength).
+
+    Raises DataError where a weight would leave the exact range.
+    """
+    predictors = Predictors.of(catalogue)
+    weight = grid(catalogue, settings.history, WEIGHT_BITS)[events.behavior]
+    value = target_weights(catalogue, settings, target)[events.behavior]
+    value[~predictors.targets(events)] = 0
+    p = predictors.rows(events)
+    shape = len(predictors), predictors.items
+    if time == "none":
+        return _sets(events.user, p, weight, value, shape)
+    ages = settings.decay ** np.arange(settings.window)
+    levels, level = np.unique(weight, return_inverse=True)
+
+    def summed(scale: float, order: slice) -> Statistics:
+        table = np.rint(scale * levels[:, None] * ages).astype(np.int64)
+        columns = (events.user, p, events.item, level, value)
+        return _rows(*(column[order] for column in columns), table=table, shape=shape)
+
+    if not settings.reverse:
+        return summed(1.0, slice(None))
+    backwards = slice(None, None, -1)  # a reverse row is a forward row of the history read backwards
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.map(summed, (1.0, settings.reverse), (slice(None), backwards))
+        return sum(both, Statistics.zero(*shape))
+
+
+def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
+    """Weight of each behaviour in units of 2^-bits, (A,); unknown names are an error."""
+    for name in weights:
+        catalogue.behavior(name)
+    real = [weights.get(b.name, b.strength) for b in catalogue.behaviors]
+    return np.rint(np.array(real) * 2**bits).astype(np.int64)
+
+
+def target_weights(catalogue: Catalogue, settings: TransitionSettings, target: str | None) -> Ints:
+    """Weight of each behaviour's events as targets in units of 2^-6, (A,)."""
+    weights = grid(catalogue, settings.targets, TARGET_BITS)
+    if target is not None:
+        weights[np.arange(len(weights)) != catalogue.behavior(target)] = 0
+    return weights
+
+
+def _rows(
+    user: Ints, p: Ints, item: Ints, level: Ints, value: Ints, table: Ints, shape: tuple[int, int]
+) -> Statistics:
+    """Sums of the rows of ordered histories.
+
+    table[l, a - 1] is the weight of an event of level l at age a. With e the later event of a
+    pair and e - g the earlier one, the pair meets in the rows of the targets at e + a, so G gains
+    sum_a value[e + a] table[level[e], a] table[level[e - g], a + g] for each gap g: one product
+    of a (block x ages) with an (ages x gaps) matrix for each level, exact in float64.
+    """
+    window = table.shape[1]
+    if float(table.max(initial=0)) ** 2 * float(value.max(initial=0)) * window >= _EXACT:
+        raise DataError(
+            "expected behaviour weights whose sums are exact; received weights of up to "
+            f"{table.max() / 2**WEIGHT_BITS:g} in histories and "
+            f"{value.max() / 2**TARGET_BITS:g} as targets; scale them down"
+        )
+    gaps = np.zeros((len(table), window, window))
+    for g in range(window):
+        gaps[:, : window - g, g] = table[:, g:]
+    G, C = Accumulator((shape[0], shape[0])), Accumulator(shape)
+    small = p.astype(np.int32), item.astype(np.int32)
+    starts = np.flatnonzero(np.diff(user, prepend=user[:1] - 1))
+    first = np.repeat(starts, np.diff(starts, append=len(user)))
+    last = np.repeat(np.append(starts[1:], len(user)), np.diff(starts, append=len(user)))
+    for start in range(0, len(user), _BLOCK):
+        e = np.arange(start, min(start + _BLOCK, len(user)))[:, None]
+        later = e + 1 + np.arange(window)
+        inside = later < last[e]
+        later = np.where(inside, later, 0)
+        ahead = np.where(inside, value[later], 0)  # (block, ages)
+        reach = ahead * table[level[e[:, 0]]]
+        C.add(np.broadcast_to(small[0][e], later.shape), small[1][later], reach)
+        earlier = e - np.arange(window)
+        inside = earlier >= first[e]
+        earlier = np.where(inside, earlier, 0)
+        met = np.zeros(later.shape)
+        for place, weights in enumerate(gaps):
+            of_level = inside & (level[earlier] == place) if len(gaps) > 1 else inside
+            met = np.where(of_level, reach.astype(np.float64) @ weights, met)
+        left, right = small[0][earlier], np.broadcast_to(small[0][e], earlier.shape)
+        met[:, 1:] *= 1 + (left == right)[:, 1:]  # x_p^2 holds a pair of equal events twice
+        G.add(np.minimum(left, right), np.maximum(left, right), met.astype(np.int64))
+    return Statistics(G.total(), C.total())
+
+
+def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]) -> Statistics:
+    """Sums where a history is a set: x is all of a user's events, each row leaves its own out.
+
+    A user is one row of G, and a target is regressed on the other items (EASE, Steck 2019).
+    """
+    users, owner = np.unique(user, return_inverse=True)
+    size = len(users), shape[0]
+    X = _coo(weight, owner, p, size)
+    Y = _coo(value, owner, p, size)[:, : shape[1]]
+    one = np.int64(1 << TARGET_BITS)
+    G = sparse.triu((X.T @ X) * one, format="csr")
+    C = (X.T @ Y).tocoo()
+    off = C.row != C.col
+    return Statistics(_canonical(G), _coo(C.data[off], C.row[off], C.col[off], shape))
+
+
+class Accumulator:
+    """An exact sum of (row, column, integer) triples into a sparse int64 matrix."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.parts: list[sparse.csr_array] = []
+        self.mass = 0.0
+
+    def add(self, row: Ints, column: Ints, amount: Ints) -> None:
+        """Add triples; amounts are >= 0 and those of 0 are left out."""
+        self.mass += float(amount.sum(dtype=np.float64))
+        if self.mass >= 2.0**62:
+            raise DataError(
+                "expected sums below 2^62 units, received more; sum the events in parts (their "
+                "statistics add), or scale the behaviours' weights down"
+            )
+        some = amount > 0
+        self.parts.append(_coo(amount[some], row[some], column[some], self.shape))
+
+    def total(self) -> sparse.csr_array:
+        return _canonical(tree_sum(self.parts, self.shape))
+
+
+def tree_sum(parts: Sequence[sparse.csr_array], shape: tuple[int, int]) -> sparse.csr_array:
+    """Sum of sparse matrices, two by two, so that each is added a logarithmic number of times."""
+    level = list(parts) or [sparse.csr_array(shape, dtype=np.int64)]
+    while len(level) > 1:
+        level = [a if b is None else a + b for a, b in zip(level[::2], [*level[1::2], None])]
+    return level[0]
+
+
+def _coo(data: Ints, row: Ints, column: Ints, shape: tuple[int, int]) -> sparse.csr_array:
+    return _canonical(sparse.coo_array((data, (row, column)), shape=shape).tocsr())
+
+
+def _canonical(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Sorted, without repeats and zeros, int64: one form for one content."""
+    matrix = sparse.csr_array(matrix)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix

@@ -60,18 +60,18 @@ class TransitionSettings(Settings):
     window      how many past (or future) positions a row sees
     reverse     weight of the rows that see a target's future; 0 leaves them out
     ridge       added to the diagonal
-    candidates  predictors kept for each target item
+    candidates  predictors kept for each target item; 0 is 500 for up to 5,000 items, else 200
     neighbors   of each item in a content kernel
-    alpha       weight of each content kernel, in units of the mean diagonal of G
+    alpha       weight of each content kernel; as the ridge, it is counted in events
     history     weight of a behaviour in histories (default: its strength)
     targets     weight of a behaviour's events as targets (default: its strength)
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     window: Annotated[int, Field(ge=1, le=64)] = 20
-    reverse: Annotated[float, Field(ge=0, le=1)] = 0.5
+    reverse: Annotated[float, Field(ge=0, le=1)] = 0.3
     ridge: Annotated[float, Field(gt=0, le=1e9)] = 50.0
-    candidates: Annotated[int, Field(ge=1, le=2000)] = 200
+    candidates: Annotated[int, Field(ge=0, le=2000)] = 0
     neighbors: Annotated[int, Field(ge=1, le=1000)] = 200
     alpha: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = {"tags": 2.0}
     history: dict[str, Weight] = {}
@@ -89,14 +89,12 @@ class Recipe(Settings):
     """Everything that a fit can be told.
 
     target      the behaviour to predict (default: the dataset's)
-    attributes  the users' columns that may enter as tokens; none unless named here
     repeats     whether items already seen may be recommended again
     search      the bounded search; budget 1 takes ``transition`` as it stands
     """
 
     target: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
-    attributes: tuple[str, ...] = ()
     repeats: bool = False
     cleaning: CleaningSettings = CleaningSettings()
     transition: TransitionSettings = TransitionSettings()

@@ -135,11 +135,11 @@ class Assembly:
         return Vocabulary(tuple(names.tolist()))
 
     def _rows(self, column: str, names: list[str]) -> None:
-        pairs = ", ".join(f"({literal(name)}, {row})" for row, name in enumerate(names))
-        self.database.execute(
-            f"create temp table {identifier(f'{column} rows')} as "
-            f"select * from (values {pairs}) as v(name, number)"
-        )
+        table = identifier(f"{column} rows")
+        self.database.execute(f"create temp table {table} (name varchar, number bigint)")
+        if names:
+            pairs = ", ".join(f"({literal(name)}, {row})" for row, name in enumerate(names))
+            self.database.execute(f"insert into {table} values {pairs}")
 
     def _domains(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Each item's domain: the catalogue's word, else that of its first event."""

@@ -31,7 +31,7 @@ class Sources:
 
 def read_sources(
     database: Connection,
-    events: Path,
+    events: Path | None,
     others: dict[str, Path],
     mapping: DataMapping,
     folder: Path | None = None,
@@ -43,10 +43,11 @@ def read_sources(
     milliseconds or positions, value as double, and the cells that were no time or no value), and
     ``items``, ``users``, ``relations`` where they are given. ``others`` are files by table name;
     ``folder`` is where the mapping's own file names and queries begin (default: that of
-    ``events``). Raises DataError where a file is missing, empty, or its columns are not known.
+    ``events``). Without ``events`` that table stands empty. Raises DataError where a file is missing, empty, or its columns are not known.
     """
-    home = events if events.is_dir() else events.parent
-    if not events.exists():
+    first = events or next(iter(others.values()))
+    home = first if first.is_dir() else first.parent
+    if events is not None and not events.exists():
         raise DataError(f"expected a file or a folder of events at {events}, received none")
     declared = {
         "events": mapping.events,
@@ -55,7 +56,9 @@ def read_sources(
         "relations": mapping.relations,
     }
     found = {table: settings for table, settings in declared.items() if settings is not None}
-    if not events.is_dir():
+    if events is None:
+        del found["events"]
+    elif not events.is_dir():
         found["events"] = found["events"].model_copy(
             update={"file": str(events.resolve()), "sql": None}
         )
@@ -70,7 +73,14 @@ def read_sources(
     columns: dict[str, list[str]] = {}
     raw: dict[str, Raw] = {}
     notes: list[str] = []
-    time: Times | None = None
+    time = Times(mapping.time or "none", None, "cast(null as bigint)", "false")
+    if events is None:
+        columns["events"] = []
+        ids = ", ".join(f"{identifier(name)} varchar" for name in IDS)
+        database.execute(
+            f"create table events (row bigint, {ids}, time bigint, bad_time varchar, "
+            "value double, bad_value varchar)"
+        )
     with TemporaryDirectory() as scratch:
         for table, settings in found.items():
             if encoding is not None and settings.encoding is None:
@@ -85,7 +95,6 @@ def read_sources(
             else:
                 _attributes(database, table, chosen, extra if settings.extra else [], settings)
             database.execute(f"drop table {identifier(f'raw {table}')}")
-    assert time is not None
     return Sources(mapping, time, columns, raw, notes)
 
 

@@ -20,19 +20,20 @@ from penchant.data.database import (
     types,
     write_parquet,
 )
-from penchant.data.dataset import Behavior, Dataset, TimeKind
+from penchant.data.dataset import Behavior, Dataset, Events, Ints, TimeKind
 from penchant.data.directory import TABLES, DatasetSettings, write_directory
-from penchant.data.mapping import KNOWN, DataMapping, read_toml
+from penchant.data.encode import TOKENS
+from penchant.data.mapping import KNOWN, BehaviorSettings, DataMapping, read_toml
 from penchant.data.report import CleaningReport
 from penchant.data.sources import read_sources
 from penchant.data.tables import TEXT, assemble, name_columns
 from penchant.errors import DataError
 
-__all__ = ["from_columns", "ingest", "load", "write", "write_parquet"]
+__all__ = ["from_columns", "ingest", "load", "save", "write", "write_parquet"]
 
 
 def ingest(
-    events_path: str | Path,
+    events_path: str | Path | None,
     out: str | Path,
     items: str | Path | None = None,
     users: str | Path | None = None,
@@ -44,7 +45,8 @@ def ingest(
 ) -> CleaningReport:
     """Read raw files, clean them and write a DATA directory.
 
-    ``events_path`` is a file, or a folder in which the mapping's tables name their files. Raises
+    ``events_path`` is a file, or a folder in which the mapping's tables name their files; None
+    where there are ``items`` alone, to update a run with. Raises
     DataError where the input cannot be read, and StrictError, before anything is written, where
     ``strict`` is set and a rule found something.
     """
@@ -52,7 +54,7 @@ def ingest(
         mapping = DataMapping() if mapping is None else DataMapping.load(mapping)
     given = {"items": items, "users": users, "relations": relations}
     database = connect()
-    path = Path(events_path)
+    path = None if events_path is None else Path(events_path)
     sources = read_sources(
         database,
         path,
@@ -61,7 +63,7 @@ def ingest(
         encoding=encoding,
     )
     report = clean(database, sources, settings or CleaningSettings(), strict)
-    if not report.rows_out:
+    if path is not None and not report.rows_out:
         raise DataError(
             f"{path}: expected events to remain after cleaning, received none of "
             f"{report.rows_in} rows: {'; '.join(map(str, report.findings))}"
@@ -120,6 +122,68 @@ def write(
     }
     settings = parse(DatasetSettings, found, "write")
     return write_directory(database, Path(directory), queries, settings)
+
+
+def save(dataset: Dataset, directory: str | Path) -> Path:
+    """Write a dataset as a DATA directory that ``load`` reads as the same dataset.
+
+    Source rows are numbered anew from 0, in their order.
+    """
+    database = connect()
+    catalogue, events = dataset.catalogue, dataset.events
+    named = {
+        "events": _named(dataset, events),
+        "items": {
+            "item": catalogue.items.ids,
+            "domain": [catalogue.domains[d] if d >= 0 else None for d in catalogue.domain],
+            **({"title": catalogue.titles} if catalogue.titles else {}),
+            **({"tags": catalogue.tags} if catalogue.tags else {}),
+            **catalogue.columns,
+        },
+        "users": {"user": dataset.users.ids, **dataset.attributes},
+    }
+    if dataset.held_out is not None:
+        named["test"] = _named(dataset, dataset.held_out)
+    queries = {}
+    for table, columns in named.items():
+        register(database, table, columns)
+        queries[table] = f"select {listing(columns)} from {table} order by row"
+    settings = DatasetSettings(
+        name=dataset.name,
+        time=dataset.time,
+        unit="ms" if dataset.time == "clock" else None,
+        target=dataset.target,
+        protocol=dataset.protocol,
+        behaviors={
+            b.name: BehaviorSettings(strength=b.strength, polarity=b.polarity)
+            for b in catalogue.behaviors
+        },
+    )
+    return write_directory(database, Path(directory), queries, settings)
+
+
+def _named(dataset: Dataset, events: Events) -> dict[str, Any]:
+    """Columns of events with their identifiers, in order of the source's rows."""
+    catalogue = dataset.catalogue
+    events = events.take(np.argsort(events.row, kind="stable"))
+    about = _names(catalogue.tokens.ids, events.token)
+    columns: dict[str, Any] = {
+        "user": _names(dataset.users.ids, events.user),
+        "item": _names(catalogue.items.ids, events.item),
+        "behavior": _names([b.name for b in catalogue.behaviors], events.behavior),
+        "domain": _names(catalogue.domains, events.domain),
+        "timestamp": events.time,
+        "value": events.value,
+    }
+    for column, prefix in TOKENS.items():
+        mine = [t[len(prefix) :] if t and t.startswith(prefix) else None for t in about]
+        if any(mine):
+            columns[column] = mine
+    return columns
+
+
+def _names(names: Sequence[str], rows: Ints) -> list[str | None]:
+    return [names[row] if row >= 0 else None for row in rows]
 
 
 def load(path: str | Path) -> Dataset:

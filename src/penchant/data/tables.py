@@ -57,7 +57,8 @@ def assemble(
             if count := one(database, f"select count(*) from {part} where {empty}"):
                 database.execute(f"update {part} set {column} = {literal(filling)} where {empty}")
                 notes.append(f"{part}: {count} rows without {column} have {filling!r}")
-    if not one(database, "select count(*) from events"):
+    declared = settings.time is not None and settings.target is not None
+    if not declared and not one(database, "select count(*) from events"):
         raise DataError(f"{where}: expected at least one event, received none")
     place = f"{where}, column 'timestamp'"
     unit: Any = settings.unit

@@ -1,24 +1,63 @@
-"""What every recommender does, whatever it is made of."""
+"""What every recommender does, whatever it is made of, and how one of a family is made."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Histories
+from penchant.config import Settings
+from penchant.data.dataset import Dataset, Histories
 
 Scores = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
 
 
 @runtime_checkable
 class Recommender(Protocol):
-    """Scores every item for a batch of histories.
+    """Scores every item for a batch of histories. Immutable once made."""
 
-    A model is fitted by a function of its own module; from then on it is immutable.
+    @property
+    def name(self) -> str:
+        """The name of its family."""
+        ...
+
+    @property
+    def settings(self) -> Any:
+        """The settings that it was fitted with."""
+        ...
+
+    def score(self, histories: Histories) -> Scores:
+        """Scores of all items, (B, N) float64, finite; -inf for an item without any score.
+
+        A history's own events are scored like any item: who evaluates or lists leaves them out.
+        The scores of a history depend on nothing but that history.
+        """
+        ...
+
+    def arrays(self) -> Arrays:
+        """All that was learned, by name; ``Family.restore`` makes the same recommender of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of recommender: what can be set, what a search tries, how one is fitted.
+
+    settings  the type of its settings
+    space     for each setting that the bounded search may change, the ladder of its values in
+              order; the search begins at the defaults and climbs one setting at a time, in the
+              order given here
+    fitter    (dataset, seed) -> (settings -> recommender): fits on ``dataset.events``; what does
+              not depend on the settings is done once
+    restore   (arrays, dataset, settings) -> the recommender that gave those arrays
+    cheap     settings that hold during the search alone, to make each trial cost less
     """
 
     name: str
-
-    def score(self, histories: Histories) -> Scores:
-        """Scores of all items, (B, N) float64, finite; -inf for an item without any score."""
-        ...
+    settings: type[Settings]
+    space: Mapping[str, tuple[Any, ...]]
+    fitter: Callable[[Dataset, int], Callable[[Any], Recommender]]
+    restore: Callable[[Arrays, Dataset, Any], Recommender]
+    cheap: Mapping[str, Any] = field(default_factory=dict)

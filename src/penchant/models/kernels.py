@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from penchant.data.dataset import Ints, Vocabulary, blocks
+
+Rows = Any  # a sparse.csr_array, whose package has no types, or NDArray[np.float32]
 
 _BLOCK_CELLS = 1 << 21
 _GRID = 2.0**11
@@ -26,11 +29,11 @@ class Content:
           diagonal 0: it proposes candidates; the regression reads the products themselves
     """
 
-    rows: sparse.csr_array | NDArray[np.float32]
+    rows: Rows
     near: sparse.csr_array
 
     @classmethod
-    def of(cls, rows: sparse.csr_array | NDArray[np.float64], neighbors: int) -> "Content":
+    def of(cls, rows: Rows, neighbors: int) -> "Content":
         exact = unit_rows(rows)
         return cls(exact, nearest(exact, neighbors))
 
@@ -38,6 +41,17 @@ class Content:
         """F F' among some items, dense; the same bits whichever other items are asked for."""
         some = self.rows[items]
         return sparse_or_dense(some @ some.T)
+
+    def against(self, items: Ints) -> NDArray[np.float32]:
+        """F F' of some items with all, dense (len(items), N)."""
+        return sparse_or_dense(self.rows[items] @ self.rows.T)
+
+    def moved(self, rows: Ints, items: int) -> "Content":
+        """The same content in a larger catalogue: item i moves to row ``rows[i]``."""
+        place = sparse.csr_array(
+            (np.ones(len(rows), np.float32), (rows, np.arange(len(rows)))), (items, len(rows))
+        )
+        return Content(place @ self.rows, place @ self.near @ place.T)
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -67,8 +81,8 @@ def tag_rows(tags: Sequence[Sequence[str]]) -> sparse.csr_array:
 
 
 def unit_rows(
-    matrix: sparse.csr_array | NDArray[np.float64],
-) -> sparse.csr_array | NDArray[np.float32]:
+    matrix: Rows,
+) -> Rows:
     """Each row divided by its Euclidean length and rounded to 2^-11, float32.
 
     On that grid a float32 sum of products of unit rows is exact, so it has the same bits in any
@@ -90,7 +104,7 @@ def unit_rows(
     )
 
 
-def nearest(F: sparse.csr_array | NDArray[np.float32], neighbors: int) -> sparse.csr_array:
+def nearest(F: Rows, neighbors: int) -> sparse.csr_array:
     """Inner products of unit rows, of each item's nearest others only; symmetric, diagonal 0.
 
     F is (N, D). A pair stays where either item is among the other's ``neighbors`` nearest with a
@@ -100,38 +114,46 @@ def nearest(F: sparse.csr_array | NDArray[np.float32], neighbors: int) -> sparse
     N = F.shape[0]
     transposed = F.T.tocsr() if sparse.issparse(F) else F.T
 
-    def near(block: slice) -> sparse.csr_array:
-        dense = sparse_or_dense(F[block] @ transposed)
-        dense[np.arange(dense.shape[0]), np.arange(N)[block]] = 0
-        row, column = top_per_row(dense, neighbors)
-        return sparse.coo_array((dense[row, column], (row, column)), shape=dense.shape).tocsr()
+    def near(block: slice) -> list[tuple[Ints, NDArray[np.float32]]]:
+        product = sparse.csr_array(F[block] @ transposed)
+        product.sort_indices()
+        found = []
+        for row, item in enumerate(range(N)[block]):
+            mine = slice(*product.indptr[row : row + 2])
+            column, value = product.indices[mine], product.data[mine]
+            kept = strongest(np.where(column == item, 0, value), neighbors)
+            found.append((column[kept].astype(np.int64), value[kept]))
+        return found
 
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = list(pool.map(near, blocks(N, max(1, _BLOCK_CELLS // max(N, 1)))))
-    one_way = sparse.vstack(parts, format="csr") if parts else sparse.csr_array((N, N))
+        sizes = blocks(N, max(1, _BLOCK_CELLS // max(N, 1)))
+        rows = [row for part in pool.map(near, sizes) for row in part]
+    indptr = np.concatenate([[0], np.cumsum([len(column) for column, _ in rows])])
+    data = np.concatenate([np.zeros(0, np.float32), *(value for _, value in rows)])
+    indices = np.concatenate([np.zeros(0, np.int64), *(column for column, _ in rows)])
+    one_way = sparse.csr_array((data, indices, indptr), (N, N))
     both = one_way.maximum(one_way.T).tocsr()
     both.sort_indices()
     return both
 
 
-def sparse_or_dense(product: sparse.csr_array | NDArray[np.float32]) -> NDArray[np.float32]:
+def sparse_or_dense(product: Rows) -> NDArray[np.float32]:
     """A dense array of either."""
     return np.asarray(product.toarray() if sparse.issparse(product) else product)
 
 
-def top_per_row(scores: NDArray[np.float32], count: int) -> tuple[Ints, Ints]:
-    """Rows and columns of the ``count`` largest positive cells of each row; ties to the left.
+def strongest(strength: NDArray[np.floating], count: int) -> Ints:
+    """Places of the ``count`` largest positive values, ascending; ties go to the lower place.
 
-    >>> top_per_row(np.array([[1.0, 3.0, 1.0, 0.0]], np.float32), 2)[1].tolist()
+    >>> strongest(np.array([1.0, 3.0, 1.0, 0.0]), 2).tolist()
     [0, 1]
     """
-    if count >= scores.shape[1]:
-        row, column = np.nonzero(scores > 0)
-        return row, column
-    least = np.maximum(np.partition(scores, -count, axis=1)[:, -count, None], 0)
-    keep = scores > least
-    room = count - np.count_nonzero(keep, axis=1)
-    for row in np.flatnonzero((room > 0) & (least[:, 0] > 0)):
-        keep[row, np.flatnonzero(scores[row] == least[row])[: room[row]]] = True
-    row, column = np.nonzero(keep)
-    return row, column
+    positive: Ints = np.flatnonzero(strength > 0)
+    if len(positive) <= count:
+        return positive
+    strength = strength[positive]
+    least = np.partition(strength, -count)[-count]
+    keep = strength > least
+    keep[np.flatnonzero(strength == least)[: count - np.count_nonzero(keep)]] = True
+    found: Ints = positive[keep]
+    return found

@@ -9,6 +9,7 @@ order, update or deletion gives the same bits.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
 _EXACT = 2.0**53  # float64 holds every integer up to here
 _BLOCK = 1 << 16  # events in one block of pairs
+_DENSE = 1 << 24  # cells of a dense accumulator
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Predictors:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Sums:
     """G (P x P, the upper triangle) and C (P x N) as sparse int64 in units of 2^-30 and 2^-18.
 
     ``a + b`` and ``a - b`` are exact; cells that reach zero are dropped, so equal sums have equal
@@ -70,20 +72,20 @@ class Statistics:
     C: sparse.csr_array
 
     @classmethod
-    def zero(cls, predictors: int, items: int) -> "Statistics":
+    def zero(cls, predictors: int, items: int) -> "Sums":
         return cls(
             sparse.csr_array((predictors, predictors), dtype=np.int64),
             sparse.csr_array((predictors, items), dtype=np.int64),
         )
 
-    def __add__(self, other: "Statistics") -> "Statistics":
-        return Statistics(_canonical(self.G + other.G), _canonical(self.C + other.C))
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(_canonical(self.G + other.G), _canonical(self.C + other.C))
 
-    def __sub__(self, other: "Statistics") -> "Statistics":
-        return Statistics(_canonical(self.G - other.G), _canonical(self.C - other.C))
+    def __sub__(self, other: "Sums") -> "Sums":
+        return Sums(_canonical(self.G - other.G), _canonical(self.C - other.C))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Statistics) and all(
+        return isinstance(other, Sums) and all(
             a.shape == b.shape
             and np.array_equal(a.indptr, b.indptr)
             and np.array_equal(a.indices, b.indices)
@@ -93,16 +95,7 @@ class Statistics:
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content is large
 
-    def gram(self) -> sparse.csr_array:
-        """G whole (both triangles), float64, in units of one event."""
-        upper = self.G.astype(np.float64) * G_UNIT
-        return (upper + sparse.triu(upper, 1, format="csr").T).tocsr()
-
-    def cross(self) -> sparse.csr_array:
-        """C, float64, in units of one event."""
-        return self.C.astype(np.float64) * C_UNIT
-
-    def reindex(self, rows: Ints, predictors: int, items: int) -> "Statistics":
+    def reindex(self, rows: Ints, predictors: int, items: int) -> "Sums":
         """The same sums over a larger catalogue: predictor p moves to row ``rows[p]``.
 
         The first N entries of ``rows`` move the items. ``rows`` may reorder.
@@ -110,9 +103,54 @@ class Statistics:
         G, C = self.G.tocoo(), self.C.tocoo()
         left, right = rows[G.row], rows[G.col]
         upper = np.minimum(left, right), np.maximum(left, right)
-        return Statistics(
+        return Sums(
             _coo(G.data, *upper, (predictors, predictors)),
             _coo(C.data, rows[C.row], rows[C.col], (predictors, items)),
+        )
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The sums of the forward rows, and of the reverse rows before their weight.
+
+    ``+`` and ``-`` add and take away what other events contribute, exactly.
+    """
+
+    forward: Sums
+    backward: Sums
+
+    @classmethod
+    def zero(cls, predictors: int, items: int) -> "Statistics":
+        return cls(Sums.zero(predictors, items), Sums.zero(predictors, items))
+
+    def __add__(self, other: "Statistics") -> "Statistics":
+        return Statistics(self.forward + other.forward, self.backward + other.backward)
+
+    def __sub__(self, other: "Statistics") -> "Statistics":
+        return Statistics(self.forward - other.forward, self.backward - other.backward)
+
+    def gram(self, reverse: float) -> sparse.csr_array:
+        """G whole (both triangles), float64, in units of one event.
+
+        A reverse row is (reverse x', y), so its square has weight reverse^2.
+        """
+        upper = self.forward.G.astype(np.float64) * G_UNIT
+        if reverse:
+            upper = upper + self.backward.G.astype(np.float64) * (reverse**2 * G_UNIT)
+        return (upper + sparse.triu(upper, 1, format="csr").T).tocsr()
+
+    def cross(self, reverse: float) -> sparse.csr_array:
+        """C, float64, in units of one event."""
+        forward = self.forward.C.astype(np.float64) * C_UNIT
+        if not reverse:
+            return forward
+        return (forward + self.backward.C.astype(np.float64) * (reverse * C_UNIT)).tocsr()
+
+    def reindex(self, rows: Ints, predictors: int, items: int) -> "Statistics":
+        """The same sums over a larger catalogue; see ``Sums.reindex``."""
+        return Statistics(
+            self.forward.reindex(rows, predictors, items),
+            self.backward.reindex(rows, predictors, items),
         )
 
 
@@ -126,7 +164,8 @@ def statistics(
     """Sum the forward and reverse rows of all histories in ``events`` (whole users, sorted).
 
     ``target`` names the one behaviour whose events are targets; None takes the weights of
-    ``settings.targets`` (default: each behaviour's strength).
+    ``settings.targets`` (default: each behaviour's strength). Of the settings, only ``decay``,
+    ``window``, ``history`` and ``targets`` have a part in the sums.
 
     Raises DataError where a weight would leave the exact range.
     """
@@ -137,21 +176,17 @@ def statistics(
     p = predictors.rows(events)
     shape = len(predictors), predictors.items
     if time == "none":
-        return _sets(events.user, p, weight, value, shape)
-    ages = settings.decay ** np.arange(settings.window)
+        return Statistics(_sets(events.user, p, weight, value, shape), Sums.zero(*shape))
     levels, level = np.unique(weight, return_inverse=True)
+    table = np.rint(levels[:, None] * settings.decay ** np.arange(settings.window)).astype(np.int64)
+    columns = events.user, p, events.item, level.astype(np.int64), value
 
-    def summed(scale: float, order: slice) -> Statistics:
-        table = np.rint(scale * levels[:, None] * ages).astype(np.int64)
-        columns = (events.user, p, events.item, level, value)
-        return _rows(*(column[order] for column in columns), table=table, shape=shape)
+    def summed(order: slice) -> Sums:
+        user, p, item, level, value = (column[order] for column in columns)
+        return _rows(user, p, item, level, value, table, shape)
 
-    if not settings.reverse:
-        return summed(1.0, slice(None))
-    backwards = slice(None, None, -1)  # a reverse row is a forward row of the history read backwards
-    with ThreadPoolExecutor(2) as pool:
-        both = pool.map(summed, (1.0, settings.reverse), (slice(None), backwards))
-        return sum(both, Statistics.zero(*shape))
+    with ThreadPoolExecutor(2) as pool:  # a reverse row is a row of the history read backwards
+        return Statistics(*pool.map(summed, (slice(None), slice(None, None, -1))))
 
 
 def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
@@ -159,7 +194,8 @@ def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
     for name in weights:
         catalogue.behavior(name)
     real = [weights.get(b.name, b.strength) for b in catalogue.behaviors]
-    return np.rint(np.array(real) * 2**bits).astype(np.int64)
+    units: Ints = np.rint(np.array(real) * 2**bits).astype(np.int64)
+    return units
 
 
 def target_weights(catalogue: Catalogue, settings: TransitionSettings, target: str | None) -> Ints:
@@ -172,7 +208,7 @@ def target_weights(catalogue: Catalogue, settings: TransitionSettings, target: s
 
 def _rows(
     user: Ints, p: Ints, item: Ints, level: Ints, value: Ints, table: Ints, shape: tuple[int, int]
-) -> Statistics:
+) -> Sums:
     """Sums of the rows of ordered histories.
 
     table[l, a - 1] is the weight of an event of level l at age a. With e the later event of a
@@ -190,11 +226,13 @@ def _rows(
     gaps = np.zeros((len(table), window, window))
     for g in range(window):
         gaps[:, : window - g, g] = table[:, g:]
-    G, C = Accumulator((shape[0], shape[0])), Accumulator(shape)
-    small = p.astype(np.int32), item.astype(np.int32)
+    pairs = len(user) * window
+    G, C = Accumulator((shape[0], shape[0]), pairs), Accumulator(shape, pairs)
+    small = p.astype(np.int32), np.maximum(item, 0).astype(np.int32)  # a token is worth 0
     starts = np.flatnonzero(np.diff(user, prepend=user[:1] - 1))
-    first = np.repeat(starts, np.diff(starts, append=len(user)))
-    last = np.repeat(np.append(starts[1:], len(user)), np.diff(starts, append=len(user)))
+    lengths = np.diff(starts, append=len(user))
+    first = np.repeat(starts, lengths)
+    last = first + np.repeat(lengths, lengths)
     for start in range(0, len(user), _BLOCK):
         e = np.arange(start, min(start + _BLOCK, len(user)))[:, None]
         later = e + 1 + np.arange(window)
@@ -213,10 +251,10 @@ def _rows(
         left, right = small[0][earlier], np.broadcast_to(small[0][e], earlier.shape)
         met[:, 1:] *= 1 + (left == right)[:, 1:]  # x_p^2 holds a pair of equal events twice
         G.add(np.minimum(left, right), np.maximum(left, right), met.astype(np.int64))
-    return Statistics(G.total(), C.total())
+    return Sums(G.total(), C.total())
 
 
-def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]) -> Statistics:
+def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]) -> Sums:
     """Sums where a history is a set: x is all of a user's events, each row leaves its own out.
 
     A user is one row of G, and a target is regressed on the other items (EASE, Steck 2019).
@@ -229,16 +267,23 @@ def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]
     G = sparse.triu((X.T @ X) * one, format="csr")
     C = (X.T @ Y).tocoo()
     off = C.row != C.col
-    return Statistics(_canonical(G), _coo(C.data[off], C.row[off], C.col[off], shape))
+    return Sums(_canonical(G), _coo(C.data[off], C.row[off], C.col[off], shape))
 
 
 class Accumulator:
-    """An exact sum of (row, column, integer) triples into a sparse int64 matrix."""
+    """An exact sum of (row, column, integer) triples into a sparse int64 matrix.
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    Dense within up to 2^24 cells (128 MB) where that is no larger than the number of triples
+    awaited, else sparse from the start.
+    """
+
+    def __init__(self, shape: tuple[int, int], awaited: int) -> None:
         self.shape = shape
-        self.parts: list[sparse.csr_array] = []
         self.mass = 0.0
+        self.parts: list[sparse.csr_array] = []
+        cells = shape[0] * shape[1]
+        self.dense = np.zeros(cells, np.int64) if cells <= min(_DENSE, awaited) else None
+        self.waiting: list[tuple[Ints, Ints]] = []
 
     def add(self, row: Ints, column: Ints, amount: Ints) -> None:
         """Add triples; amounts are >= 0 and those of 0 are left out."""
@@ -248,10 +293,30 @@ class Accumulator:
                 "expected sums below 2^62 units, received more; sum the events in parts (their "
                 "statistics add), or scale the behaviours' weights down"
             )
-        some = amount > 0
-        self.parts.append(_coo(amount[some], row[some], column[some], self.shape))
+        if self.dense is None:
+            some = amount > 0
+            self.parts.append(_coo(amount[some], row[some], column[some], self.shape))
+            return
+        key = row.astype(np.int64) * self.shape[1] + column
+        self.waiting.append((key.ravel(), amount.ravel()))
+        if sum(len(key) for key, _ in self.waiting) * 4 >= len(self.dense):
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.dense is None or not self.waiting:
+            return
+        key, amount = (np.concatenate(part) for part in zip(*self.waiting, strict=True))
+        self.waiting.clear()
+        # float64 takes no part where the sums might pass 2^53
+        if float(amount.sum(dtype=np.float64)) < _EXACT:
+            self.dense += np.bincount(key, amount, len(self.dense)).astype(np.int64)
+        else:
+            np.add.at(self.dense, key, amount)
 
     def total(self) -> sparse.csr_array:
+        self._flush()
+        if self.dense is not None:
+            return sparse.csr_array(self.dense.reshape(self.shape))
         return _canonical(tree_sum(self.parts, self.shape))
 
 
@@ -259,7 +324,7 @@ def tree_sum(parts: Sequence[sparse.csr_array], shape: tuple[int, int]) -> spars
     """Sum of sparse matrices, two by two, so that each is added a logarithmic number of times."""
     level = list(parts) or [sparse.csr_array(shape, dtype=np.int64)]
     while len(level) > 1:
-        level = [a if b is None else a + b for a, b in zip(level[::2], [*level[1::2], None])]
+        level = [a if b is None else a + b for a, b in zip_longest(level[::2], level[1::2])]
     return level[0]
 
 

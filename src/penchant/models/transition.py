@@ -1,200 +1,40 @@
 """The closed-form expert: a ridge regression of the next event on the decayed history.
 
-B = (G + ridge I)^-1 C, where each column is solved on its strongest candidate predictors alone
-(fsSLIM, Ning and Karypis 2011, with ridge in place of the elastic net). The family of EASE
-(Steck 2019, eq. 8) and SLIST (Choi et al. 2021); content kernels enter G and C as in collective
-EASE. Columns are independent of each other.
+The family of EASE (Steck 2019, eq. 8) and SLIST (Choi et al. 2021), with content kernels in G and C
+as in collective EASE. ``statistics`` makes the sums, ``solve`` the matrix B, and here it scores.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg.lapack import dpotrs
-from threadpoolctl import threadpool_limits
 
 from penchant.config import TransitionSettings
-from penchant.data.dataset import Catalogue, Histories, Ints, TimeKind
-from penchant.errors import DataError
-from penchant.models.base import Scores
-from penchant.models.kernels import Content, Contents
-from penchant.models.statistics import WEIGHT_BITS, Predictors, Statistics, grid
+from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints, TimeKind
+from penchant.models.base import Arrays, Family, Scores
+from penchant.models.kernels import Content, Contents, tag_rows
+from penchant.models.solve import solve, system
+from penchant.models.statistics import (
+    WEIGHT_BITS,
+    Predictors,
+    Statistics,
+    Sums,
+    grid,
+    statistics,
+)
 
-_UNION = 2048  # predictors in one dense block shared by a group of columns
-_SCALE_STEPS = 4  # the kernels' scale moves in steps of 2^(1/4), so that updates seldom move it
-
-@dataclass(frozen=True)
-class System:
-    """The two sides of the regression.
-
-    left      G + ridge, (P, P) sparse float32
-    right     C plus the content of near items, (P, N) sparse float64: it ranks candidates
-    cross     C alone, (P, N) sparse float64
-    contents  (weight, content) of each modality: both sides gain weight F F', but for the
-              diagonal on the right
-    """
-
-    left: sparse.csr_array
-    right: sparse.csc_array
-    cross: sparse.csc_array
-    contents: list[tuple[float, Content]]
-
-    def block(self, union: Ints) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Left side among some predictors, and the content alone, dense."""
-        items = np.flatnonzero(union < self.right.shape[1])  # a prefix: tokens have no content
-        content = np.zeros((len(union), len(union)), np.float32)
-        for weight, modality in self.contents:
-            content[: len(items), : len(items)] += np.float32(weight) * modality.products(
-                union[items]
-            )
-        return self.left[union][:, union].toarray() + content, content
-
-
-def system(statistics: Statistics, contents: Contents, settings: TransitionSettings) -> System:
-    """Both sides, with content weighed by alpha times the mean diagonal of G.
-
-    The mean is rounded to a power of 2^(1/4).
-    """
-    G, C = statistics.gram(), statistics.cross()
-    P, N = C.shape
-    mean = G.diagonal()[:N].mean() if N else 0.0
-    scale = 2.0 ** (np.rint(_SCALE_STEPS * np.log2(mean)) / _SCALE_STEPS) if mean > 0 else 1.0
-    weighed = [
-        (scale * settings.alpha.get(name, 0.0), content)
-        for name, content in sorted(contents.items())
-        if settings.alpha.get(name, 0.0) > 0
-    ]
-    near = sparse.csr_array((N, N))
-    for weight, content in weighed:
-        near = near + weight * content.near.astype(np.float64)
-    indptr = np.append(near.indptr, np.full(P - N, near.indptr[-1]))
-    right = (C + sparse.csr_array((near.data, near.indices, indptr), (P, N))).tocsc()
-    left = (G + settings.ridge * sparse.eye_array(P)).astype(np.float32).tocsr()
-    return System(left, right, C.tocsc(), weighed)
-
-
-def candidates(right: sparse.csc_array, columns: Ints, count: int) -> list[Ints]:
-    """The ``count`` strongest predictors of each column, ascending rows; ties to the lower row."""
-    chosen = []
-    for j in columns:
-        row = right.indices[right.indptr[j] : right.indptr[j + 1]]
-        strength = np.abs(right.data[right.indptr[j] : right.indptr[j + 1]])
-        if len(row) > count:
-            least = np.partition(strength, -count)[-count]
-            keep = strength > least
-            tied = np.flatnonzero(strength == least)
-            keep[tied[: count - keep.sum()]] = True
-            row = row[keep]
-        chosen.append(row.astype(np.int64))
-    return chosen
-
-
-def solve(
-    statistics: Statistics,
-    contents: Contents,
-    settings: TransitionSettings,
-    columns: Ints | None = None,
-    threads: int | None = None,
-) -> sparse.csc_array:
-    """B, (P, N) sparse float32: one small ridge system for each target item.
-
-    ``columns`` names the targets to solve (default: all); others stay empty. The result does not
-    depend on ``threads`` or on which columns are solved together.
-    """
-    both = system(statistics, contents, settings)
-    P, N = both.right.shape
-    columns = np.arange(N) if columns is None else columns
-    columns = columns[np.diff(both.right.indptr)[columns] > 0]
-    chosen = candidates(both.right, columns, settings.candidates)
-    threads = threads or os.cpu_count() or 1
-    parts = [part for part in np.array_split(_alike(chosen, P), 4 * threads) if len(part)]
-    found: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(columns)
-
-    def work(part: Ints) -> None:
-        for group in _groups(part, chosen, P):
-            union = np.unique(np.concatenate([*(chosen[place] for place in group), columns[group]]))
-            left, content = both.block(union)
-            cross = both.cross[:, columns[group]]
-            for k, place in enumerate(group):
-                rows = np.searchsorted(union, chosen[place])
-                target = np.searchsorted(union, columns[place])
-                b = content[rows, target] * (rows != target)
-                mine = slice(*cross.indptr[k : k + 2])
-                b = b + _pick(cross.indices[mine], cross.data[mine], chosen[place])
-                A = left.take(rows[:, None] * len(union) + rows, mode="clip")
-                found[place] = _ridge(A.astype(np.float64), b).astype(np.float32)
-
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, parts))
-    return _columns(columns, chosen, found, (P, N))
-
-
-def _pick(indices: Ints, data: NDArray[np.float64], rows: Ints) -> NDArray[np.float64]:
-    """Values of a sparse column at some rows; 0 where it has none."""
-    if not len(indices):
-        return np.zeros(len(rows))
-    at = np.minimum(np.searchsorted(indices, rows), len(indices) - 1)
-    return np.where(indices[at] == rows, data[at], 0.0)
-
-
-def _ridge(A: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve A x = b for a symmetric A, positive definite but for a truncated kernel's error."""
-    try:
-        L = np.linalg.cholesky(A)
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.lstsq(A, b, rcond=None)[0])
-    return np.asarray(dpotrs(L.T, b, lower=0)[0])
-
-
-def _alike(chosen: list[Ints], P: int) -> Ints:
-    """An order in which columns with common candidates are near each other (two min-hashes).
-
-    Speed alone depends on it: neighbours find the block that they share in the cache.
-    """
-    shuffled = [np.random.default_rng(seed).permutation(P) for seed in (0, 1)]
-    keys = [[int(h[rows].min()) for rows in chosen] for h in shuffled]
-    return np.lexsort((keys[1], keys[0])).astype(np.int64)
-
-
-def _groups(part: Ints, chosen: list[Ints], P: int) -> list[list[int]]:
-    """Consecutive columns whose candidates fit in one block."""
-    groups: list[list[int]] = []
-    seen = np.zeros(P, bool)
-    union = P if P <= 2 * _UNION else _UNION
-    room = -1
-    for place in part:
-        fresh = chosen[place][~seen[chosen[place]]]
-        if len(fresh) > room:
-            seen[:] = False
-            groups.append([])
-            fresh, room = chosen[place], union
-        seen[fresh] = True
-        room -= len(fresh)
-        groups[-1].append(int(place))
-    return groups
-
-
-def _columns(
-    columns: Ints, rows: list[Ints], values: list[NDArray[np.float32]], shape: tuple[int, int]
-) -> sparse.csc_array:
-    lengths = np.zeros(shape[1] + 1, np.int64)
-    lengths[columns + 1] = [len(r) for r in rows]
-    order = np.argsort(columns)
-    none = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    data = np.concatenate([*(values[k] for k in order), none[1]])
-    indices = np.concatenate([*(rows[k] for k in order), none[0]])
-    return sparse.csc_array((data, indices, np.cumsum(lengths)), shape=shape)
+_FEW_ITEMS, _MANY, _USUAL = 5000, 500, 200  # candidates, where the settings leave them open
 
 
 @dataclass(frozen=True)
 class Transition:
     """A solved expert: scores of all items from a history, by one sparse product.
 
-    B            (P, N) sparse float32
-    weight       of each behaviour in a history, in units of 2^-12, (A,)
+    B           (P, N) sparse float32
+    weight      of each behaviour in a history, in units of 2^-12, (A,)
+    statistics  the sums that B solves, for updates
     """
 
     B: sparse.csr_array
@@ -202,32 +42,39 @@ class Transition:
     predictors: Predictors
     settings: TransitionSettings
     time: TimeKind
-    name: str = "transition"
+    statistics: Statistics
+
+    @property
+    def name(self) -> str:
+        return "transition"
 
     @classmethod
     def of(
         cls,
         B: sparse.csc_array | sparse.csr_array,
-        catalogue: Catalogue,
+        dataset: Dataset,
         settings: TransitionSettings,
-        time: TimeKind,
+        statistics: Statistics,
     ) -> "Transition":
-        weight = grid(catalogue, settings.history, WEIGHT_BITS)
-        return cls(B.tocsr(), weight, Predictors.of(catalogue), settings, time)
+        """The expert of a solution; ``dataset`` gives its catalogue and the meaning of time."""
+        weight = grid(dataset.catalogue, settings.history, WEIGHT_BITS)
+        predictors = Predictors.of(dataset.catalogue)
+        return cls(B.tocsr(), weight, predictors, settings, dataset.time, statistics)
 
-    def weights(self, histories: Histories) -> NDArray[np.float64]:
+    def weights(self, histories: Histories) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
 
         The latest event has age 1; events past the window have weight 0.
         """
-        weight = self.weight[histories.events.behavior] * 2.0**-WEIGHT_BITS
+        weight: Floats = self.weight[histories.events.behavior].astype(np.float64)
+        weight *= 2.0**-WEIGHT_BITS
         if self.time == "none":
             return weight
         age = np.repeat(histories.indptr[1:], histories.lengths) - np.arange(len(weight))
         age = np.minimum(age, self.settings.window + 1)
-        return np.where(
-            age <= self.settings.window, weight * self.settings.decay ** (age - 1.0), 0.0
-        )
+        inside = age <= self.settings.window
+        decayed: Floats = np.where(inside, weight * self.settings.decay ** (age - 1.0), 0.0)
+        return decayed
 
     def inputs(self, histories: Histories) -> sparse.csr_array:
         """x of each history, (B, P) sparse float64."""
@@ -236,22 +83,114 @@ class Transition:
         return sparse.coo_array(x, shape=(len(histories), len(self.predictors))).tocsr()
 
     def score(self, histories: Histories) -> Scores:
-        scores = (self.inputs(histories) @ self.B).toarray().astype(np.float64)
-        scores[:, ~self.scored] = -np.inf
+        # each row of a sparse product is summed on its own, so batches cannot change it
+        scores: Scores = (self.inputs(histories) @ self.whole).toarray()
+        if not self.scored.all():
+            scores[:, ~self.scored] = -np.inf
         return scores
 
-    @property
+    @cached_property
+    def whole(self) -> sparse.csr_array:
+        """B in float64, so that no product converts it again."""
+        return self.B.astype(np.float64)
+
+    @cached_property
     def scored(self) -> NDArray[np.bool_]:
         """Which items have a column, (N,)."""
         return np.bincount(self.B.indices, minlength=self.B.shape[1]) > 0
 
+    def likeness(self, item: int) -> Floats:
+        """Cosine of an item's column of B with each other's, (N,)."""
+        length = np.sqrt(np.bincount(self.B.indices, self.whole.data**2, self.B.shape[1]))
+        column = self.whole[:, [item]].toarray().ravel()
+        product: Floats = np.asarray(self.whole.T @ column)
+        scale = length * length[item]
+        np.divide(product, scale, out=product, where=scale > 0)
+        return product
 
-def check_finite(statistics: Statistics) -> None:
-    """Raise DataError where a sum is negative on the diagonal, naming the predictor."""
-    diagonal = statistics.G.diagonal()
-    if (diagonal < 0).any():
-        row = int(np.flatnonzero(diagonal < 0)[0])
-        raise DataError(
-            f"expected sums of squares, received {diagonal[row]} for predictor row {row}; more "
-            "was subtracted than had been added"
-        )
+    def arrays(self) -> Arrays:
+        found: Arrays = {"weight": self.weight}
+        matrices = {"B": self.B}
+        for side in ("forward", "backward"):
+            sums: Sums = getattr(self.statistics, side)
+            matrices |= {f"{side}.G": sums.G, f"{side}.C": sums.C}
+        for name, matrix in matrices.items():
+            for part in ("data", "indices", "indptr"):
+                found[f"{name}.{part}"] = getattr(matrix, part)
+        return found
+
+
+def restore(arrays: Arrays, dataset: Dataset, settings: TransitionSettings) -> Transition:
+    """The expert that gave these arrays."""
+    N = len(dataset.catalogue)
+    P = len(Predictors.of(dataset.catalogue))
+
+    def matrix(name: str, columns: int) -> sparse.csr_array:
+        parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+        return sparse.csr_array(parts, shape=(P, columns))
+
+    sums = (Sums(matrix(f"{s}.G", P), matrix(f"{s}.C", N)) for s in ("forward", "backward"))
+    return Transition.of(matrix("B", N), dataset, settings, Statistics(*sums))
+
+
+class Fitter:
+    """Fits the expert on a dataset, again and again for the settings of a search.
+
+    The content and, for each (decay, window, weights), the sums are made once.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int = 0) -> None:
+        self.dataset = dataset
+        self.sums: dict[str, Statistics] = {}
+        self.contents: dict[int, Contents] = {}
+
+    def __call__(self, settings: TransitionSettings) -> Transition:
+        settings = sized(settings, len(self.dataset.catalogue))
+        sums = self.statistics(settings)
+        B = solve(system(sums, self.content(settings), settings), settings.candidates)
+        return Transition.of(B, self.dataset, settings, sums)
+
+    def statistics(self, settings: TransitionSettings) -> Statistics:
+        """The sums of the dataset's events under these settings."""
+        parts = {"decay", "window", "history", "targets"}
+        key = settings.model_dump_json(include=parts)
+        if key not in self.sums:
+            data = self.dataset
+            self.sums[key] = statistics(data.events, data.catalogue, settings, data.time)
+        return self.sums[key]
+
+    def content(self, settings: TransitionSettings) -> Contents:
+        """The catalogue's content with each item's nearest."""
+        if settings.neighbors not in self.contents:
+            self.contents[settings.neighbors] = contents(self.dataset.catalogue, settings)
+        return self.contents[settings.neighbors]
+
+
+def sized(settings: TransitionSettings, items: int) -> TransitionSettings:
+    """The settings with their number of candidates, where that is left to the catalogue."""
+    if settings.candidates:
+        return settings
+    count = _MANY if items <= _FEW_ITEMS else _USUAL
+    return settings.model_copy(update={"candidates": count})
+
+
+def contents(catalogue: Catalogue, settings: TransitionSettings) -> Contents:
+    """Each modality that the catalogue has."""
+    if not any(catalogue.tags):
+        return {}
+    return {"tags": Content.of(tag_rows(catalogue.tags), settings.neighbors)}
+
+
+TRANSITION = Family(
+    "transition",
+    TransitionSettings,
+    {
+        "decay": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
+        "alpha.tags": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+        "ridge": (5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
+        "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
+    },
+    Fitter,
+    restore,
+    cheap={"candidates": 100},
+)

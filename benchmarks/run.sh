@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# All tables of the README, with penchant and python of the PATH; the data are found through PENCHANT_DATA.
+# Writes benchmarks/results/*. Two settings that some systems set for an older BLAS are unset.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data=${PENCHANT_DATA:?set PENCHANT_DATA to the folder of the data sets; the README says where to get them}
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+results=benchmarks/results
+mkdir -p "$results"
+
+penchant benchmark "$data/amazon-beauty" --out "$results/amazon-beauty.json"
+without=$(mktemp -d)
+trap 'rm -rf "$without"' EXIT
+cp "$data/amazon-beauty/events.parquet" "$data/amazon-beauty/dataset.toml" "$without"
+penchant benchmark "$without" --models transition --out "$results/amazon-beauty-ids-only.json"
+penchant benchmark "$data/amazon-sports" --models popularity,item-knn,als,bpr,transition \
+  --out "$results/amazon-sports.json"
+penchant benchmark "$data/ml-1m" --out "$results/ml-1m.json"
+python benchmarks/frontier.py "$data/amazon-beauty" --out "$results/frontier-amazon-beauty"

@@ -1,0 +1,250 @@
+"""The benchmark: each model searched, fitted and measured on one split, beside published rows."""
+
+import csv
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from penchant.config import Recipe
+from penchant.data.cases import Split
+from penchant.data.dataset import Dataset, Events, blocks
+from penchant.data.splits import split
+from penchant.errors import ConfigError, MissingExtraError
+from penchant.evaluate import Evaluation, evaluate, mask, top
+from penchant.fitting import Told, aimed, start
+from penchant.metrics import Interval
+from penchant.model import FAMILIES, counts, family_of, interval_dict
+from penchant.models.base import Recommender
+from penchant.search import search
+
+OURS = "transition"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's line.
+
+    fit_seconds      one fit of the chosen settings on the training events
+    search_seconds   the whole search before it
+    users_per_second lists of 10 made, seen items left out
+    peak_mb          the most memory that the process held during fit and evaluation
+    """
+
+    model: str
+    settings: dict[str, Any]
+    evaluation: Evaluation
+    trials: int
+    fit_seconds: float
+    search_seconds: float
+    users_per_second: float
+    peak_mb: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line as JSON types."""
+        return {
+            "model": self.model,
+            "settings": self.settings,
+            "metrics": interval_dict(self.evaluation.metrics),
+            "fit_seconds": round(self.fit_seconds, 3),
+            "search_seconds": round(self.search_seconds, 3),
+            "trials": self.trials,
+            "evaluate_seconds": round(self.evaluation.seconds, 3),
+            "recommend_users_per_second": round(self.users_per_second, 1),
+            "peak_mb": round(self.peak_mb),
+        }
+
+
+@dataclass
+class Table:
+    """All lines of one benchmark, the published ones of the same data and protocol, and notes."""
+
+    dataset: str
+    protocol: str
+    seed: int
+    cases: int
+    rows: list[Row] = field(default_factory=list)
+    published: list[dict[str, str]] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def paired(self) -> dict[str, Any] | None:
+        """The transition expert's paired NDCG@10 difference to the best baseline."""
+        ours = next((row for row in self.rows if row.model == OURS), None)
+        others = [r for r in self.rows if r.model in FAMILIES and r.model != OURS]
+        if ours is None or not others:
+            return None
+        best = max(others, key=lambda row: row.evaluation.mean("ndcg@10"))
+        difference: Interval = ours.evaluation.minus(best.evaluation, "ndcg@10")
+        return {"model": OURS, "against": best.model, "ndcg@10": difference._asdict()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as JSON types."""
+        return {
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "cases": self.cases,
+            "rows": [row.to_dict() for row in self.rows],
+            "paired": self.paired,
+            "published": self.published,
+            "skipped": self.skipped,
+            "notes": self.notes,
+        }
+
+
+def benchmark(
+    dataset: Dataset,
+    models: Sequence[str] | None = None,
+    *,
+    protocol: str | None = None,
+    recipe: Recipe | None = None,
+    refit: bool = False,
+    told: Told | None = None,
+) -> Table:
+    """Search, fit and measure each model (default: all that can run) on one split.
+
+    Settings are chosen on validation events, and the test is asked once. At test time the history
+    holds the validation event; the model was fitted without it, but for the further rows that
+    ``refit`` adds. A model that the data or the installation does not allow is named with the
+    reason; one that was asked for by name is an error.
+    """
+    recipe = recipe or Recipe()
+    say = told or (lambda text: None)
+    dataset = aimed(dataset, recipe.target)
+    parts = split(dataset, protocol, recipe.seed)
+    table = Table(dataset.name, parts.protocol, recipe.seed, len(parts.test.histories))
+    table.notes.extend(dataset.notes)
+    table.published = [
+        row
+        for row in published()
+        if row["dataset"] == dataset.name and row["protocol"].startswith(parts.protocol)
+    ]
+    for name in models or FAMILIES:
+        family_of(name)
+        try:
+            table.rows += _rows(dataset, parts, name, recipe, refit, say)
+        except (ConfigError, MissingExtraError) as error:
+            if models is not None:
+                raise
+            table.skipped[name] = str(error)
+    return table
+
+
+def published() -> list[dict[str, str]]:
+    """Rows that papers and their reruns report, with dataset, protocol and source."""
+    text = files("penchant").joinpath("published.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _rows(
+    dataset: Dataset, parts: Split, name: str, recipe: Recipe, refit: bool, say: Told
+) -> list[Row]:
+    family = family_of(name)
+    train = dataset.with_events(parts.train)
+    began = time.perf_counter()
+    say(f"{name}: searching")
+    found = search(
+        family,
+        start(family, recipe),
+        train,
+        parts.validation,
+        recipe.search,
+        seed=recipe.seed,
+        repeats=recipe.repeats,
+        told=lambda trial, budget: say(f"{name}: {trial.changes} {trial.value:.4f}"),
+    )
+    searched = time.perf_counter() - began
+    trains = [(name, train)]
+    if refit:
+        trains.append((f"{name}, refit", dataset.with_events(with_validation(dataset, parts))))
+    rows = []
+    for label, data in trains:
+        say(f"{label}: fitting and evaluating")
+        with Peak() as peak:
+            began = time.perf_counter()
+            model = family.fitter(data, recipe.seed)(found.settings)
+            fitted = time.perf_counter() - began
+            evaluation = evaluate(
+                model,
+                dataset.catalogue,
+                parts.test,
+                repeats=recipe.repeats,
+                popularity=counts(train),
+                seed=recipe.seed,
+            )
+        rows.append(
+            Row(
+                label,
+                model.settings.model_dump(),
+                evaluation,
+                len(found.trials),
+                fitted,
+                searched,
+                _speed(model, parts),
+                peak.megabytes,
+            )
+        )
+    return rows
+
+
+def with_validation(dataset: Dataset, parts: Split) -> Events:
+    """The training events and those that test histories add, in order."""
+    known = np.union1d(parts.train.row, parts.test.histories.events.row)
+    events = dataset.events.sorted()
+    return events.take(np.isin(events.row, known))
+
+
+def _speed(model: Recommender, parts: Split, users: int = 2000, k: int = 10) -> float:
+    """Users per second whose lists are made by one thread of calls."""
+    histories = parts.test.histories.take(slice(0, users))
+    began = time.perf_counter()
+    size = 256
+    for block in blocks(len(histories), size):
+        some = histories.take(block)
+        scores = model.score(some)
+        mask(scores, some, some.events.item)
+        top(scores, k)
+    return len(histories) / (time.perf_counter() - began)
+
+
+class Peak:
+    """The most resident memory of this process between enter and exit, sampled every 10 ms.
+
+    Where the system does not tell (no /proc), the most since the process began.
+    """
+
+    megabytes = 0.0
+
+    def __enter__(self) -> "Peak":
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while True:
+            self.megabytes = max(self.megabytes, resident())
+            if self._stop.wait(0.01):
+                return
+
+
+def resident() -> float:
+    """Resident memory of this process now, in MB."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

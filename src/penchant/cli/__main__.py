@@ -1,0 +1,5 @@
+"""``python -m penchant.cli``."""
+
+from penchant.cli import main
+
+main()

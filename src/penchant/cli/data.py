@@ -1,0 +1,75 @@
+"""The commands that make data: demo and ingest."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.cli.output import emit, say, working
+from penchant.config import Recipe
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a setting: section.key=value.")
+]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="A TOML file of settings.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(demo)
+    app.command()(ingest)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the data and the run are written.")] = Path(
+        "penchant-demo"
+    ),
+    users: Annotated[int, typer.Option(help="Users of the generated world.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the whole job on a generated world: clean, fit, evaluate, recover, explain."""
+    from penchant.cli.scene import show
+    from penchant.demo import demo as run
+
+    with working("generating a world") as told:
+        result = run(out, users=users, seed=seed, told=told)
+    emit(result.to_dict()) if as_json else show(result)
+
+
+def ingest(
+    events: Annotated[Path, typer.Argument(help="Events: CSV, TSV, JSONL, Parquet or a folder.")],
+    out: Annotated[Path, typer.Option(help="The DATA directory to write.")],
+    items: Annotated[Path | None, typer.Option(help="Items: titles, tags, prices ...")] = None,
+    users: Annotated[Path | None, typer.Option(help="Users and their attributes.")] = None,
+    relations: Annotated[Path | None, typer.Option(help="Who follows whom.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A TOML file of column names.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of text: utf-8, latin-1, gbk ...")] = None,
+    strict: Annotated[bool, typer.Option(help="Make every finding an error.")] = False,
+    recipe: RecipeFile = None,
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Read raw files, clean them, report what was found, and write a DATA directory."""
+    from penchant.data.store import ingest as run
+
+    settings = Recipe.load(recipe, sets).cleaning
+    with working(f"reading {events}"):
+        report = run(
+            events,
+            out,
+            items=items,
+            users=users,
+            relations=relations,
+            mapping=mapping,
+            settings=settings,
+            strict=strict,
+            encoding=encoding,
+        )
+    if as_json:
+        emit({"out": str(out), **report.to_dict()})
+        return
+    for line in report.lines():
+        say(line)
+    say(f"written to {out}; next: penchant fit {out} --out RUN")

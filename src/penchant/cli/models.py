@@ -1,0 +1,157 @@
+"""The commands that fit and measure: fit, evaluate, benchmark."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penchant.cli.data import Json, RecipeFile, Sets
+from penchant.cli.output import emit, interval, number, say, table, working
+from penchant.config import Recipe
+
+Data = Annotated[Path, typer.Argument(help="A DATA directory, as penchant ingest writes it.")]
+Run = Annotated[Path, typer.Argument(help="A saved run, as penchant fit writes it.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(fit)
+    app.command()(evaluate)
+    app.command()(benchmark)
+
+
+def fit(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Where the run is saved.")],
+    model: Annotated[str, typer.Option(help="The family to fit.")] = "transition",
+    recipe: RecipeFile = None,
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Choose settings on validation, measure a twin on test, fit on all events, save."""
+    from penchant.data.store import load
+    from penchant.fitting import fit as run
+
+    chosen = Recipe.load(recipe, sets)
+    with working(f"loading {data}") as told:
+        fitted = run(load(data), chosen, model=model, told=told)
+        told(f"saving {out}")
+        fitted.save(out)
+    content = {
+        "run": str(out),
+        "model": fitted.family,
+        "settings": fitted.settings.model_dump(),
+        **fitted.info,
+    }
+    if as_json:
+        emit(content)
+        return
+    show_run(content)
+    say(f"saved to {out}; next: penchant recommend {out} --user U")
+
+
+def evaluate(run: Run, as_json: Json = False) -> None:
+    """Show what a run's twin, fitted without the test events, did on them."""
+    from penchant.model import load
+
+    with working(f"loading {run}"):
+        model = load(run)
+    content = {
+        "run": str(run),
+        "model": model.family,
+        "settings": model.settings.model_dump(),
+        **model.info,
+    }
+    emit(content) if as_json else show_run(content)
+
+
+def benchmark(
+    data: Data,
+    models: Annotated[str | None, typer.Option(help="Comma-separated; default: all.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    refit: Annotated[
+        bool, typer.Option(help="Add rows fitted with the validation event too.")
+    ] = False,
+    recipe: RecipeFile = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search, fit and measure each model on one split, beside published rows."""
+    import json
+
+    from penchant.benchmarking import benchmark as run
+    from penchant.data.store import load
+
+    chosen = Recipe.load(recipe, [f"seed={seed}", *(sets or [])])
+    names = [name.strip() for name in models.split(",")] if models else None
+    with working(f"loading {data}") as told:
+        found = run(load(data), names, protocol=protocol, recipe=chosen, refit=refit, told=told)
+    content = found.to_dict()
+    if out is not None:
+        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        out.write_text(text, encoding="utf-8")
+    emit(content) if as_json else show_benchmark(content)
+
+
+def show_run(content: dict[str, Any]) -> None:
+    """Print what a fit found."""
+    say(f"model: {content['model']}")
+    for name, value in content["settings"].items():
+        say(f"  {name} = {value}")
+    for note in content["notes"]:
+        say(f"note: {note}")
+    evaluation = content.get("evaluation")
+    if not evaluation:
+        return
+    rows = [(name, interval(entry)) for name, entry in evaluation["metrics"].items()]
+    title = (
+        f"The twin, fitted without the {evaluation['cases']:,} test cases "
+        f"({evaluation['protocol']}), on these; mean and 95 % interval"
+    )
+    table(title, ("metric", "value"), rows)
+
+
+def show_benchmark(content: dict[str, Any]) -> None:
+    """Print a benchmark as one table, published rows among the others by NDCG@10."""
+    shown = ("recall@10", "ndcg@10", "mrr@10", "accuracy", "coverage@10")
+    lines: list[tuple[float, tuple[str, ...]]] = []
+    for row in content["rows"]:
+        metrics = row["metrics"]
+        cells = tuple(
+            interval(metrics[name], 4 if "@10" in name and "coverage" not in name else 3)
+            for name in shown
+        )
+        rest = (
+            number(row["fit_seconds"], 1),
+            f"{row['search_seconds']:.0f} ({row['trials']})",
+            f"{row['recommend_users_per_second']:,.0f}",
+            f"{row['peak_mb']:,}",
+        )
+        lines.append((metrics["ndcg@10"]["value"], (row["model"], *cells, *rest)))
+    for row in content["published"]:
+        value = float(row["ndcg@10"] or "nan")
+        sees = "" if row["sees content"] == "no" else f"; sees {row['sees content']}"
+        cells = (f"{row['model']} (published{sees})", row["recall@10"], row["ndcg@10"])
+        lines.append((value, (*cells, *[""] * 7)))
+    lines.sort(key=lambda line: -(line[0] if line[0] == line[0] else -1))
+    columns = ("model", *shown, "fit s", "search s (trials)", "users/s", "peak MB")
+    title = (
+        f"{content['dataset']}, {content['protocol']}, full ranking, {content['cases']:,} cases, "
+        f"seed {content['seed']}; mean and half of the 95 % interval"
+    )
+    table(title, columns, [cells for _, cells in lines])
+    for row in content["rows"]:
+        settings = ", ".join(f"{k} {v}" for k, v in row["settings"].items())
+        say(f"{row['model']}: {settings or 'no settings'}")
+    if paired := content["paired"]:
+        d = paired["ndcg@10"]
+        say(
+            f"{paired['model']} less {paired['against']}, NDCG@10, paired: {d['value']:+.4f} "
+            f"[{d['low']:+.4f}, {d['high']:+.4f}]"
+        )
+    for name, reason in content["skipped"].items():
+        say(f"not run: {name}: {reason}")
+    for note in content["notes"]:
+        say(f"note: {note}")

@@ -1,0 +1,85 @@
+"""What commands print: tables for a person on stdout, or one JSON document; progress on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+screen = Console(highlight=False, soft_wrap=False)
+errors = Console(stderr=True)
+
+
+def emit(content: Any) -> None:
+    """Print one JSON document on stdout."""
+    json.dump(content, sys.stdout, ensure_ascii=False, indent=1, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print a line for a person; identifiers in it are never read as markup."""
+    screen.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def table(
+    title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
+) -> None:
+    """Print a table; the first ``left`` columns hold text, the others numbers."""
+    drawn = Table(title=title, title_justify="left", title_style="bold")
+    for place, name in enumerate(columns):
+        drawn.add_column(
+            name, justify="left" if place < left else "right", overflow="fold", no_wrap=place > 0
+        )
+    for row in rows:
+        drawn.add_row(*(_plain(cell) for cell in row))
+    wide = screen if screen.is_terminal else Console(width=160, highlight=False)
+    wide.print(drawn)
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("[", "\\[")
+
+
+@contextmanager
+def working(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Progress on stderr: a bar on a terminal, a line for each step elsewhere.
+
+    Gives a function that takes (text), or (done, total) for a bar of known length.
+    """
+    if not errors.is_terminal:
+
+        def plain(step: str | int, of: int | None = None) -> None:
+            if isinstance(step, str):
+                errors.print(step, markup=False, highlight=False, soft_wrap=True)
+
+        errors.print(what, markup=False, highlight=False, soft_wrap=True)
+        yield plain
+        return
+    columns = SpinnerColumn(), BarColumn(20), TextColumn("{task.description}", markup=False)
+    with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+
+        def told(step: str | int, of: int | None = None) -> None:
+            if isinstance(step, str):
+                progress.update(task, description=step)
+            else:
+                progress.update(task, completed=step, total=of)
+
+        yield told
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for a table; nothing where there is none."""
+    return "" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def interval(entry: dict[str, float | None], digits: int = 4) -> str:
+    """A mean and the half-width of its interval, as 0.0638 ±0.0025."""
+    value, low, high = entry["value"], entry["low"], entry["high"]
+    if value is None or low is None or high is None:
+        return number(value, digits)
+    return f"{value:.{digits}f} ±{(high - low) / 2:.{digits}f}"

@@ -1,0 +1,262 @@
+"""The commands that use a run: recommend, similar, explain, update, forget."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from penchant.cli.data import Json, RecipeFile, Sets
+from penchant.cli.models import Run
+from penchant.cli.output import emit, number, say, table, working
+from penchant.config import Recipe
+from penchant.errors import ConfigError
+
+User = Annotated[str | None, typer.Option("--user", help="A user of the run.")]
+History = Annotated[
+    str | None, typer.Option("--history", help="Items, oldest first: a,b,c or a JSON list.")
+]
+Count = Annotated[int, typer.Option("-k", "--k", help="How many items.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (recommend, similar, explain, update, forget):
+        app.command()(command)
+
+
+def recommend(
+    run: Run,
+    user: User = None,
+    history: History = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All users, into --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="A Parquet file, for --all.")] = None,
+    k: Count = 10,
+    behavior: Annotated[str | None, typer.Option(help="The behavior to predict.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Items of one domain only.")] = None,
+    with_explanations: Annotated[
+        bool, typer.Option("--explain", help="Add three reasons to each item.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the best items for a user, for a history, or for all users."""
+    from penchant.explaining import with_reasons
+    from penchant.model import load
+
+    if sum([user is not None, history is not None, everyone]) != 1:
+        raise ConfigError("expected one of --user, --history and --all")
+    with working(f"loading {run}"):
+        model = load(run)
+    if everyone:
+        if out is None:
+            raise ConfigError("expected --out FILE.parquet beside --all")
+        _everyone(model, out, k, domain, as_json)
+        return
+    given = _listed(history)
+    found = model.recommend(user, history=given, k=k, domain=domain, behavior=behavior)
+    if with_explanations:
+        past = model.histories(given or [])[0] if user is None else model.dataset.history(user)
+        found = with_reasons(model, found, past)
+    content = found.to_dict()
+    if as_json:
+        emit(content)
+        return
+    who = f"user {user}" if user is not None else "this history"
+    show_items(f"For {who}, source: {found.source}", content["items"])
+    if user is not None and user not in model.dataset.users:
+        say(f"note: user {user!r} is not known to the run; these are the popular items")
+    if found.unknown:
+        say(f"note: not in the catalogue: {', '.join(found.unknown)}")
+    if found.short:
+        say(f"note: only {len(found.items)} items are left to recommend")
+
+
+def similar(
+    run: Run,
+    item: Annotated[str, typer.Option("--item", help="An item of the run.")],
+    k: Count = 10,
+    as_json: Json = False,
+) -> None:
+    """List the items most like one."""
+    from penchant.model import load
+
+    with working(f"loading {run}"):
+        model = load(run)
+    rows = [row._asdict() for row in model.similar(item, k)]
+    if as_json:
+        emit({"item": item, "items": rows})
+        return
+    show_items(f"Like {item}", rows)
+
+
+def explain(
+    run: Run,
+    item: Annotated[str, typer.Option("--item", help="An item of the run.")],
+    user: User = None,
+    history: History = None,
+    as_json: Json = False,
+) -> None:
+    """Show the signed part of each past event in an item's score."""
+    from penchant.explaining import explain as explained
+    from penchant.model import load
+
+    with working(f"loading {run}"):
+        model = load(run)
+    found = explained(model, item, user=user, history=_listed(history))
+    if as_json:
+        emit(found.to_dict())
+        return
+    rows = [
+        (
+            reason.about,
+            reason.title or "",
+            reason.behavior,
+            str(reason.age),
+            f"{reason.contribution:+.4f}",
+            f"{reason.share:+.0%}",
+        )
+        for reason in found.reasons
+    ]
+    named = f"{found.item} ({found.title})" if found.title else found.item
+    title = f"Score of {named}: {found.score:.4f}, the sum of these events"
+    table(title, ("event", "title", "behavior", "age", "part", "share"), rows, left=3)
+    say(f"what the events do not add up to: {found.residue:.1e}")
+    if user is not None and user not in model.dataset.users:
+        say(f"note: user {user!r} is not known to the run")
+
+
+def update(
+    run: Run,
+    events: Annotated[Path | None, typer.Option(help="New events.")] = None,
+    items: Annotated[Path | None, typer.Option(help="New items, or old ones anew.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A TOML file of column names.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: the run itself.")] = None,
+    recipe: RecipeFile = None,
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Take new events and items into a run, solving again what they touch."""
+    from penchant.data.mapping import BehaviorSettings, DataMapping
+    from penchant.data.store import ingest, load
+    from penchant.model import load as load_model
+    from penchant.updating import update as updated
+
+    if events is None and items is None:
+        raise ConfigError("expected --events or --items, or both")
+    cleaning = Recipe.load(recipe, sets).cleaning
+    with working(f"loading {run}") as told, TemporaryDirectory() as scratch:
+        model = load_model(run)
+        told("reading what is new")
+        old = model.dataset
+        described = DataMapping() if mapping is None else DataMapping.load(mapping)
+        behaviors = {
+            b.name: BehaviorSettings(strength=b.strength, polarity=b.polarity)
+            for b in old.catalogue.behaviors
+        }
+        as_before = {"time": old.time, "target": old.target, "behaviors": behaviors}
+        described = described.model_copy(update=as_before)
+        data = Path(scratch) / "data"
+        report = ingest(events, data, items=items, mapping=described, settings=cleaning)
+        told("updating")
+        renewed, receipt = updated(model, load(data))
+        told("saving")
+        renewed.save(out or run)
+    if as_json:
+        emit({"run": str(out or run), **receipt.to_dict(), "cleaning": report.to_dict()})
+        return
+    for line in report.lines():
+        say(line)
+    say(
+        f"{receipt.events:,} events, {receipt.users:,} new users, {receipt.items:,} new items; "
+        f"solved again: {receipt.solved:,} of {receipt.columns:,} columns"
+    )
+    say(f"as a new fit would have them: {', '.join(receipt.exact)}")
+    say(f"until the next fit as they were: {', '.join(receipt.left)}")
+
+
+def forget(
+    run: Run,
+    user: Annotated[list[str], typer.Option("--user", help="A user; may be repeated.")],
+    out: Annotated[Path | None, typer.Option(help="Default: the run itself.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Erase users from a run, exactly: as if it had been fitted without them."""
+    from penchant.model import load
+    from penchant.updating import forget as forgotten
+
+    with working(f"loading {run}") as told:
+        model = load(run)
+        told("forgetting")
+        renewed, receipt = forgotten(model, user)
+        told("saving")
+        renewed.save(out or run)
+    if as_json:
+        emit({"run": str(out or run), **receipt.to_dict()})
+        return
+    say(
+        f"{receipt.users:,} users and {receipt.events:,} events erased; solved again: "
+        f"{receipt.solved:,} of {receipt.columns:,} columns"
+    )
+    say(f"as if they had never been: {', '.join(receipt.exact)}")
+    say(f"until the next fit as they were: {', '.join(receipt.left)}")
+
+
+def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) -> None:
+    import numpy as np
+
+    from penchant.data.store import write_parquet
+
+    names = np.array(model.dataset.users.ids, object)
+    items = np.array([*model.dataset.catalogue.items.ids, None], object)
+    columns: dict[str, list[Any]] = {n: [] for n in ("user", "item", "rank", "score", "source")}
+    with working("recommending for all users", len(names)) as told:
+        for block in model.recommend_all(k, domain=domain):
+            listed = block.items >= 0
+            row, place = np.nonzero(listed)
+            columns["user"].append(names[block.users[row]])
+            columns["item"].append(items[block.items[listed]])
+            columns["rank"].append(place + 1)
+            columns["score"].append(block.scores[listed])
+            columns["source"].append(
+                np.where(block.popular[listed], "popular", model.family).astype(object)
+            )
+            told(int(block.users[-1]) + 1, len(names))
+    write_parquet(out, {name: np.concatenate(parts) for name, parts in columns.items()})
+    rows = sum(len(part) for part in columns["rank"])
+    if as_json:
+        emit({"out": str(out), "users": len(names), "rows": rows})
+    else:
+        say(f"{rows:,} rows for {len(names):,} users written to {out}")
+
+
+def _listed(history: str | None) -> list[str] | None:
+    """The items of --history; a JSON list holds identifiers that have commas in them."""
+    if history is None:
+        return None
+    if history.lstrip().startswith("["):
+        try:
+            items = json.loads(history)
+        except ValueError:
+            items = None
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            return items
+        raise ConfigError(f"expected --history as a JSON list of texts, received {history}")
+    return [item for item in history.split(",") if item]
+
+
+def show_items(title: str | None, items: Sequence[dict[str, Any]]) -> None:
+    """Print ranked items, with their reasons where they have some."""
+    columns = ["", "item", "title", "because of", "score"]
+    rows: list[list[str]] = []
+    for place, item in enumerate(items, 1):
+        because = "; ".join(
+            f"{r['title'] or r['about']} {r['share']:+.0%}" for r in item["reasons"]
+        )
+        cells = [str(place), item["item"], item["title"] or "", because, number(item["score"])]
+        rows.append(cells)
+    if not any(row[3] for row in rows):
+        columns.remove("because of")
+        rows = [[*row[:3], row[4]] for row in rows]
+    table(title, columns, rows, left=len(columns) - 1)

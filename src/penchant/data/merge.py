@@ -1,0 +1,155 @@
+"""Two datasets as one: new events, users, items and tokens beside the old ones."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.data.dataset import Catalogue, Dataset, Events, Ints, Vocabulary
+from penchant.errors import DataError
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The joint dataset, and where the rows of the first one have gone."""
+
+    dataset: Dataset
+    items: Ints
+    tokens: Ints
+    users: Ints
+
+
+def merge(old: Dataset, new: Dataset) -> Merged:
+    """All events of both; the new ones come after old ones of the same time.
+
+    An item, or user, of both keeps its old title, tags and columns where the new has none of its
+    own. Raises DataError for a behaviour that the old dataset lacks, and where the two do not
+    mean the same by time.
+    """
+    if new.time != old.time:
+        raise DataError(
+            f"expected events with time {old.time!r}, received {new.time!r}; give the timestamps "
+            "of the new events in the manner of the old ones"
+        )
+    names = [behavior.name for behavior in old.catalogue.behaviors]
+    strange = sorted({b.name for b in new.catalogue.behaviors} - set(names))
+    if strange:
+        raise DataError(
+            f"expected behaviors among {', '.join(names)}, received {', '.join(strange)}; a new "
+            "behavior needs a new fit"
+        )
+    a, b = old.catalogue, new.catalogue
+    items, from_a, from_b = _union(a.items, b.items)
+    tokens, token_a, token_b = _union(a.tokens, b.tokens)
+    users, user_a, user_b = _union(old.users, new.users)
+    domains = tuple(sorted({*a.domains, *b.domains}))
+    domain_a, domain_b = (_rows(c.domains, domains) for c in (a, b))
+    behavior_b = _rows([x.name for x in b.behaviors], names)
+    home = np.full(len(items), -1)
+    home[from_b] = _mapped(domain_b, b.domain)
+    kept = _mapped(domain_a, a.domain)
+    home[from_a] = np.where(kept >= 0, kept, home[from_a])
+    first = 1 + int(old.events.row.max(initial=-1))
+    rows = np.arange(len(a.behaviors))
+    events = _moved(old.events, user_a, from_a, token_a, rows, domain_a, 0) + _moved(
+        new.events, user_b, from_b, token_b, behavior_b, domain_b, first
+    )
+    held = old.held_out
+    titles = _cells(len(items), from_a, a.titles, from_b, b.titles)
+    tags = _cells(len(items), from_a, a.tags, from_b, b.tags)
+    catalogue = Catalogue(
+        items,
+        a.behaviors,
+        domains,
+        home,
+        tokens,
+        titles if a.titles or b.titles else (),
+        tuple(x or () for x in tags) if a.tags or b.tags else (),
+        _columns(len(items), from_a, a.columns, from_b, b.columns),
+    )
+    joint = replace(
+        old,
+        catalogue=catalogue,
+        users=users,
+        events=events.sorted(),
+        held_out=None if held is None else _moved(held, user_a, from_a, token_a, rows, domain_a, 0),
+        attributes=_columns(len(users), user_a, old.attributes, user_b, new.attributes),
+    )
+    return Merged(joint, from_a, token_a, user_a)
+
+
+def without_users(dataset: Dataset, gone: Ints) -> Dataset:
+    """The dataset as if these users (rows) had never been: no events, no attributes, no row."""
+    left = np.setdiff1d(np.arange(len(dataset.users)), gone)
+    place = np.full(len(dataset.users) + 1, -1)
+    place[left] = np.arange(len(left))
+
+    def kept(events: Events) -> Events:
+        events = events.take(place[events.user] >= 0)
+        return replace(events, user=place[events.user])
+
+    return replace(
+        dataset,
+        users=Vocabulary(tuple(dataset.users.ids[user] for user in left)),
+        events=kept(dataset.events),
+        held_out=None if dataset.held_out is None else kept(dataset.held_out),
+        attributes={name: cells[left] for name, cells in dataset.attributes.items()},
+    )
+
+
+def _union(a: Vocabulary, b: Vocabulary) -> tuple[Vocabulary, Ints, Ints]:
+    if all(name in a for name in b.ids):
+        return a, np.arange(len(a)), a.rows(b.ids)
+    both = Vocabulary.of((*a.ids, *b.ids))
+    return both, both.rows(a.ids), both.rows(b.ids)
+
+
+def _rows(names: tuple[str, ...] | list[str], of: tuple[str, ...] | list[str]) -> Ints:
+    return np.array([list(of).index(name) for name in names], np.int64)
+
+
+def _mapped(rows: Ints, values: Ints) -> Ints:
+    """``rows[values]``, where -1 stays -1."""
+    return np.append(rows, -1)[values]
+
+
+def _moved(
+    events: Events, user: Ints, item: Ints, token: Ints, behavior: Ints, domain: Ints, first: int
+) -> Events:
+    return replace(
+        events,
+        user=_mapped(user, events.user),
+        item=_mapped(item, events.item),
+        token=_mapped(token, events.token),
+        behavior=_mapped(behavior, events.behavior),
+        domain=_mapped(domain, events.domain),
+        row=events.row + first,
+    )
+
+
+def _cells(
+    size: int, into_a: Ints, a: tuple[Any, ...], into_b: Ints, b: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Cells of both; where b has one, it is the newer."""
+    cells: list[Any] = [None] * size
+    for into, values in ((into_a, a), (into_b, b)):
+        for row, value in zip(into, values, strict=False):
+            if value is not None and value != ():
+                cells[row] = value
+    return tuple(cells)
+
+
+def _columns(
+    size: int,
+    into_a: Ints,
+    a: dict[str, NDArray[np.object_]],
+    into_b: Ints,
+    b: dict[str, NDArray[np.object_]],
+) -> dict[str, NDArray[np.object_]]:
+    found = {}
+    for name in {**a, **b}:
+        cells = np.empty(size, object)
+        cells[:] = _cells(size, into_a, tuple(a.get(name, ())), into_b, tuple(b.get(name, ())))
+        found[name] = cells
+    return found

@@ -1,0 +1,220 @@
+"""Evaluation: full ranking of every case, in blocks, with intervals.
+
+Per case, all N items are scored, the seen ones left out, and the truth is ranked among the rest.
+Blocks run on all cores; the result has the same bits for any size of block.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from penchant import metrics
+from penchant.data.cases import Cases
+from penchant.data.dataset import Catalogue, Floats, Histories, Ints, blocks
+from penchant.metrics import Interval
+from penchant.models.base import Recommender, Scores
+from penchant.models.kernels import tag_rows, unit_rows
+
+CELLS = 1 << 21
+"""Scores of one block (16 MB); memory grows with this and not with users x items."""
+
+Progress = Callable[[int, int], None]
+"""Told of (done, total) as work goes on."""
+
+
+class Listed(NamedTuple):
+    """Lists of item rows with their scores, (B, k); -1 and -inf where a list ends early."""
+
+    items: Ints
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model did on some cases.
+
+    cases     metric -> one value per case, (B,); NaN where it has none
+    whole     metrics of all lists together: coverage and Gini
+    users     of each case, (B,): several cases of one user are drawn together
+    lists     (B, k) item rows of each list, -1 as padding
+    seconds   of scoring, ranking and listing
+    """
+
+    cases: dict[str, Floats]
+    whole: dict[str, float]
+    users: Ints
+    lists: Ints
+    seconds: float
+    seed: int = 0
+
+    @cached_property
+    def metrics(self) -> dict[str, Interval]:
+        """Mean of each metric with its bootstrap 95 % interval over users."""
+        means = {
+            name: metrics.bootstrap(values, self.seed, cluster=self.clusters)
+            for name, values in self.cases.items()
+        }
+        return means | {name: Interval(v, np.nan, np.nan) for name, v in self.whole.items()}
+
+    @property
+    def clusters(self) -> Ints | None:
+        """The user of each case where one has several; None where each has one."""
+        once = len(np.unique(self.users)) == len(self.users) and self.users.min(initial=0) >= 0
+        return None if once else self.users
+
+    def minus(self, other: "Evaluation", metric: str) -> Interval:
+        """Paired difference to another evaluation of the same cases, with its interval."""
+        return metrics.paired(
+            self.cases[metric], other.cases[metric], self.seed, cluster=self.clusters
+        )
+
+    def mean(self, metric: str) -> float:
+        """The mean of one metric; NaN cases are left out."""
+        return float(np.nanmean(self.cases[metric]))
+
+
+def evaluate(
+    model: Recommender,
+    catalogue: Catalogue,
+    cases: Cases,
+    *,
+    k: int = 10,
+    repeats: bool = False,
+    popularity: Ints | None = None,
+    block: int | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Rank all items for each case and measure the list.
+
+    ``repeats`` lets seen items be recommended; otherwise a truth that was seen cannot be hit.
+    ``popularity`` (N,) counts events, for novelty. A case of one domain ranks that domain's items.
+    A case without any scored item counts as zero.
+    """
+    began = time.perf_counter()
+    size = block or max(1, CELLS // max(1, len(catalogue)))
+    parts = list(blocks(len(cases.histories), size))
+    truth, indptr = metrics.distinct(cases.truth, cases.indptr)
+    others = metrics.unseen(*_taken(cases, truth, indptr), len(catalogue), seed)
+    done = 0
+
+    def work(part: slice) -> tuple[Floats, Ints, Floats, Ints]:
+        nonlocal done
+        histories = cases.histories.take(part)
+        scores = model.score(histories)
+        start, stop = indptr[part.start], indptr[part.stop]
+        own, mine = truth[start:stop], indptr[part.start : part.stop + 1] - start
+        case = np.repeat(np.arange(len(histories)), np.diff(mine))
+        other = others[part]
+        beside = np.where(other < 0, -np.inf, scores[np.arange(len(other)), other])
+        won = metrics.accuracy(scores[case, own], beside[case])
+        won[other[case] < 0] = np.nan
+        mask(scores, histories, None if repeats else histories.events.item)
+        outside(scores, catalogue, cases.domain[part])
+        room = np.count_nonzero(scores > -np.inf, axis=1)
+        result = metrics.ranks(scores, own, mine), top(scores, k).items, won, room
+        done += len(histories)
+        if progress:
+            progress(done, len(cases.histories))
+        return result
+
+    # each thread has a core: BLAS with threads of its own would only get in their way
+    workers = ThreadPoolExecutor(threads or os.cpu_count() or 1)
+    with threadpool_limits(1, user_api="blas"), workers as pool:
+        results = list(pool.map(work, parts))
+    empty = np.zeros(0), np.zeros((0, k), np.int64), np.zeros(0), np.zeros(0, np.int64)
+    ranks, lists, won, room = (np.concatenate(part) for part in zip(empty, *results, strict=True))
+    seconds = time.perf_counter() - began
+    found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in metrics.AT_K.items()}
+    found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)
+    found["accuracy"] = _per_case(won, indptr)
+    if popularity is not None:
+        found[f"novelty@{k}"] = metrics.novelty(lists, popularity)
+    if any(catalogue.tags):
+        rows = sparse.csr_array(unit_rows(tag_rows(catalogue.tags)))
+        found[f"distance@{k}"] = metrics.intra_list_distance(lists, rows)
+    whole = {
+        f"coverage@{k}": metrics.coverage(lists, len(catalogue)),
+        f"gini@{k}": metrics.gini(metrics.exposure(lists, len(catalogue))),
+    }
+    return Evaluation(found, whole, cases.histories.users, lists, seconds, seed)
+
+
+def mask(scores: Scores, histories: Histories, items: Ints | None) -> None:
+    """Take the items of each history's events out of the scores, in place."""
+    if items is not None:
+        about = items >= 0
+        scores[histories.owner[about], items[about]] = -np.inf
+
+
+def outside(scores: Scores, catalogue: Catalogue, domain: Ints) -> None:
+    """Take the items of other domains out, in place, for each row that names one (>= 0)."""
+    for one in np.unique(domain[domain >= 0]):
+        scores[np.ix_(domain == one, catalogue.domain != one)] = -np.inf
+
+
+def top(scores: Scores, k: int) -> Listed:
+    """The k best items of each row in descending order of score; ties to the lower row, (B, k).
+
+    Items at -inf are never listed.
+
+    >>> top(np.array([[0.5, 2.0, 2.0, -np.inf]]), 4).items.tolist()
+    [[1, 2, 0, -1]]
+    """
+    B, N = scores.shape
+    k, wanted = min(k, N), k
+    items = np.full((B, wanted), -1)
+    values = np.full((B, wanted), -np.inf)
+    if not (k and B):
+        return Listed(items, values)
+    # the k-th largest of the maxima of k or more groups is no larger than the k-th best score
+    width = max(k, int(np.sqrt(N)))
+    whole = N // width
+    best = scores[:, : whole * width].reshape(B, whole, width).max(axis=1)
+    least = np.partition(best, width - k, axis=1)[:, width - k, None]
+    keep = (scores >= least) & (scores > -np.inf)
+    for row in np.flatnonzero(np.count_nonzero(keep, axis=1) > 8 * k + 64):
+        keep[row] = scores[row] > least[row]
+        keep[row, np.flatnonzero(scores[row] == least[row])[:k]] = True
+    found = np.nonzero(keep)
+    order = np.lexsort((found[1], -scores[found], found[0]))
+    rows, columns = found[0][order], found[1][order]
+    place = np.arange(len(order)) - np.searchsorted(rows, rows)
+    first = place < k
+    at = rows[first], place[first]
+    items[at] = columns[first]
+    values[at] = scores[at[0], items[at]]
+    return Listed(items, values)
+
+
+def _taken(cases: Cases, truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:
+    """What no sampled pair may use: each case's history and truth, and their offsets."""
+    histories = cases.histories
+    about = histories.events.item >= 0
+    case = np.repeat(np.arange(len(histories)), np.diff(indptr))
+    owner = np.concatenate([histories.owner[about], case])
+    item = np.concatenate([histories.events.item[about], truth])
+    order = np.argsort(owner, kind="stable")
+    start = np.searchsorted(owner[order], np.arange(len(histories) + 1))
+    return item[order], start.astype(np.int64)
+
+
+def _per_case(values: Floats, indptr: Ints) -> Floats:
+    """Mean of the values of each case; NaN where it has none."""
+    case = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    known = ~np.isnan(values)
+    count = np.bincount(case[known], minlength=len(indptr) - 1)
+    total = np.bincount(case[known], values[known], len(indptr) - 1)
+    mean: NDArray[np.float64] = np.full(len(count), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean

@@ -1,0 +1,109 @@
+"""Explanations: the score of the transition expert as an exact sum over past events."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from penchant.data.dataset import Histories
+from penchant.errors import ConfigError
+from penchant.model import Model, Ranked, Recommendation, unknown_item
+from penchant.models.transition import Transition
+
+
+class Reason(NamedTuple):
+    """What one past event adds to a score.
+
+    about         the item or token of the event
+    age           its position from the end of the history, the latest being 1
+    contribution  signed, in the units of the score
+    share         of the sum of absolute contributions, signed, from -1 to 1
+    """
+
+    about: str
+    title: str | None
+    behavior: str
+    age: int
+    contribution: float
+    share: float
+
+
+class Explanation(NamedTuple):
+    """A score and the events that it is the sum of, strongest first.
+
+    residue  the score less the sum of all contributions: rounding, and nothing else
+    """
+
+    user: str | None
+    item: str
+    title: str | None
+    score: float
+    reasons: tuple[Reason, ...]
+    residue: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as JSON types."""
+        content = self._asdict()
+        content["reasons"] = [reason._asdict() for reason in self.reasons]
+        return content
+
+
+def explain(
+    model: Model, item: str, *, user: str | None = None, history: list[str] | None = None
+) -> Explanation:
+    """Why an item has its score for a user, or for a history of items, oldest first.
+
+    score = sum over events e of w(behavior) decay^(age - 1) B[e, item], so each event has its
+    signed part, and events past the window have none. Raises ConfigError for an item that is not
+    known, and for a model that is not a sum over events.
+    """
+    row = int(model.dataset.catalogue.items.rows([item])[0])
+    if row < 0:
+        raise unknown_item(item, model.dataset)
+    if (user is None) == (history is None):
+        raise ConfigError("expected a user or a history, one of the two")
+    given = model.histories(history or [])[0] if user is None else model.dataset.history(user)
+    return _explained(model, given, row, user)
+
+
+def with_reasons(model: Model, listed: Recommendation, given: Histories) -> Recommendation:
+    """The list with up to three reasons for each item that the model scored."""
+    rows = []
+    for ranked in listed.items:
+        if ranked.source == model.family:
+            item = int(model.dataset.catalogue.items.rows([ranked.item])[0])
+            found = _explained(model, given, item, listed.user).reasons[:3]
+            ranked = Ranked(*ranked[:-1], tuple(reason._asdict() for reason in found))
+        rows.append(ranked)
+    return Recommendation(listed.user, listed.source, tuple(rows), listed.short, listed.unknown)
+
+
+def _explained(model: Model, given: Histories, row: int, user: str | None) -> Explanation:
+    expert, catalogue = model.recommender, model.dataset.catalogue
+    if not isinstance(expert, Transition):
+        raise ConfigError(
+            f"expected a transition run, whose scores are sums over events, received "
+            f"{model.family!r}; fit with --model transition"
+        )
+    events = given.events
+    column = expert.whole[:, [row]].toarray().ravel()
+    parts = expert.weights(given) * column[expert.predictors.rows(events)]
+    total = float(expert.score(given)[0, row])
+    order = np.lexsort((np.arange(len(parts)), -np.abs(parts)))
+    mass = float(np.abs(parts).sum()) or 1.0
+    reasons = tuple(
+        Reason(
+            catalogue.items.ids[events.item[e]]
+            if events.item[e] >= 0
+            else catalogue.tokens.ids[events.token[e]],
+            catalogue.title(int(events.item[e])) if events.item[e] >= 0 else None,
+            catalogue.behaviors[events.behavior[e]].name,
+            len(parts) - int(e),
+            float(parts[e]),
+            float(parts[e] / mass),
+        )
+        for e in order
+        if parts[e] != 0
+    )
+    residue = total - float(parts.sum()) if np.isfinite(total) else 0.0
+    name, title = catalogue.items.ids[row], catalogue.title(row)
+    return Explanation(user, name, title, total if np.isfinite(total) else 0.0, reasons, residue)

@@ -1,0 +1,304 @@
+"""A fitted model with its data: it recommends, finds similar items, saves and loads."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant import __version__, artifact
+from penchant.config import Recipe, parse
+from penchant.data import store
+from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
+from penchant.errors import ArtifactError, ConfigError, DataError, unknown
+from penchant.evaluate import CELLS, mask, outside, top
+from penchant.models.base import Family, Recommender, Scores
+from penchant.models.baselines import BASELINES
+from penchant.models.transition import TRANSITION, Transition
+
+FAMILIES: dict[str, Family] = {TRANSITION.name: TRANSITION, **BASELINES}
+POPULAR = "popular"
+_UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
+
+
+class Ranked(NamedTuple):
+    """One item of a list.
+
+    score    of the model; for source "popular" the item's share of all target events
+    source   the family that scored it, or "popular" where nothing is known of user or item
+    """
+
+    item: str
+    score: float
+    title: str | None
+    source: str
+    probability: float | None = None
+    reasons: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A list for one user.
+
+    user     the identifier asked for; None for a history
+    source   "popular" where no item has a score from this history, else the model's family
+    short    whether the catalogue had fewer than k items left to give
+    unknown  items of the given history that the catalogue does not hold
+    """
+
+    user: str | None
+    source: str
+    items: tuple[Ranked, ...]
+    short: bool = False
+    unknown: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The list as JSON types."""
+        names = ("item", "score", "probability", "title", "source", "reasons")
+        return {
+            "user": self.user,
+            "source": self.source,
+            "items": [{name: getattr(row, name) for name in names} for row in self.items],
+            "short": self.short,
+            "unknown": list(self.unknown),
+        }
+
+
+class Block(NamedTuple):
+    """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
+
+    ``popular`` (B, k) marks the items that came by popularity; padding is -1.
+    """
+
+    users: Ints
+    items: Ints
+    scores: Scores
+    popular: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recommender with the dataset it serves. Immutable: an update makes another one.
+
+    info  what the fit found, as JSON types: trials, evaluation of the twin, notes
+    """
+
+    dataset: Dataset
+    recommender: Recommender
+    recipe: Recipe = field(default_factory=Recipe)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        return self.recommender.name
+
+    @property
+    def settings(self) -> Any:
+        return self.recommender.settings
+
+    @cached_property
+    def popularity(self) -> Ints:
+        """Events of the target behaviour on each item, (N,)."""
+        return counts(self.dataset)
+
+    @cached_property
+    def by_popularity(self) -> Ints:
+        """Item rows from the most popular down; ties to the lower row, (N,)."""
+        return np.argsort(-self.popularity, kind="stable")
+
+    def recommend(
+        self,
+        user: str | None = None,
+        *,
+        history: Sequence[str | tuple[str, str]] | None = None,
+        k: int = 10,
+        domain: str | None = None,
+        behavior: str | None = None,
+        repeats: bool | None = None,
+    ) -> Recommendation:
+        """The k best items for a known user, or for a history of items, oldest first.
+
+        An event of the history is an item or an (item, behavior); without a behavior it is one of
+        the target behavior. Items that were seen are left out unless ``repeats``. An unknown user
+        or an empty history gets the popular items, and says so.
+
+        Raises ConfigError for a domain or behavior that is not known, and for a k below 1.
+        """
+        if (user is None) == (history is None):
+            raise ConfigError("expected a user or a history, one of the two")
+        self._check(k, behavior)
+        given, strange = self.histories(history or [])
+        if user is not None:
+            given = self.dataset.history(user)
+        domains = np.array([-1 if domain is None else self.dataset.catalogue.domain_row(domain)])
+        found = self._ranked(given, k, domains, self._repeats(repeats))
+        catalogue = self.dataset.catalogue
+        rows = tuple(
+            Ranked(
+                catalogue.items.ids[item],
+                float(score),
+                catalogue.title(item),
+                POPULAR if popular else self.family,
+            )
+            for item, score, popular in zip(
+                found.items[0], found.scores[0], found.popular[0], strict=True
+            )
+            if item >= 0
+        )
+        source = self.family if any(row.source != POPULAR for row in rows) else POPULAR
+        return Recommendation(user, source, rows, len(rows) < k, strange)
+
+    def recommend_all(
+        self, k: int = 10, *, domain: str | None = None, repeats: bool | None = None
+    ) -> Iterator[Block]:
+        """Lists of all known users, in blocks, so that memory does not grow with their number."""
+        self._check(k, None)
+        row = -1 if domain is None else self.dataset.catalogue.domain_row(domain)
+        size = max(1, CELLS // max(1, len(self.dataset.catalogue)))
+        for part in blocks(len(self.dataset.users), size):
+            users = np.arange(part.start, part.stop)
+            histories = self.dataset.events.histories(users)
+            yield self._ranked(histories, k, np.full(len(users), row), self._repeats(repeats))
+
+    def similar(self, item: str, k: int = 10) -> tuple[Ranked, ...]:
+        """The k items most like one: for the transition expert, by the cosine of their columns.
+
+        Two items are alike when the same pasts lead to both. Other families answer with what
+        they would recommend after that item alone.
+
+        Raises ConfigError for an item that is not known.
+        """
+        self._check(k, None)
+        catalogue = self.dataset.catalogue
+        row = int(catalogue.items.rows([item])[0])
+        if row < 0:
+            raise unknown_item(item, self.dataset)
+        if isinstance(self.recommender, Transition):
+            scores = self.recommender.likeness(row)[None]
+        else:
+            scores = self.recommender.score(self.histories([item])[0])
+        scores[0, row] = -np.inf
+        found = top(scores, k)
+        return tuple(
+            Ranked(catalogue.items.ids[i], float(score), catalogue.title(i), self.family)
+            for i, score in zip(found.items[0], found.scores[0], strict=True)
+            if i >= 0 and score > 0
+        )
+
+    def histories(
+        self, history: Sequence[str | tuple[str, str]]
+    ) -> tuple[Histories, tuple[str, ...]]:
+        """A history of items as arrays, and those of its items that are not known."""
+        if isinstance(history, str):
+            raise DataError(f"expected a history as a list of items, received the text {history!r}")
+        catalogue = self.dataset.catalogue
+        pairs = [(e, self.dataset.target) if isinstance(e, str) else e for e in history]
+        rows = catalogue.items.rows(item for item, _ in pairs)
+        behavior = np.array([catalogue.behavior(name) for _, name in pairs], np.int64)
+        known = rows >= 0
+        size = int(known.sum())
+        place = np.arange(size)
+        events = Events(
+            np.full(size, -1),
+            rows[known],
+            np.full(size, -1),
+            behavior[known],
+            catalogue.domain[rows[known]],
+            place,
+            np.full(size, np.nan),
+            place,
+        )
+        strange = tuple(
+            item for (item, _), there in zip(pairs, known.tolist(), strict=True) if not there
+        )
+        return Histories(np.array([-1]), np.array([0, size]), events), strange
+
+    def save(self, path: str | Path) -> Path:
+        """Write the run: data, arrays and a manifest that vouches for each byte."""
+        manifest = {
+            "penchant": __version__,
+            "family": self.family,
+            "settings": self.settings.model_dump(),
+            "recipe": self.recipe.model_dump(),
+            "info": self.info,
+        }
+        with artifact.writing(path, manifest) as folder:
+            store.save(self.dataset, folder / "data")
+            artifact.save_arrays(folder / "arrays.safetensors", self.recommender.arrays())
+        return Path(path)
+
+    def _ranked(self, histories: Histories, k: int, domain: Ints, repeats: bool) -> Block:
+        scores = self.recommender.score(histories)
+        scores[scores == -np.inf] = _UNSCORED
+        scores[histories.lengths == 0] = _UNSCORED
+        mask(scores, histories, None if repeats else histories.events.item)
+        outside(scores, self.dataset.catalogue, domain)
+        order = self.by_popularity  # among equal scores the more popular comes first
+        found = top(scores[:, order], k)
+        items = np.where(found.items >= 0, order[found.items], -1)
+        popular = (found.scores == _UNSCORED) & (items >= 0)
+        share = self.popularity[items] / max(1, self.popularity.sum())
+        return Block(histories.users, items, np.where(popular, share, found.scores), popular)
+
+    def _repeats(self, repeats: bool | None) -> bool:
+        return self.recipe.repeats if repeats is None else repeats
+
+    def _check(self, k: int, behavior: str | None) -> None:
+        if k < 1:
+            raise ConfigError(f"expected k of at least 1, received {k}")
+        if behavior is not None:
+            self.dataset.catalogue.behavior(behavior)
+            if behavior != self.dataset.target:
+                raise ConfigError(
+                    f"this run recommends for {self.dataset.target!r}, received {behavior!r}; fit "
+                    f"another with --set target={behavior}"
+                )
+
+
+def load(path: str | Path) -> Model:
+    """A saved model. Raises ArtifactError where a byte of it has changed."""
+    manifest = artifact.read_manifest(path)
+    path = Path(path)
+    if manifest["family"] not in FAMILIES:
+        raise ArtifactError(f"{path}: expected a known family, received {manifest['family']!r}")
+    family = FAMILIES[manifest["family"]]
+    settings = parse(family.settings, manifest["settings"], str(path))
+    dataset = store.load(path / "data")
+    arrays = artifact.load_arrays(path / "arrays.safetensors")
+    recommender = family.restore(arrays, dataset, settings)
+    recipe = parse(Recipe, manifest["recipe"], str(path))
+    return Model(dataset, recommender, recipe, manifest["info"])
+
+
+def family_of(name: str) -> Family:
+    """A family by name; ConfigError lists the known ones."""
+    if name not in FAMILIES:
+        raise unknown("model", name, FAMILIES)
+    return FAMILIES[name]
+
+
+def counts(dataset: Dataset) -> Ints:
+    """Events of the target behaviour on each item, (N,)."""
+    events = dataset.events
+    target = events.behavior == dataset.catalogue.behavior(dataset.target)
+    item = events.item[target & (events.item >= 0)]
+    return np.bincount(item, minlength=len(dataset.catalogue)).astype(np.int64)
+
+
+def unknown_item(item: str, dataset: Dataset) -> ConfigError:
+    """The error for an item that the catalogue does not hold."""
+    return ConfigError(
+        f"unknown item {item!r}: {dataset.name} holds {len(dataset.catalogue)} items, such as "
+        f"{', '.join(map(repr, dataset.catalogue.items.ids[:3]))}"
+    )
+
+
+def interval_dict(metrics: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Intervals as JSON types; a bound that is not known is null."""
+    return {
+        name: {key: None if np.isnan(v) else v for key, v in interval._asdict().items()}
+        for name, interval in metrics.items()
+    }

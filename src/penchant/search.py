@@ -1,0 +1,139 @@
+"""The bounded search: few settings, tried on validation events, one coordinate at a time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from penchant.config import SearchSettings, Settings
+from penchant.data.cases import Cases
+from penchant.data.dataset import Dataset, Ints
+from penchant.data.hashing import hashes, uniform
+from penchant.data.splits import share
+from penchant.evaluate import evaluate
+from penchant.models.base import Family
+
+METRIC = "ndcg@10"
+
+Told = Callable[["Trial", int], None]
+"""Told of each trial as it ends, and of how many there may be."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting that was tried: what differs from the start, and its validation NDCG@10."""
+
+    changes: dict[str, Any]
+    value: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """The settings that did best on validation, and all that was tried, in order."""
+
+    settings: Any
+    trials: tuple[Trial, ...]
+
+
+def search(
+    family: Family,
+    start: Settings,
+    dataset: Dataset,
+    validation: Cases,
+    bounds: SearchSettings,
+    *,
+    seed: int = 0,
+    repeats: bool = False,
+    told: Told | None = None,
+) -> Found:
+    """Climb from the start, one setting after another, while validation NDCG@10 rises.
+
+    ``dataset`` holds the training events alone. Each setting of the family's space is moved up
+    its ladder, then down, one step at a time, as long as that pays; no more than
+    ``bounds.budget`` trials in all. The cases are those of the settings' share of users, at most
+    ``bounds.users`` of them, drawn by a hash of their identifiers.
+    """
+    if bounds.budget == 1:
+        return Found(start, ())
+    asked = take(validation, drawn(dataset, validation, bounds.users, seed))
+    fit = family.fitter(dataset, seed)
+    trials: dict[str, Trial] = {}
+
+    def value(settings: Settings) -> float:
+        key = settings.model_dump_json()
+        if key not in trials:
+            if len(trials) >= bounds.budget:
+                return -np.inf
+            model = fit(changed(settings, family.cheap))
+            found = evaluate(model, dataset.catalogue, asked, repeats=repeats, seed=seed)
+            trials[key] = Trial(dict(_differences(start, settings)), found.mean(METRIC))
+            if told:
+                told(trials[key], bounds.budget)
+        return trials[key].value
+
+    best, best_value = start, value(start)
+    for name, ladder in family.space.items():
+        for step in (1, -1):
+            moved = False
+            while (rung := _next(ladder, lookup(best, name), step)) is not None:
+                tried = changed(best, {name: rung})
+                if value(tried) <= best_value:
+                    break
+                best, best_value, moved = tried, value(tried), True
+            if moved:
+                break
+    return Found(best, tuple(trials.values()))
+
+
+def drawn(dataset: Dataset, cases: Cases, users: int, seed: int) -> Ints:
+    """Which validation cases the search may read, ascending places."""
+    names = [dataset.users.ids[user] for user in cases.histories.users]
+    mine = np.flatnonzero(share(names, seed) == 0)
+    if len(mine) > users:
+        place = uniform(hashes("search", [names[i] for i in mine], seed))
+        mine = np.sort(mine[np.argsort(place, kind="stable")[:users]])
+    return mine if len(mine) else np.arange(len(names))
+
+
+def take(cases: Cases, index: Ints) -> Cases:
+    """Some of the cases, in that order."""
+    length = np.diff(cases.indptr)[index]
+    indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    truth = np.arange(indptr[-1]) + np.repeat(cases.indptr[index] - indptr[:-1], length)
+    return Cases(
+        cases.histories.take(index),
+        indptr,
+        cases.truth[truth],
+        cases.behavior[index],
+        cases.domain[index],
+    )
+
+
+def lookup(settings: Settings, name: str) -> Any:
+    """The value of a setting; ``alpha.tags`` is the entry of a dict, 0 where it has none."""
+    field, _, key = name.partition(".")
+    value = getattr(settings, field)
+    return value.get(key, 0.0) if key else value
+
+
+def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """The settings with some values changed, checked anew."""
+    content = settings.model_dump()
+    for name, value in changes.items():
+        field, _, key = name.partition(".")
+        content[field] = {**content[field], key: value} if key else value
+    return type(settings).model_validate(content)
+
+
+def _next(ladder: tuple[Any, ...], value: Any, step: int) -> Any:
+    """The next value up or down a ladder, or None; a value between two rungs has both beside it."""
+    rungs = sorted(rung for rung in ladder if (rung - value) * step > 0)
+    return None if not rungs else rungs[0] if step > 0 else rungs[-1]
+
+
+def _differences(start: Settings, settings: Settings) -> Iterator[tuple[str, Any]]:
+    before, after = start.model_dump(), settings.model_dump()
+    for name, value in after.items():
+        if value != before[name]:
+            yield name, value

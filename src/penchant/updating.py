@@ -1,0 +1,153 @@
+"""Updates and deletions: a user's contribution is subtracted or added, and few columns solved.
+
+The sums after an update are those of a fit on all events, bit for bit, and so is B: a column is
+solved again where anything that it reads has changed, and stays where nothing has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from penchant.config import TransitionSettings
+from penchant.data.dataset import Dataset, Ints
+from penchant.data.merge import Merged, merge, without_users
+from penchant.errors import unknown
+from penchant.model import Model, family_of
+from penchant.models.solve import solve, system, touched
+from penchant.models.statistics import Predictors, Statistics, statistics
+from penchant.models.transition import Transition, contents
+
+EXACT = ("events and histories", "sums", "solution", "popularity")
+LEFT = ("chosen settings", "cleaning thresholds", "evaluation")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an update or a deletion did.
+
+    users, events, items   how many were added, or, for a deletion, erased
+    changed_users          users whose contribution to the sums was replaced
+    solved, columns        columns of B that were solved again, of how many
+    exact                  what now equals a fit on the remaining data
+    left                   what stands as it was until the next fit
+    """
+
+    users: int
+    events: int
+    items: int
+    changed_users: int
+    solved: int
+    columns: int
+    exact: tuple[str, ...] = EXACT
+    left: tuple[str, ...] = LEFT
+
+    def to_dict(self) -> dict[str, Any]:
+        """The receipt as JSON types."""
+        return asdict(self)
+
+
+def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
+    """The model with further events, users and items, as if fitted on all with its settings.
+
+    ``new`` holds the new events alone; of equal times they come after the old ones. Items and
+    users may be new or described anew. Raises DataError for a behavior that the model lacks.
+    """
+    merged = merge(model.dataset, new)
+    both = merged.dataset
+    changed = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
+    renewed, solved = _renewed(model, merged, changed)
+    receipt = Receipt(
+        len(both.users) - len(model.dataset.users),
+        len(both.events) - len(model.dataset.events),
+        len(both.catalogue) - len(model.dataset.catalogue),
+        len(changed),
+        solved,
+        len(both.catalogue),
+    )
+    return renewed, receipt
+
+
+def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
+    """The model as if these users had never been, with the catalogue and settings it has.
+
+    Raises ConfigError for a user that is not known.
+    """
+    data = model.dataset
+    gone = np.unique(data.users.rows(users))
+    if len(gone) and gone[0] < 0:
+        strange = next(user for user in users if user not in data.users)
+        raise unknown("user", strange, [*data.users.ids[:3], f"... ({len(data.users)} in all)"])
+    left = without_users(data, gone)
+    rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    renewed, solved = _renewed(model, Merged(left, *rows, np.zeros(0, np.int64)), gone)
+    receipt = Receipt(
+        len(gone),
+        len(data.events) - len(left.events),
+        0,
+        len(gone),
+        solved,
+        len(data.catalogue),
+    )
+    return renewed, receipt
+
+
+def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
+    """The model on the merged data, and how many columns were solved again.
+
+    ``changed`` are the users whose events differ: rows of the merged data, or, where users have
+    left, of the old.
+    """
+    expert, data = model.recommender, merged.dataset
+    if not isinstance(expert, Transition):
+        again = family_of(model.family).fitter(data, model.recipe.seed)(model.settings)
+        return replace(model, dataset=data, recommender=again), len(data.catalogue)
+    settings = expert.settings
+    old_rows = _predictor_rows(model.dataset, merged)
+    shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
+    before = expert.statistics.reindex(old_rows, *shape)
+    leaving = len(data.users) < len(model.dataset.users)
+    old_users = changed if leaving else model.dataset.users.rows(data.users.ids[u] for u in changed)
+    after = before - _sums(model.dataset, old_users, settings).reindex(old_rows, *shape)
+    if not leaving:
+        after = after + _sums(data, changed, settings)
+    first = contents(model.dataset.catalogue, settings)
+    second = first
+    if model.dataset.catalogue is not data.catalogue:
+        first = {name: content.moved(merged.items, shape[1]) for name, content in first.items()}
+        second = contents(data.catalogue, settings)
+    systems = system(before, first, settings), system(after, second, settings)
+    columns = touched(*systems, settings.candidates, second is not first)
+    fresh = solve(systems[1], settings.candidates, columns)
+    B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh
+    renewed = Transition.of(B, data, settings, after)
+    return replace(model, dataset=data, recommender=renewed), len(columns)
+
+
+def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statistics:
+    """What some users contribute; a user row of -1 contributes nothing."""
+    mine = np.isin(dataset.events.user, users)
+    return statistics(dataset.events.take(mine), dataset.catalogue, settings, dataset.time)
+
+
+def _predictor_rows(old: Dataset, merged: Merged) -> Ints:
+    """Where each predictor of the old dataset stands in the merged one."""
+    catalogue = merged.dataset.catalogue
+    items, tokens = len(catalogue), len(catalogue.tokens)
+    negative = Predictors.of(old.catalogue).negative
+    shifts = [items + tokens + place * items for place in range(len(negative))]
+    return np.concatenate(
+        [merged.items, items + merged.tokens, *(merged.items + shift for shift in shifts)]
+    )
+
+
+def _moved(
+    B: sparse.csr_array, rows: Ints, items: Ints, shape: tuple[int, int], without: Ints
+) -> sparse.csr_array:
+    """B in a larger catalogue, without some columns."""
+    B = B.tocoo()
+    row, column = rows[B.row], items[B.col]
+    kept = ~np.isin(column, without)
+    return sparse.csr_array((B.data[kept], (row[kept], column[kept])), shape)

@@ -1,0 +1,172 @@
+"""The house's own rules, held over the sources as they lie on disk."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "penchant"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {
+    extra: [Requirement(line) for line in lines]
+    for extra, lines in PROJECT["optional-dependencies"].items()
+}
+CORE = [Requirement(line) for line in PROJECT["dependencies"]]
+BUILD = [
+    Requirement(line)
+    for line in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "build-system"
+    ]["requires"]
+]
+PINS = {
+    canonicalize_name(name): version
+    for name, version in re.findall(
+        r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+}
+
+each_source = pytest.mark.parametrize(
+    "source", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
+
+
+def tree(source):
+    return ast.parse(source.read_text(encoding="utf-8"))
+
+
+def loaded_after(statement):
+    """Top-level modules that a new interpreter holds once it has run the statement."""
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    command = [sys.executable, "-W", "error", "-c", code]
+    return set(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    )
+
+
+def arguments(function):
+    """What a constructor asks for, besides itself and a config."""
+    named = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs][1:]
+    return [
+        argument.arg
+        for argument in named
+        if not re.search(
+            r"\w*(Settings|Recipe|Config)\b", ast.unparse(argument.annotation or argument)
+        )
+    ]
+
+
+def crowded(module):
+    """Public classes with a hand-written constructor of more than five arguments.
+
+    Dataclasses and named tuples are records: their fields are what they are for.
+    """
+    return [
+        node.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        for member in node.body
+        if isinstance(member, ast.FunctionDef) and member.name in ("__init__", "__new__")
+        if len(arguments(member)) > 5
+    ]
+
+
+def imported(module):
+    """Top-level names of all imports, those inside functions too."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield node.module.split(".")[0]
+
+
+@each_source
+def test_a_file_is_one_room(source):
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+@each_source
+def test_names_say_what_is_inside(source):
+    words = re.split(r"[/_.]", source.relative_to(PACKAGE).as_posix().lower())
+    nothing = {"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc"}
+    assert not nothing & set(words)
+
+
+@each_source
+def test_a_module_says_what_it_is_for(source):
+    assert ast.get_docstring(tree(source))
+
+
+@each_source
+def test_constructors_take_at_most_five_arguments(source):
+    assert crowded(tree(source)) == []
+
+
+def test_crowded_constructors_are_seen():
+    head = "class A:\n def __init__(self, a, b, c, d, e"
+    assert crowded(ast.parse(f"{head}): ...")) == []
+    assert crowded(ast.parse(f"{head}, settings: TransitionSettings): ...")) == []
+    assert crowded(ast.parse(f"{head}, f): ...")) == ["A"]
+    assert crowded(ast.parse(f"{head}, *, f: int): ...")) == ["A"]
+
+
+@each_source
+def test_what_is_imported_is_declared(source):
+    declared = {
+        requirement.name
+        for requirement in [
+            *CORE,
+            *(r for extra in EXTRAS if extra != "dev" for r in EXTRAS[extra]),
+        ]
+    }
+    assert set(imported(tree(source))) <= declared | {"penchant"} | sys.stdlib_module_names
+
+
+def test_importing_penchant_loads_nothing_heavy():
+    loaded = loaded_after("import penchant")
+    assert "penchant" in loaded
+    assert not loaded & {"numpy", "scipy", "duckdb", "pydantic", "rich", "typer"}
+
+
+def test_the_public_names_need_the_core_only():
+    everything = "import penchant; [getattr(penchant, name) for name in dir(penchant)]"
+    heavy = {"torch", "pandas", "pyarrow", "implicit", "sklearn", "matplotlib"}
+    assert not loaded_after(everything) & heavy
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [*CORE, *BUILD, *(r for extra in EXTRAS.values() for r in extra)],
+    ids=lambda requirement: requirement.name,
+)
+def test_constraints_pin_what_is_declared(requirement):
+    pin = PINS.get(canonicalize_name(requirement.name))
+    assert pin is not None
+    assert requirement.specifier.contains(pin)
+
+
+def test_constraints_pin_what_dependencies_bring():
+    waiting = [*CORE, *(r for extra in EXTRAS.values() for r in extra)]
+    seen = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        try:
+            if metadata.version(name) != PINS.get(name):
+                continue  # another release may bring other packages
+        except metadata.PackageNotFoundError:
+            continue  # an extra that is not installed here
+        waiting += map(Requirement, metadata.requires(name) or [])
+    assert seen <= PINS.keys()

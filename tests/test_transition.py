@@ -1,0 +1,282 @@
+"""The closed-form expert: sums exact in any order, a solve that equals the dense one, scores."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from penchant.config import TransitionSettings
+from penchant.data import simulate, store
+from penchant.data.dataset import Behavior
+from penchant.data.splits import split
+from penchant.errors import ConfigError, DataError
+from penchant.evaluate import top
+from penchant.models.kernels import Content, tag_rows, unit_rows
+from penchant.models.solve import solve, system
+from penchant.models.statistics import Predictors, Statistics, statistics
+from penchant.models.transition import Fitter, Transition
+
+SETTINGS = TransitionSettings(candidates=50)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate.world(150, 120, seed=4).dataset()
+
+
+def summed(data, settings=SETTINGS, events=None, target=None):
+    events = data.events if events is None else events
+    return statistics(events, data.catalogue, settings, data.time, target)
+
+
+def by_hand(data, settings):
+    """The sums row by row, in Python integers, as the design writes them."""
+    predictors = Predictors.of(data.catalogue)
+    P, N = len(predictors), predictors.items
+    strength = [behavior.strength for behavior in data.catalogue.behaviors]
+    p, target = predictors.rows(data.events), predictors.targets(data.events)
+    sides = []
+    for backward in (False, True):
+        G, C = np.zeros((P, P), object), np.zeros((P, N), object)
+        for user in np.unique(data.events.user):
+            mine = np.flatnonzero(data.events.user == user)
+            mine = mine[::-1] if backward else mine
+            for t in range(1, len(mine)):
+                value = int(np.rint(strength[data.events.behavior[mine[t]]] * 64))
+                if not target[mine[t]]:
+                    continue
+                x = {}
+                for age in range(1, min(t, settings.window) + 1):
+                    e = mine[t - age]
+                    unit = np.rint(strength[data.events.behavior[e]] * 2**12)
+                    weight = int(np.rint(unit * settings.decay ** (age - 1)))
+                    x[p[e]] = x.get(p[e], 0) + weight
+                for i, a in x.items():
+                    C[i, data.events.item[mine[t]]] += value * a
+                    for j, b in x.items():
+                        G[i, j] += value * a * b
+        sides.append((G.astype(np.int64), C.astype(np.int64)))
+    return sides
+
+
+def test_sums_equal_those_of_each_row_by_hand():
+    data = simulate.world(12, 120, seed=1).dataset()
+    settings = SETTINGS.model_copy(update={"window": 5})
+    found = summed(data, settings)
+    for sums, (G, C) in zip((found.forward, found.backward), by_hand(data, settings), strict=True):
+        assert np.array_equal(sums.G.toarray(), np.triu(G))
+        assert np.array_equal(sums.C.toarray(), C)
+
+
+def parts_of(events, users, rng, count):
+    owner = rng.integers(0, count, users)
+    return [events.take(owner[events.user] == part) for part in range(count)]
+
+
+def test_any_partition_by_user_in_any_order_gives_the_same_bits(data):
+    whole = summed(data)
+    shape = whole.forward.C.shape
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        parts = [summed(data, events=e) for e in parts_of(data.events, len(data.users), rng, 4)]
+        total = Statistics.zero(*shape)
+        for part in rng.permutation(len(parts)):
+            total = total + parts[part]
+        assert total == whole
+        for part in rng.permutation(len(parts)):
+            total = total - parts[part]
+        assert total == Statistics.zero(*shape)
+
+
+@pytest.mark.parametrize("cells", [0, 1 << 24])
+def test_dense_and_sparse_accumulators_agree(data, monkeypatch, cells):
+    monkeypatch.setattr("penchant.models.statistics._DENSE", cells)
+    first = summed(data)
+    monkeypatch.setattr("penchant.models.statistics._BLOCK", 37)
+    assert summed(data) == first
+
+
+def test_three_equal_events_count_three_times():
+    once = store.from_columns(["u"] * 2, ["a", "b"], timestamp=[1, 4])
+    thrice = store.from_columns(["u"] * 4, ["a", "a", "a", "b"], timestamp=[1, 2, 3, 4])
+    settings = TransitionSettings(decay=1.0)
+    C = [summed(d, settings).forward.C.toarray() for d in (once, thrice)]
+    assert C[1][0, 1] == 3 * C[0][0, 1]
+
+
+def test_negative_events_are_tokens_of_their_own_and_never_targets():
+    data = store.from_columns(
+        ["u"] * 3, ["a", "b", "c"], ["like", "dislike", "like"], timestamp=[1, 2, 3]
+    )
+    C = summed(data).forward.C
+    a, b, c = range(3)
+    assert C[:, [b]].nnz == 0
+    assert C[a, c] > 0
+    assert C[b, c] == 0
+    assert C[3 + b, c] > 0
+
+
+def test_a_target_behavior_alone_is_counted_where_asked(data):
+    buys = summed(data, target="buy")
+    bought = data.events.item[data.events.behavior == data.catalogue.behavior("buy")]
+    assert set(np.unique(buys.forward.C.tocoo().col)) <= set(bought)
+    with pytest.raises(ConfigError, match="unknown behavior 'veiw': expected one of buy, cart"):
+        summed(data, target="veiw")
+
+
+def test_weights_beyond_the_exact_range_are_refused():
+    with pytest.raises(DataError, match="expected a strength from 0 to 64, received 1000000000"):
+        Behavior("view", 1e9)
+    with pytest.raises(ValueError, match="less than or equal to 64"):
+        TransitionSettings(history={"view": 1e9})
+
+
+def dense_reference(statistics, contents, settings):
+    """(G + ridge I)^-1 C over all predictors, with the whole kernels: what the solve restricts."""
+    G = statistics.gram(settings.reverse).toarray()
+    C = statistics.cross(settings.reverse).toarray()
+    N = C.shape[1]
+    for name, content in contents.items():
+        kernel = content.products(np.arange(N)).astype(float) * settings.alpha[name]
+        G[:N, :N] += kernel
+        C[:N] += kernel - np.diag(np.diag(kernel))
+    return np.linalg.solve(G + settings.ridge * np.eye(len(G)), C)
+
+
+def test_with_all_candidates_the_solve_is_the_dense_one(data):
+    settings = TransitionSettings(neighbors=1000)
+    fitter = Fitter(data)
+    sums, contents = fitter.statistics(settings), fitter.content(settings)
+    both = system(sums, contents, settings)
+    P, N = both.right.shape
+    everything = replace(both, right=sparse.csc_array(np.ones((P, N))))
+    B = solve(everything, P).toarray()
+    assert np.allclose(B, dense_reference(sums, contents, settings), atol=1e-4)
+
+
+def test_each_column_is_the_ridge_regression_on_its_candidates(data):
+    settings = TransitionSettings(alpha={})
+    sums = Fitter(data).statistics(settings)
+    both = system(sums, {}, settings)
+    B, A, C = solve(both, 30).toarray(), both.left.toarray().astype(float), both.cross.toarray()
+    for j in range(0, len(data.catalogue), 7):
+        rows = np.lexsort((np.arange(len(C)), -C[:, j]))[:30]
+        rows = np.sort(rows[C[rows, j] > 0])
+        x = np.linalg.solve(A[np.ix_(rows, rows)], C[rows, j])
+        assert np.allclose(B[rows, j], x, atol=1e-6)
+        assert np.count_nonzero(B[:, j]) <= 30
+
+
+def test_columns_do_not_depend_on_threads_or_company(data):
+    fitter = Fitter(data)
+    both = system(fitter.statistics(SETTINGS), fitter.content(SETTINGS), SETTINGS)
+    whole = solve(both, 50, threads=1)
+    again = solve(both, 50, threads=2)
+    assert (whole != again).nnz == 0
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        some = np.sort(rng.choice(len(data.catalogue), 17, replace=False))
+        alone = solve(both, 50, some)
+        assert (alone[:, some] != whole[:, some]).nnz == 0
+        assert alone.nnz == whole[:, some].nnz
+
+
+def test_the_same_top_ten_with_one_thread_and_two(data):
+    histories = data.events.histories(np.arange(len(data.users)))
+    lists = []
+    for threads in (1, 2):
+        fitter = Fitter(data)
+        sums = fitter.statistics(SETTINGS)
+        B = solve(system(sums, fitter.content(SETTINGS), SETTINGS), 50, threads=threads)
+        model = Transition.of(B, data, SETTINGS, sums)
+        lists.append(top(model.score(histories), 10).items)
+    assert np.array_equal(*lists)
+
+
+def test_an_item_without_events_is_scored_by_its_content(data):
+    cold = 17
+    warm = data.with_events(data.events.take(data.events.item != cold))
+    model = Fitter(warm)(SETTINGS)
+    assert model.scored[cold]
+    tags = data.catalogue.tags
+    others = [i for i in range(len(tags)) if i != cold and set(tags[i]) == set(tags[cold])]
+    reached = model.B.toarray()[: len(tags), cold]
+    assert reached[others].mean() > reached.mean()
+    without = Fitter(warm)(SETTINGS.model_copy(update={"alpha": {"tags": 0.0}}))
+    assert not without.scored[cold]
+    history = warm.events.histories(np.array([0]))
+    assert without.score(history)[0, cold] == -np.inf
+
+
+def test_content_products_have_the_same_bits_in_any_block(data):
+    rows = unit_rows(tag_rows(data.catalogue.tags))
+    content = Content.of(tag_rows(data.catalogue.tags), 20)
+    whole = (rows @ rows.T).toarray()
+    some = np.array([3, 50, 51, 90])
+    assert np.array_equal(content.products(some), whole[np.ix_(some, some)])
+    dense = Content.of(np.random.default_rng(0).standard_normal((200, 64)), 20)
+    assert np.array_equal(
+        dense.products(some % 200), dense.products(np.arange(200))[np.ix_(some, some)]
+    )
+
+
+def test_nearest_equals_a_whole_sort(data):
+    rows = tag_rows(data.catalogue.tags)
+    near = Content.of(rows, 7).near.toarray()
+    F = unit_rows(rows).toarray()
+    product = F @ F.T
+    np.fill_diagonal(product, 0)
+    kept = np.zeros_like(product, bool)
+    for i, row in enumerate(product):
+        best = np.lexsort((np.arange(len(row)), -row))[:7]
+        kept[i, best[row[best] > 0]] = True
+    assert np.array_equal(near, np.where(kept | kept.T, product, 0))
+
+
+def test_without_order_a_history_is_a_set_as_in_ease():
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 30, 300), rng.integers(0, 12, 300)
+    pairs = np.unique(users * 12 + items)
+    data = store.from_columns(
+        [f"u{u:02d}" for u in pairs // 12], [f"i{i:02d}" for i in pairs % 12], time="none"
+    )
+    settings = TransitionSettings(ridge=3.0, candidates=100, reverse=0.0)
+    B = Fitter(data)(settings).B.toarray()
+    X = np.zeros((30, 12))
+    X[pairs // 12, pairs % 12] = 1
+    # one column: the ridge regression of an item on the other items, EASE without its scaling
+    G = X.T @ X
+    for j in range(12):
+        others = np.array([i for i in range(12) if i != j])
+        x = np.linalg.solve(G[np.ix_(others, others)] + 3.0 * np.eye(11), G[others, j])
+        assert np.allclose(B[others, j], x, atol=1e-5)
+
+
+def test_ages_decay_and_end_with_the_window():
+    data = store.from_columns(["u"] * 6, list("abcdef"), timestamp=[1, 2, 3, 4, 5, 6])
+    settings = TransitionSettings(decay=0.5, window=3)
+    model = Fitter(data)(settings)
+    weights = model.weights(data.history("u"))
+    assert weights.tolist() == [0, 0, 0, 0.25, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("user", "item"),
+    [(["u"], ["a"]), (["u", "u"], ["a", "a"]), (["u", "v"], ["a", "a"]), (["u"] * 50, ["a"] * 50)],
+)
+def test_the_smallest_data_have_finite_scores(user, item):
+    data = store.from_columns(user, item, timestamp=list(range(len(user))))
+    model = Fitter(data)(TransitionSettings())
+    scores = model.score(data.history("u"))
+    assert scores.shape == (1, len(data.catalogue))
+    assert not np.isnan(scores).any()
+    assert (scores < np.inf).all()
+
+
+def test_a_split_of_the_planted_world_is_learned(data):
+    parts = split(data)
+    model = Fitter(data.with_events(parts.train))(SETTINGS)
+    scores = model.score(parts.test.histories)
+    assert sparse.issparse(model.B)
+    assert np.isfinite(scores).all()

@@ -25,7 +25,7 @@ benchmark: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash benchmarks/run.sh
 
 clean:
-	rm -rf .venv dist build demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist build penchant-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build tools come first and pinned, so that building needs no second, unpinned set of them.

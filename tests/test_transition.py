@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from conformance import RecommenderSuite
 from penchant.config import TransitionSettings
 from penchant.data import simulate, store
 from penchant.data.dataset import Behavior
@@ -15,7 +16,7 @@ from penchant.evaluate import top
 from penchant.models.kernels import Content, tag_rows, unit_rows
 from penchant.models.solve import solve, system
 from penchant.models.statistics import Predictors, Statistics, statistics
-from penchant.models.transition import Fitter, Transition
+from penchant.models.transition import TRANSITION, Fitter, Transition
 
 SETTINGS = TransitionSettings(candidates=50)
 
@@ -280,3 +281,9 @@ def test_a_split_of_the_planted_world_is_learned(data):
     scores = model.score(parts.test.histories)
     assert sparse.issparse(model.B)
     assert np.isfinite(scores).all()
+
+
+class TestTransition(RecommenderSuite):
+    """The expert keeps the contract of every recommender."""
+
+    family = TRANSITION

@@ -72,7 +72,7 @@ class Demo:
 
 
 def demo(
-    out: str | Path = "penchant-demo",
+    out: str | Path = "demo-out",
     *,
     users: int = 2000,
     items: int = 1200,

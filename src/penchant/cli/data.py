@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Where the data and the run are written.")] = Path(
-        "penchant-demo"
+        "demo-out"
     ),
     users: Annotated[int, typer.Option(help="Users of the generated world.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,

@@ -43,7 +43,8 @@ def read_sources(
     milliseconds or positions, value as double, and the cells that were no time or no value), and
     ``items``, ``users``, ``relations`` where they are given. ``others`` are files by table name;
     ``folder`` is where the mapping's own file names and queries begin (default: that of
-    ``events``). Without ``events`` that table stands empty. Raises DataError where a file is missing, empty, or its columns are not known.
+    ``events``). Without ``events`` that table stands empty. Raises DataError where a file is
+    missing, empty, or its columns are not known.
     """
     first = events or next(iter(others.values()))
     home = first if first.is_dir() else first.parent

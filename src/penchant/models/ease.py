@@ -27,7 +27,7 @@ class EaseSettings(Settings):
     ridge   added to the diagonal of G, in events
     """
 
-    ridge: Annotated[float, Field(ge=1, le=1e9)] = 200.0
+    ridge: Annotated[float, Field(ge=1, le=1e9)] = 300.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def fit(dataset: Dataset, seed: int = 0) -> Callable[[EaseSettings], Ease]:
 EASE = Family(
     "ease",
     EaseSettings,
-    {"ridge": (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)},
+    {"ridge": (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)},
     fit,
     lambda arrays, dataset, settings: Ease(arrays["B"], strengths(dataset.catalogue), settings),
 )

@@ -1,0 +1,110 @@
+"""Write the README's tables from benchmarks/results/*.json: python benchmarks/tables.py [--check]
+
+Each table stands between ``<!-- table NAME -->`` and ``<!-- end -->``.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def result(name):
+    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def mean(entry, digits=4):
+    return f"{entry['value']:.{digits}f} ±{(entry['high'] - entry['low']) / 2:.{digits}f}"
+
+
+def benchmark(name):
+    """One benchmark, its own and the published rows together, by NDCG@10."""
+    content = result(name)
+    rows = []
+    for row in content["rows"]:
+        m = row["metrics"]
+        best = row["model"] == "transition"
+        cells = [
+            f"**{row['model']}**" if best else row["model"],
+            *(mean(m[key]) for key in ("recall@10", "ndcg@10")),
+            f"{m['coverage@10']['value']:.2f}",
+            f"{row['fit_seconds']:.1f}",
+            f"{row['recommend_users_per_second']:,.0f}",
+            f"{row['peak_mb']:,}",
+        ]
+        rows.append((m["ndcg@10"]["value"], cells))
+    for row in content["published"]:
+        sees = "" if row["sees content"] == "no" else f", sees {row['sees content']}"
+        value = float(row["ndcg@10"] or 0)
+        cells = [f"{row['model']} (published{sees})", row["recall@10"], row["ndcg@10"]]
+        rows.append((value, [*cells, "", "", "", ""]))
+    columns = ["model", "Recall@10", "NDCG@10", "coverage", "fit s", "users/s", "peak MB"]
+    lines = [columns, ["---"] * len(columns), *(cells for _, cells in sorted(rows, reverse=True))]
+    text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    if paired := content["paired"]:
+        d = paired["ndcg@10"]
+        text += (
+            f"\n\ntransition less {paired['against']}, NDCG@10, paired over {content['cases']:,} "
+            f"users: {d['value']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
+        )
+    return text
+
+
+def settings(_):
+    """What validation chose for the transition expert, and the seconds of it."""
+    lines = ["| data | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for name in RESULTS:
+        content = result(name)
+        row = next(r for r in content["rows"] if r["model"] == "transition")
+        s, m = row["settings"], row["metrics"]
+        cells = (
+            mean(m["recall@10"]),
+            mean(m["ndcg@10"]),
+            ", ".join(f"{key} {s[key]:g}" for key in ("decay", "reverse", "ridge", "candidates"))
+            + f", tags {s['alpha'].get('tags', 0):g}",
+            f"{row['fit_seconds']:.1f}",
+            f"{row['search_seconds']:.0f}",
+            f"{row['evaluate_seconds']:.1f}",
+            f"{row['peak_mb']:,}",
+        )
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+COLUMNS = (
+    *("Recall@10", "NDCG@10", "chosen on validation", "fit s", "search s", "evaluate s"),
+    "peak MB",
+)
+RESULTS = ("amazon-beauty", "amazon-beauty-ids-only", "amazon-sports", "ml-1m")
+
+
+def frontier(name):
+    return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
+
+
+def filled(text):
+    """The README with every table made anew."""
+
+    def table(found):
+        name = found[2]
+        kind = frontier if name.startswith("frontier") else benchmark
+        kind = settings if name == "settings" else kind
+        return f"{found[1]}{kind(name)}\n{found[3]}"
+
+    return TABLE.sub(table, text)
+
+
+def main():
+    text = README.read_text(encoding="utf-8")
+    made = filled(text)
+    if "--check" in sys.argv:
+        sys.exit(made != text and "README.md differs from benchmarks/results: run this script")
+    README.write_text(made, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

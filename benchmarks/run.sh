@@ -17,3 +17,7 @@ penchant benchmark "$data/amazon-sports" --models popularity,item-knn,als,bpr,tr
   --out "$results/amazon-sports.json"
 penchant benchmark "$data/ml-1m" --out "$results/ml-1m.json"
 python benchmarks/frontier.py "$data/amazon-beauty" --out "$results/frontier-amazon-beauty"
+python benchmarks/seconds.py "$data/amazon-beauty" "$data/amazon-sports" "$data/ml-1m" \
+  --out "$results/seconds.json"
+python benchmarks/exactness.py "$data/raw/ml-100k" --out "$results/exactness.json"
+python benchmarks/tables.py

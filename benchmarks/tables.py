@@ -82,8 +82,33 @@ COLUMNS = (
 RESULTS = ("amazon-beauty", "amazon-beauty-ids-only", "amazon-sports", "ml-1m")
 
 
-def frontier(name):
+def exactness(name):
+    rows = result(name)
+    columns = [name for name in rows[0] if name != "of"]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for row in rows:
+        cells = [
+            f"{row[c]:,} of {row['of']:,}"
+            if c == "columns solved"
+            else {True: "yes", False: "**no**"}.get(row[c], row[c])
+            if isinstance(row[c], bool)
+            else str(row[c])
+            for c in columns
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
+
+
+OTHERS = {
+    "settings": settings,
+    "frontier": written,
+    "seconds": written,
+    "exactness": exactness,
+}
 
 
 def filled(text):
@@ -91,8 +116,7 @@ def filled(text):
 
     def table(found):
         name = found[2]
-        kind = frontier if name.startswith("frontier") else benchmark
-        kind = settings if name == "settings" else kind
+        kind = OTHERS.get(name.split("-")[0], benchmark)
         return f"{found[1]}{kind(name)}\n{found[3]}"
 
     return TABLE.sub(table, text)

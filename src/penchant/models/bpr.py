@@ -121,8 +121,8 @@ BPR = Family(
         "learning_rate": (0.003, 0.01, 0.03, 0.1),
         "regularization": (0.0001, 0.001, 0.01, 0.03, 0.1),
         "factors": (32, 64, 128, 256),
-        "iterations": (100, 200, 400, 800),
     },
     fit,
     restore,
+    cheap={"iterations": 50},
 )

@@ -1,0 +1,125 @@
+"""Where the seconds of a fit go, and how near the solve comes to its arithmetic.
+
+    python benchmarks/seconds.py DATA [DATA ...] --out benchmarks/results/seconds.json
+
+The floor is the Cholesky factorization and two triangular solves of as many dense systems of the
+same sizes, already in memory, on the same threads. Settings are those of the benchmark's result
+of the same name where it stands beside --out, else the defaults.
+"""
+
+import argparse
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from scipy.linalg.lapack import dpotrs
+from threadpoolctl import threadpool_limits
+
+from penchant.benchmarking import Peak, resident
+from penchant.config import TransitionSettings
+from penchant.data.splits import split
+from penchant.data.store import load
+from penchant.evaluate import evaluate
+from penchant.models.solve import candidates, solve, system
+from penchant.models.transition import Fitter, Transition, sized
+
+
+def chosen(name, folder):
+    file = folder / f"{name}.json"
+    if not file.is_file():
+        return TransitionSettings()
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    row = next(row for row in rows if row["model"] == "transition")
+    return TransitionSettings(**row["settings"])
+
+
+def floor(sizes):
+    """Seconds of the factorizations alone."""
+    rng = np.random.default_rng(0)
+    ready = {}
+    for size in set(sizes):
+        X = rng.standard_normal((size, size))
+        ready[size] = X @ X.T + size * np.eye(size), rng.standard_normal(size)
+
+    def work(size):
+        A, b = ready[size]
+        dpotrs(np.linalg.cholesky(A).T, b, lower=0)
+
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        began = time.perf_counter()
+        list(pool.map(work, sizes, chunksize=64))
+        return time.perf_counter() - began
+
+
+def measured(path, folder):
+    dataset = load(path)
+    parts = split(dataset)
+    settings = sized(chosen(dataset.name, folder), len(dataset.catalogue))
+    fitter = Fitter(dataset.with_events(parts.train))
+    times = {}
+
+    def timed(name, work):
+        began = time.perf_counter()
+        result = work()
+        times[name] = round(time.perf_counter() - began, 2)
+        return result
+
+    sums = timed("statistics", lambda: fitter.statistics(settings))
+    contents = timed("content", lambda: fitter.content(settings))
+    both = timed("system", lambda: system(sums, contents, settings))
+    B = timed("solve", lambda: solve(both, settings.candidates))
+    columns = np.flatnonzero(np.diff(both.right.indptr))
+    sizes = [len(rows) for rows in candidates(both.right, columns, settings.candidates)]
+    times["floor of the solve"] = round(floor(sizes), 2)
+    model = Transition.of(B, dataset, settings, sums)
+    del both, contents, sums, B
+    before = resident()
+    with Peak() as peak:
+        found = evaluate(model, dataset.catalogue, parts.test)
+    return {
+        "dataset": dataset.name,
+        "events": len(parts.train),
+        "items": len(dataset.catalogue),
+        "columns": len(columns),
+        "candidates": settings.candidates,
+        "seconds": times,
+        "statistics and solve": round(times["statistics"] + times["system"] + times["solve"], 2),
+        "evaluate_seconds": round(found.seconds, 2),
+        "evaluate_cases": len(parts.test.histories),
+        "evaluate_peak_mb": round(peak.megabytes),
+        "evaluate_more_mb": round(peak.megabytes - before),
+    }
+
+
+def lines(rows):
+    names = ["statistics", "content", "system", "solve", "floor of the solve"]
+    head = ["data", *names, "statistics + system + solve", "evaluate", "peak MB of evaluate"]
+    text = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        cells = [
+            row["dataset"],
+            *(f"{row['seconds'][name]:.1f}" for name in names),
+            f"**{row['statistics and solve']:.1f}**",
+            f"{row['evaluate_seconds']:.1f}",
+            f"{row['evaluate_peak_mb']:,} ({row['evaluate_more_mb']:+,})",
+        ]
+        text.append("| " + " | ".join(cells) + " |")
+    return "\n".join(text) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    rows = [measured(path, arguments.out.parent) for path in arguments.data]
+    arguments.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    arguments.out.with_suffix(".md").write_text(lines(rows), encoding="utf-8")
+    print(lines(rows))
+
+
+if __name__ == "__main__":
+    main()

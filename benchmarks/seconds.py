@@ -10,21 +10,42 @@ of the same name where it stands beside --out, else the defaults.
 import argparse
 import json
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.linalg.lapack import dpotrs
 from threadpoolctl import threadpool_limits
 
-from penchant.benchmarking import Peak, resident
 from penchant.config import TransitionSettings
 from penchant.data.splits import split
 from penchant.data.store import load
-from penchant.evaluate import evaluate
+from penchant.model import Model
 from penchant.models.solve import candidates, solve, system
 from penchant.models.transition import Fitter, Transition, sized
+
+EVALUATE = """
+import json, sys
+from penchant.benchmarking import Peak
+from penchant.data.splits import split
+from penchant.evaluate import evaluate
+from penchant.model import load
+with Peak() as peak:
+    model = load(sys.argv[1])
+    cases = split(model.dataset).test
+    found = evaluate(model.recommender, model.dataset.catalogue, cases)
+print(json.dumps({
+    "cases": len(cases.histories),
+    "ndcg@10": found.mean("ndcg@10"),
+    "seconds": round(found.seconds, 2),
+    "peak_mb": round(peak.megabytes),
+}))
+"""
+"""In a process of its own: load, split, evaluate."""
 
 
 def chosen(name, folder):
@@ -69,16 +90,17 @@ def measured(path, folder):
 
     sums = timed("statistics", lambda: fitter.statistics(settings))
     contents = timed("content", lambda: fitter.content(settings))
-    both = timed("system", lambda: system(sums, contents, settings))
+    ready = sums, contents
+    both = timed("system", lambda: system(*ready, settings))
     B = timed("solve", lambda: solve(both, settings.candidates))
     columns = np.flatnonzero(np.diff(both.right.indptr))
     sizes = [len(rows) for rows in candidates(both.right, columns, settings.candidates)]
     times["floor of the solve"] = round(floor(sizes), 2)
     model = Transition.of(B, dataset, settings, sums)
-    del both, contents, sums, B
-    before = resident()
-    with Peak() as peak:
-        found = evaluate(model, dataset.catalogue, parts.test)
+    with TemporaryDirectory() as scratch:
+        run = Model(dataset, model).save(Path(scratch) / "run")
+        command = [sys.executable, "-c", EVALUATE, str(run)]
+        evaluated = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return {
         "dataset": dataset.name,
         "events": len(parts.train),
@@ -87,24 +109,21 @@ def measured(path, folder):
         "candidates": settings.candidates,
         "seconds": times,
         "statistics and solve": round(times["statistics"] + times["system"] + times["solve"], 2),
-        "evaluate_seconds": round(found.seconds, 2),
-        "evaluate_cases": len(parts.test.histories),
-        "evaluate_peak_mb": round(peak.megabytes),
-        "evaluate_more_mb": round(peak.megabytes - before),
+        "evaluate": evaluated,
     }
 
 
 def lines(rows):
     names = ["statistics", "content", "system", "solve", "floor of the solve"]
-    head = ["data", *names, "statistics + system + solve", "evaluate", "peak MB of evaluate"]
+    head = ["data", *names, "statistics + system + solve", "evaluate s", "peak MB"]
     text = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
         cells = [
             row["dataset"],
             *(f"{row['seconds'][name]:.1f}" for name in names),
             f"**{row['statistics and solve']:.1f}**",
-            f"{row['evaluate_seconds']:.1f}",
-            f"{row['evaluate_peak_mb']:,} ({row['evaluate_more_mb']:+,})",
+            f"{row['evaluate']['seconds']:.1f}",
+            f"{row['evaluate']['peak_mb']:,}",
         ]
         text.append("| " + " | ".join(cells) + " |")
     return "\n".join(text) + "\n"

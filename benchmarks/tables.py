@@ -39,6 +39,7 @@ def benchmark(name):
         rows.append((m["ndcg@10"]["value"], cells))
     for row in content["published"]:
         sees = "" if row["sees content"] == "no" else f", sees {row['sees content']}"
+        sees += "".join(f",{more}" for more in row["protocol"].split(";")[1:])
         value = float(row["ndcg@10"] or 0)
         cells = [f"{row['model']} (published{sees})", row["recall@10"], row["ndcg@10"]]
         rows.append((value, [*cells, "", "", "", ""]))

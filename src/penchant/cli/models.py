@@ -133,6 +133,7 @@ def show_benchmark(content: dict[str, Any]) -> None:
     for row in content["published"]:
         value = float(row["ndcg@10"] or "nan")
         sees = "" if row["sees content"] == "no" else f"; sees {row['sees content']}"
+        sees += "".join(f";{more}" for more in row["protocol"].split(";")[1:])
         cells = (f"{row['model']} (published{sees})", row["recall@10"], row["ndcg@10"])
         lines.append((value, (*cells, *[""] * 7)))
     lines.sort(key=lambda line: -(line[0] if line[0] == line[0] else -1))

@@ -52,7 +52,8 @@ class System:
 
 def system(statistics: Statistics, contents: Contents, settings: TransitionSettings) -> System:
     """Both sides, with the content of each modality weighed by its alpha."""
-    G, C = statistics.gram(settings.reverse), statistics.cross(settings.reverse)
+    left = statistics.gram(settings.reverse, settings.ridge).astype(np.float32)
+    C = statistics.cross(settings.reverse)
     P, N = C.shape
     weighed = [
         (settings.alpha.get(name, 0.0), content)
@@ -64,8 +65,7 @@ def system(statistics: Statistics, contents: Contents, settings: TransitionSetti
         near = near + weight * content.near.astype(np.float64)
     indptr = np.append(near.indptr, np.full(P - N, near.indptr[-1]))
     right = (C + sparse.csr_array((near.data, near.indices, indptr), (P, N))).tocsc()
-    left = (G + settings.ridge * sparse.eye_array(P)).astype(np.float32).tocsr()
-    return System(left, right, C.tocsc(), weighed)
+    return System(left, right, C.tocsc() if weighed else right, weighed)
 
 
 def candidates(right: sparse.csc_array, columns: Ints, count: int) -> list[Ints]:
@@ -94,6 +94,7 @@ def solve(
     found: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(columns)
 
     def work(part: Ints) -> None:
+        gather = Gather()
         for group in _groups(part, chosen, P):
             union = np.unique(np.concatenate([*(chosen[place] for place in group), columns[group]]))
             left, content = both.block(union)
@@ -104,12 +105,33 @@ def solve(
                 b = content[rows, target] * (rows != target)
                 mine = slice(*cross.indptr[k : k + 2])
                 b = b + _pick(cross.indices[mine], cross.data[mine], chosen[place])
-                A = left.take(rows[:, None] * len(union) + rows, mode="clip")
-                found[place] = _ridge(A.astype(np.float64), b).astype(np.float32)
+                found[place] = _ridge(gather(left, rows), b).astype(np.float32)
 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, parts))
     return _columns(columns, chosen, found, (P, N))
+
+
+class Gather:
+    """Takes square parts of a matrix into buffers that it keeps.
+
+    New memory for each system would cost as much time, in page faults, as its factorization.
+    """
+
+    def __init__(self) -> None:
+        self.size = -1
+
+    def __call__(self, matrix: NDArray[np.float32], rows: Ints) -> NDArray[np.float64]:
+        """matrix[rows, rows] in float64; it holds until the next call."""
+        if self.size != len(rows):
+            self.size = len(rows)
+            square = self.size, self.size
+            self.places = np.empty(square, np.int64)
+            self.single, self.double = np.empty(square, np.float32), np.empty(square)
+        np.add(rows[:, None] * matrix.shape[1], rows, out=self.places)
+        matrix.take(self.places, out=self.single, mode="clip")
+        self.double[:] = self.single
+        return self.double
 
 
 def _pick(indices: Ints, data: NDArray[np.float64], rows: Ints) -> NDArray[np.float64]:

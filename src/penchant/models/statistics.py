@@ -6,10 +6,9 @@ Weights are rounded to a grid and summed as integers, so addition is associative
 order, update or deletion gives the same bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
 _EXACT = 2.0**53  # float64 holds every integer up to here
 _BLOCK = 1 << 16  # events in one block of pairs
-_DENSE = 1 << 24  # cells of a dense accumulator
+_CELLS = 1 << 22  # cells of the rows that are summed densely at once (32 MB)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,10 @@ class Predictors:
 
 @dataclass(frozen=True)
 class Sums:
-    """G (P x P, the upper triangle) and C (P x N) as sparse int64 in units of 2^-30 and 2^-18.
+    """G and C (P x N) as sparse int64 in units of 2^-30 and 2^-18.
+
+    G is the matrix whose sum with its transpose, less its diagonal, is the sum of v x x' (P x P):
+    a pair of predictors counts in the row of its later event.
 
     ``a + b`` and ``a - b`` are exact; cells that reach zero are dropped, so equal sums have equal
     bits however they were reached.
@@ -102,9 +104,8 @@ class Sums:
         """
         G, C = self.G.tocoo(), self.C.tocoo()
         left, right = rows[G.row], rows[G.col]
-        upper = np.minimum(left, right), np.maximum(left, right)
         return Sums(
-            _coo(G.data, *upper, (predictors, predictors)),
+            _coo(G.data, left, right, (predictors, predictors)),
             _coo(C.data, rows[C.row], rows[C.col], (predictors, items)),
         )
 
@@ -129,15 +130,16 @@ class Statistics:
     def __sub__(self, other: "Statistics") -> "Statistics":
         return Statistics(self.forward - other.forward, self.backward - other.backward)
 
-    def gram(self, reverse: float) -> sparse.csr_array:
-        """G whole (both triangles), float64, in units of one event.
+    def gram(self, reverse: float, ridge: float = 0.0) -> sparse.csr_array:
+        """G + ridge I, whole, (P, P) float64, in units of one event.
 
         A reverse row is (reverse x', y), so its square has weight reverse^2.
         """
-        upper = self.forward.G.astype(np.float64) * G_UNIT
+        half = self.forward.G.astype(np.float64) * G_UNIT
         if reverse:
-            upper = upper + self.backward.G.astype(np.float64) * (reverse**2 * G_UNIT)
-        return (upper + sparse.triu(upper, 1, format="csr").T).tocsr()
+            half = half + self.backward.G.astype(np.float64) * (reverse**2 * G_UNIT)
+        both = half + half.T.tocsr()
+        return (both + sparse.diags_array(ridge - half.diagonal(), format="csr")).tocsr()
 
     def cross(self, reverse: float) -> sparse.csr_array:
         """C, float64, in units of one event."""
@@ -226,32 +228,59 @@ def _rows(
     gaps = np.zeros((len(table), window, window))
     for g in range(window):
         gaps[:, : window - g, g] = table[:, g:]
-    pairs = len(user) * window
-    G, C = Accumulator((shape[0], shape[0]), pairs), Accumulator(shape, pairs)
-    small = p.astype(np.int32), np.maximum(item, 0).astype(np.int32)  # a token is worth 0
     starts = np.flatnonzero(np.diff(user, prepend=user[:1] - 1))
     lengths = np.diff(starts, append=len(user))
     first = np.repeat(starts, lengths)
     last = first + np.repeat(lengths, lengths)
-    for start in range(0, len(user), _BLOCK):
-        e = np.arange(start, min(start + _BLOCK, len(user)))[:, None]
-        later = e + 1 + np.arange(window)
-        inside = later < last[e]
-        later = np.where(inside, later, 0)
-        ahead = np.where(inside, value[later], 0)  # (block, ages)
-        reach = ahead * table[level[e[:, 0]]]
-        C.add(np.broadcast_to(small[0][e], later.shape), small[1][later], reach)
-        earlier = e - np.arange(window)
-        inside = earlier >= first[e]
-        earlier = np.where(inside, earlier, 0)
-        met = np.zeros(later.shape)
-        for place, weights in enumerate(gaps):
-            of_level = inside & (level[earlier] == place) if len(gaps) > 1 else inside
-            met = np.where(of_level, reach.astype(np.float64) @ weights, met)
-        left, right = small[0][earlier], np.broadcast_to(small[0][e], earlier.shape)
-        met[:, 1:] *= 1 + (left == right)[:, 1:]  # x_p^2 holds a pair of equal events twice
-        G.add(np.minimum(left, right), np.maximum(left, right), met.astype(np.int64))
-    return Sums(G.total(), C.total())
+    target = np.maximum(item, 0)  # an event about a token is worth 0
+    order = np.argsort(p, kind="stable")  # row after row of the sums, each in one block alone
+    G, C = [], []
+    for rows, chunks in _blocks(p[order], shape, window):
+        sums_g, sums_c = Accumulator(rows, shape[0]), Accumulator(rows, shape[1])
+        for chunk in chunks:
+            e = order[chunk, None]
+            later = e + 1 + np.arange(window)
+            inside = later < last[e]
+            later = np.where(inside, later, 0)
+            ahead = np.where(inside, value[later], 0)  # (chunk, ages)
+            reach = ahead * table[level[e[:, 0]]]
+            sums_c.add(p[e], target[later], reach)
+            earlier = e - np.arange(window)
+            inside = earlier >= first[e]
+            earlier = np.where(inside, earlier, 0)
+            met = np.zeros(later.shape)
+            for place, weights in enumerate(gaps):
+                of_level = inside & (level[earlier] == place) if len(gaps) > 1 else inside
+                met = np.where(of_level, reach.astype(np.float64) @ weights, met)
+            met[:, 1:] *= 1 + (p[earlier] == p[e])[:, 1:]  # x_p^2 holds a pair of equals twice
+            sums_g.add(p[e], p[earlier], met.astype(np.int64))
+        G.append(sums_g.total())
+        C.append(sums_c.total())
+    return Sums(_stacked(G, shape[0]), _stacked(C, shape[1]))
+
+
+def _blocks(
+    p: Ints, shape: tuple[int, int], window: int
+) -> Iterator[tuple[range, Iterator[slice]]]:
+    """Ranges of rows that cover all P, and the chunks of the sorted events ``p`` in each.
+
+    A range has up to 2^16 events and 2^22 cells, or one row; a chunk has up to 2^16 events.
+    """
+    begin = np.searchsorted(p, np.arange(shape[0] + 1))
+    dense = len(p) * window * 4 >= shape[0] * shape[1]
+    most = max(1, _CELLS // max(1, shape[0])) if dense else shape[0]
+    row = 0
+    while row < shape[0]:
+        stop = int(np.searchsorted(begin, begin[row] + _BLOCK, "right")) - 1
+        stop = min(max(stop, row + 1), row + most, shape[0])
+        yield (
+            range(row, stop),
+            (
+                slice(at, min(at + _BLOCK, int(begin[stop])))
+                for at in range(int(begin[row]), int(begin[stop]), _BLOCK)
+            ),
+        )
+        row = stop
 
 
 def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]) -> Sums:
@@ -271,61 +300,48 @@ def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]
 
 
 class Accumulator:
-    """An exact sum of (row, column, integer) triples into a sparse int64 matrix.
+    """An exact sum of (row, column, integer) triples over a range of rows, as sparse int64."""
 
-    Dense within up to 2^24 cells (128 MB) where that is no larger than the number of triples
-    awaited, else sparse from the start.
-    """
-
-    def __init__(self, shape: tuple[int, int], awaited: int) -> None:
-        self.shape = shape
+    def __init__(self, rows: range, columns: int) -> None:
+        self.rows, self.columns = rows, columns
         self.mass = 0.0
         self.parts: list[sparse.csr_array] = []
-        cells = shape[0] * shape[1]
-        self.dense = np.zeros(cells, np.int64) if cells <= min(_DENSE, awaited) else None
-        self.waiting: list[tuple[Ints, Ints]] = []
 
     def add(self, row: Ints, column: Ints, amount: Ints) -> None:
-        """Add triples; amounts are >= 0 and those of 0 are left out."""
-        self.mass += float(amount.sum(dtype=np.float64))
+        """Add triples, of (n, 1), (n, m) and (n, m); amounts are >= 0."""
+        mass = float(amount.sum(dtype=np.float64))
+        self.mass += mass
         if self.mass >= 2.0**62:
             raise DataError(
                 "expected sums below 2^62 units, received more; sum the events in parts (their "
                 "statistics add), or scale the behaviours' weights down"
             )
-        if self.dense is None:
+        shape = len(self.rows), self.columns
+        local = row - self.rows.start
+        if shape[0] * shape[1] > min(4 * amount.size, 4 * _CELLS):
             some = amount > 0
-            self.parts.append(_coo(amount[some], row[some], column[some], self.shape))
+            rows = np.broadcast_to(local, amount.shape)[some]
+            self.parts.append(_coo(amount[some], rows, column[some], shape))
             return
-        key = row.astype(np.int64) * self.shape[1] + column
-        self.waiting.append((key.ravel(), amount.ravel()))
-        if sum(len(key) for key, _ in self.waiting) * 4 >= len(self.dense):
-            self._flush()
-
-    def _flush(self) -> None:
-        if self.dense is None or not self.waiting:
-            return
-        key, amount = (np.concatenate(part) for part in zip(*self.waiting, strict=True))
-        self.waiting.clear()
-        # float64 takes no part where the sums might pass 2^53
-        if float(amount.sum(dtype=np.float64)) < _EXACT:
-            self.dense += np.bincount(key, amount, len(self.dense)).astype(np.int64)
+        key = (local * self.columns + column).ravel()
+        if mass < _EXACT:  # float64 sums are exact up to there
+            dense = np.bincount(key, amount.ravel(), shape[0] * shape[1]).astype(np.int64)
         else:
-            np.add.at(self.dense, key, amount)
+            dense = np.zeros(shape[0] * shape[1], np.int64)
+            np.add.at(dense, key, amount.ravel())
+        self.parts.append(sparse.csr_array(dense.reshape(shape)))
 
     def total(self) -> sparse.csr_array:
-        self._flush()
-        if self.dense is not None:
-            return sparse.csr_array(self.dense.reshape(self.shape))
-        return _canonical(tree_sum(self.parts, self.shape))
+        total = sparse.csr_array((len(self.rows), self.columns), dtype=np.int64)
+        for part in self.parts:
+            total = total + part if total.nnz else part
+        return total
 
 
-def tree_sum(parts: Sequence[sparse.csr_array], shape: tuple[int, int]) -> sparse.csr_array:
-    """Sum of sparse matrices, two by two, so that each is added a logarithmic number of times."""
-    level = list(parts) or [sparse.csr_array(shape, dtype=np.int64)]
-    while len(level) > 1:
-        level = [a if b is None else a + b for a, b in zip_longest(level[::2], level[1::2])]
-    return level[0]
+def _stacked(parts: list[sparse.csr_array], columns: int) -> sparse.csr_array:
+    """Ranges of rows one above the other."""
+    empty = sparse.csr_array((0, columns), dtype=np.int64)
+    return _canonical(sparse.vstack([empty, *parts], format="csr"))
 
 
 def _coo(data: Ints, row: Ints, column: Ints, shape: tuple[int, int]) -> sparse.csr_array:

@@ -93,11 +93,10 @@ def test_any_partition_by_user_in_any_order_gives_the_same_bits(data):
 
 def test_no_size_of_block_and_no_way_of_summing_changes_a_bit(data, monkeypatch):
     first = summed(data)
-    for block, cells, exact in ((37, 1 << 22, 2.0**53), (1, 1 << 22, 0), (5000, 0, 2.0**53)):
+    for block, cells, exact in ((37, 1 << 22, 2.0**53), (1, 1 << 22, 0.0), (5000, 0, 2.0**53)):
         monkeypatch.setattr("penchant.models.statistics._BLOCK", block)
-        monkeypatch.setattr("penchant.models.statistics._CELLS", cells)
-        if exact:
-            monkeypatch.setattr("penchant.models.statistics._EXACT", exact)
+        monkeypatch.setattr("penchant.models.sums.CELLS", cells)
+        monkeypatch.setattr("penchant.models.sums.EXACT", exact)  # 0: float64 takes no part
         assert summed(data) == first
 
 

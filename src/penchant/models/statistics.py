@@ -17,14 +17,14 @@ from scipy import sparse
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Catalogue, Events, Ints, TimeKind
 from penchant.errors import DataError
+from penchant.models import sums
+from penchant.models.sums import EXACT, Accumulator, Sums, canonical, coo, stacked
 
 WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
 TARGET_BITS = 6  # weights of a target are multiples of 2^-6
 G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
-_EXACT = 2.0**53  # float64 holds every integer up to here
 _BLOCK = 1 << 16  # events in one block of pairs
-_CELLS = 1 << 22  # cells of the rows that are summed densely at once (32 MB)
 
 
 @dataclass(frozen=True)
@@ -57,57 +57,6 @@ class Predictors:
     def targets(self, events: Events) -> NDArray[np.bool_]:
         """Which events can be a target: about an item, and not negative."""
         return (events.item >= 0) & ~np.isin(events.behavior, self.negative)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """G and C (P x N) as sparse int64 in units of 2^-30 and 2^-18.
-
-    G is the matrix whose sum with its transpose, less its diagonal, is the sum of v x x' (P x P):
-    a pair of predictors counts in the row of its later event.
-
-    ``a + b`` and ``a - b`` are exact; cells that reach zero are dropped, so equal sums have equal
-    bits however they were reached.
-    """
-
-    G: sparse.csr_array
-    C: sparse.csr_array
-
-    @classmethod
-    def zero(cls, predictors: int, items: int) -> "Sums":
-        return cls(
-            sparse.csr_array((predictors, predictors), dtype=np.int64),
-            sparse.csr_array((predictors, items), dtype=np.int64),
-        )
-
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(_canonical(self.G + other.G), _canonical(self.C + other.C))
-
-    def __sub__(self, other: "Sums") -> "Sums":
-        return Sums(_canonical(self.G - other.G), _canonical(self.C - other.C))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sums) and all(
-            a.shape == b.shape
-            and np.array_equal(a.indptr, b.indptr)
-            and np.array_equal(a.indices, b.indices)
-            and np.array_equal(a.data, b.data)
-            for a, b in ((self.G, other.G), (self.C, other.C))
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # equal by content, and the content is large
-
-    def reindex(self, rows: Ints, predictors: int, items: int) -> "Sums":
-        """The same sums over a larger catalogue: predictor p moves to row ``rows[p]``.
-
-        The first N entries of ``rows`` move the items. ``rows`` may reorder.
-        """
-        G, C = self.G.tocoo(), self.C.tocoo()
-        left, right = rows[G.row], rows[G.col]
-        return Sums(
-            _coo(G.data, left, right, (predictors, predictors)),
-            _coo(C.data, rows[C.row], rows[C.col], (predictors, items)),
-        )
 
 
 @dataclass(frozen=True)
@@ -219,7 +168,7 @@ def _rows(
     of a (block x ages) with an (ages x gaps) matrix for each level, exact in float64.
     """
     window = table.shape[1]
-    if float(table.max(initial=0)) ** 2 * float(value.max(initial=0)) * window >= _EXACT:
+    if float(table.max(initial=0)) ** 2 * float(value.max(initial=0)) * window >= EXACT:
         raise DataError(
             "expected behaviour weights whose sums are exact; received weights of up to "
             f"{table.max() / 2**WEIGHT_BITS:g} in histories and "
@@ -256,7 +205,7 @@ def _rows(
             sums_g.add(p[e], p[earlier], met.astype(np.int64))
         G.append(sums_g.total())
         C.append(sums_c.total())
-    return Sums(_stacked(G, shape[0]), _stacked(C, shape[1]))
+    return Sums(stacked(G, shape[0]), stacked(C, shape[1]))
 
 
 def _blocks(
@@ -268,7 +217,7 @@ def _blocks(
     """
     begin = np.searchsorted(p, np.arange(shape[0] + 1))
     dense = len(p) * window * 4 >= shape[0] * shape[1]
-    most = max(1, _CELLS // max(1, shape[0])) if dense else shape[0]
+    most = max(1, sums.CELLS // max(1, shape[0])) if dense else shape[0]
     row = 0
     while row < shape[0]:
         stop = int(np.searchsorted(begin, begin[row] + _BLOCK, "right")) - 1
@@ -290,68 +239,10 @@ def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]
     """
     users, owner = np.unique(user, return_inverse=True)
     size = len(users), shape[0]
-    X = _coo(weight, owner, p, size)
-    Y = _coo(value, owner, p, size)[:, : shape[1]]
+    X = coo(weight, owner, p, size)
+    Y = coo(value, owner, p, size)[:, : shape[1]]
     one = np.int64(1 << TARGET_BITS)
     G = sparse.triu((X.T @ X) * one, format="csr")
     C = (X.T @ Y).tocoo()
     off = C.row != C.col
-    return Sums(_canonical(G), _coo(C.data[off], C.row[off], C.col[off], shape))
-
-
-class Accumulator:
-    """An exact sum of (row, column, integer) triples over a range of rows, as sparse int64."""
-
-    def __init__(self, rows: range, columns: int) -> None:
-        self.rows, self.columns = rows, columns
-        self.mass = 0.0
-        self.parts: list[sparse.csr_array] = []
-
-    def add(self, row: Ints, column: Ints, amount: Ints) -> None:
-        """Add triples, of (n, 1), (n, m) and (n, m); amounts are >= 0."""
-        mass = float(amount.sum(dtype=np.float64))
-        self.mass += mass
-        if self.mass >= 2.0**62:
-            raise DataError(
-                "expected sums below 2^62 units, received more; sum the events in parts (their "
-                "statistics add), or scale the behaviours' weights down"
-            )
-        shape = len(self.rows), self.columns
-        local = row - self.rows.start
-        if shape[0] * shape[1] > min(4 * amount.size, 4 * _CELLS):
-            some = amount > 0
-            rows = np.broadcast_to(local, amount.shape)[some]
-            self.parts.append(_coo(amount[some], rows, column[some], shape))
-            return
-        key = (local * self.columns + column).ravel()
-        if mass < _EXACT:  # float64 sums are exact up to there
-            dense = np.bincount(key, amount.ravel(), shape[0] * shape[1]).astype(np.int64)
-        else:
-            dense = np.zeros(shape[0] * shape[1], np.int64)
-            np.add.at(dense, key, amount.ravel())
-        self.parts.append(sparse.csr_array(dense.reshape(shape)))
-
-    def total(self) -> sparse.csr_array:
-        total = sparse.csr_array((len(self.rows), self.columns), dtype=np.int64)
-        for part in self.parts:
-            total = total + part if total.nnz else part
-        return total
-
-
-def _stacked(parts: list[sparse.csr_array], columns: int) -> sparse.csr_array:
-    """Ranges of rows one above the other."""
-    empty = sparse.csr_array((0, columns), dtype=np.int64)
-    return _canonical(sparse.vstack([empty, *parts], format="csr"))
-
-
-def _coo(data: Ints, row: Ints, column: Ints, shape: tuple[int, int]) -> sparse.csr_array:
-    return _canonical(sparse.coo_array((data, (row, column)), shape=shape).tocsr())
-
-
-def _canonical(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Sorted, without repeats and zeros, int64: one form for one content."""
-    matrix = sparse.csr_array(matrix)
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    return matrix
+    return Sums(canonical(G), coo(C.data[off], C.row[off], C.col[off], shape))

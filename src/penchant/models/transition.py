@@ -20,10 +20,10 @@ from penchant.models.statistics import (
     WEIGHT_BITS,
     Predictors,
     Statistics,
-    Sums,
     grid,
     statistics,
 )
+from penchant.models.sums import Sums
 
 _FEW_ITEMS, _MANY, _USUAL = 5000, 500, 200  # candidates, where the settings leave them open
 

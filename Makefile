@@ -32,7 +32,7 @@ clean:
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Setting up .venv; this is done again only when pyproject.toml or constraints.txt change."
 	@{ $(INSTALL) pip hatchling editables && \
-	   $(INSTALL) --no-build-isolation --editable '.[dev,baselines]'; } || \
+	   $(INSTALL) --no-build-isolation --editable '.[dev,baselines,deep]'; } || \
 	 { echo "The set-up of .venv failed; pip tells the whole story with: make QUIET= $(READY)" >&2; exit 1; }
 	@touch $@
 

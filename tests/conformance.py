@@ -11,7 +11,7 @@ from penchant.config import Settings
 from penchant.data import simulate, store
 from penchant.data.dataset import Dataset, Events, Histories, Ints, Vocabulary
 from penchant.models.base import Family, Recommender, Scores
-from penchant.search import changed, lookup
+from penchant.search import changed, ladders, lookup
 
 same = np.testing.assert_array_equal
 
@@ -166,12 +166,15 @@ class RecommenderSuite:
         checked(self.fit(data), data)
 
     def test_the_ladders_climb_through_real_settings(self) -> None:
-        default = self.family.settings()
-        for name, ladder in self.family.space.items():
+        data, default = simulate.world(30, 120, seed=1).dataset(), self.family.settings()
+        found = dict(ladders(self.family, data))
+        assert len(found) >= len(self.family.space)
+        for name, ladder in found.items():
             assert list(ladder) == sorted(set(ladder))
-            assert lookup(default, name) in ladder
+            assert ladder[0] <= lookup(default, name, self.family, data) <= ladder[-1]
             for value in ladder:
-                assert lookup(changed(default, {name: value}), name) == value
+                settings = changed(default, {name: value})
+                assert lookup(settings, name, self.family, data) == value
         changed(default, self.family.cheap)
 
 

@@ -42,7 +42,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def model(world):
-    return fit(world.dataset(), FAST)
+    return fit(world.dataset(), FAST, model="transition")
 
 
 def plain(data, **settings):
@@ -212,7 +212,7 @@ def test_identifiers_round_trip_byte_for_byte(tmp_path):
         "\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8"
     )
     store.ingest(events, tmp_path / "data")
-    model = fit(store.load(tmp_path / "data"), FAST)
+    model = fit(store.load(tmp_path / "data"), FAST, model="transition")
     model.save(tmp_path / "run")
     again = load(tmp_path / "run")
     assert set(again.dataset.catalogue.items.ids) == set(STRANGE)
@@ -314,7 +314,7 @@ def test_a_write_that_fails_leaves_the_old_run(model, tmp_path):
 def test_two_fits_of_one_seed_save_the_same_bytes(world, tmp_path):
     digests = []
     for name in ("a", "b"):
-        run = fit(world.dataset(), FAST).save(tmp_path / name)
+        run = fit(world.dataset(), FAST, model="transition").save(tmp_path / name)
         digests.append(artifact.read_manifest(run)["files"]["arrays.safetensors"])
     assert digests[0] == digests[1]
 
@@ -329,7 +329,7 @@ def test_fit_reports_its_twin_and_what_it_tried(model):
 
 def test_too_few_events_are_fitted_and_the_note_says_so():
     data = store.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
-    found = fit(data)
+    found = fit(data, model="transition")
     assert "evaluation" not in found.info
     assert any("not evaluated" in note for note in found.info["notes"])
 

@@ -17,6 +17,7 @@ from penchant.models.kernels import Content, tag_rows, unit_rows
 from penchant.models.solve import solve, system
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import TRANSITION, Fitter, Transition
+from penchant.search import changed
 
 SETTINGS = TransitionSettings(candidates=50)
 
@@ -35,7 +36,10 @@ def by_hand(data, settings):
     """The sums row by row, in Python integers, as the design writes them."""
     predictors = Predictors.of(data.catalogue)
     P, N = len(predictors), predictors.items
+    names = [behavior.name for behavior in data.catalogue.behaviors]
     strength = [behavior.strength for behavior in data.catalogue.behaviors]
+    decay = [settings.decays.get(name, settings.decay) for name in names]
+    others = [1.0 if name == data.target else settings.others for name in names]
     p, target = predictors.rows(data.events), predictors.targets(data.events)
     sides = []
     for backward in (False, True):
@@ -44,14 +48,16 @@ def by_hand(data, settings):
             mine = np.flatnonzero(data.events.user == user)
             mine = mine[::-1] if backward else mine
             for t in range(1, len(mine)):
-                value = int(np.rint(strength[data.events.behavior[mine[t]]] * 64))
+                kind = data.events.behavior[mine[t]]
+                value = int(np.rint(np.rint(strength[kind] * 64) * others[kind]))
                 if not target[mine[t]]:
                     continue
                 x = {}
                 for age in range(1, min(t, settings.window) + 1):
                     e = mine[t - age]
-                    unit = np.rint(strength[data.events.behavior[e]] * 2**12)
-                    weight = int(np.rint(unit * settings.decay ** (age - 1)))
+                    kind = data.events.behavior[e]
+                    unit = np.rint(strength[kind] * 2**12)
+                    weight = int(np.rint(unit * decay[kind] ** (age - 1)))
                     x[p[e]] = x.get(p[e], 0) + weight
                 for i, a in x.items():
                     C[i, data.events.item[mine[t]]] += value * a
@@ -61,10 +67,11 @@ def by_hand(data, settings):
     return sides
 
 
-def test_sums_equal_those_of_each_row_by_hand():
+@pytest.mark.parametrize("changes", [{}, {"others": 0.3, "decays": {"view": 0.5, "like": 1.0}}])
+def test_sums_equal_those_of_each_row_by_hand(changes):
     data = simulate.world(12, 120, seed=1).dataset()
-    settings = SETTINGS.model_copy(update={"window": 5})
-    found = summed(data, settings)
+    settings = changed(SETTINGS, {"window": 5, **changes})
+    found = summed(data, settings, target=data.target)
     for sums, (G, C) in zip((found.forward, found.backward), by_hand(data, settings), strict=True):
         half = sums.G.toarray()
         assert np.array_equal(half + half.T - np.diag(np.diag(half)), G)

@@ -17,11 +17,11 @@ from penchant.data.dataset import Dataset, Events, blocks
 from penchant.data.splits import split
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluate import Evaluation, evaluate, mask, top
-from penchant.fitting import Told, aimed, start
+from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
 from penchant.model import FAMILIES, counts, family_of, interval_dict
 from penchant.models.base import Recommender
-from penchant.search import search
+from penchant.search import Told
 
 OURS = "transition"
 
@@ -33,7 +33,7 @@ class Row:
     fit_seconds      one fit of the chosen settings on the training events
     search_seconds   the whole search before it
     users_per_second lists of 10 made, seen items left out
-    peak_mb          the most memory that the process held during fit and evaluation
+    peak_mb          the most memory that the process held during search, fit and evaluation
     """
 
     model: str
@@ -117,7 +117,7 @@ def benchmark(
     """
     recipe = recipe or Recipe()
     say = told or (lambda text: None)
-    dataset = aimed(dataset, recipe.target)
+    dataset = dataset.aimed(recipe.target)
     parts = split(dataset, protocol, recipe.seed)
     table = Table(dataset.name, parts.protocol, recipe.seed, len(parts.test.histories))
     table.notes.extend(dataset.notes)
@@ -126,10 +126,11 @@ def benchmark(
         for row in published()
         if row["dataset"] == dataset.name and row["protocol"].startswith(parts.protocol)
     ]
+    made: dict[str, Trained] = {}
     for name in models or FAMILIES:
         family_of(name)
         try:
-            table.rows += _rows(dataset, parts, name, recipe, refit, say)
+            table.rows += _rows(dataset, parts, name, recipe, refit, say, made)
         except (ConfigError, MissingExtraError) as error:
             if models is not None:
                 raise
@@ -144,53 +145,48 @@ def published() -> list[dict[str, str]]:
 
 
 def _rows(
-    dataset: Dataset, parts: Split, name: str, recipe: Recipe, refit: bool, say: Told
+    dataset: Dataset,
+    parts: Split,
+    name: str,
+    recipe: Recipe,
+    refit: bool,
+    say: Told,
+    made: dict[str, Trained],
 ) -> list[Row]:
-    family = family_of(name)
-    train = dataset.with_events(parts.train)
-    began = time.perf_counter()
-    say(f"{name}: searching")
-    found = search(
-        family,
-        start(family, recipe),
-        train,
-        parts.validation,
-        recipe.search,
-        seed=recipe.seed,
-        repeats=recipe.repeats,
-        told=lambda trial, budget: say(f"{name}: {trial.changes} {trial.value:.4f}"),
-    )
-    searched = time.perf_counter() - began
-    trains = [(name, train)]
-    if refit:
-        trains.append((f"{name}, refit", dataset.with_events(with_validation(dataset, parts))))
-    rows = []
-    for label, data in trains:
-        say(f"{label}: fitting and evaluating")
-        with Peak() as peak:
-            began = time.perf_counter()
-            model = family.fitter(data, recipe.seed)(found.settings)
-            fitted = time.perf_counter() - began
+    popularity = counts(dataset.with_events(parts.train))
+
+    def row(label: str, model: Recommender, trained: Trained, seconds: float, peak: float) -> Row:
+        say(f"{label}: evaluating")
+        with Peak() as further:
             evaluation = evaluate(
                 model,
                 dataset.catalogue,
                 parts.test,
                 repeats=recipe.repeats,
-                popularity=counts(train),
+                popularity=popularity,
                 seed=recipe.seed,
             )
-        rows.append(
-            Row(
-                label,
-                model.settings.model_dump(),
-                evaluation,
-                len(found.trials),
-                fitted,
-                searched,
-                _speed(model, parts),
-                peak.megabytes,
-            )
+        return Row(
+            label,
+            model.settings.model_dump(),
+            evaluation,
+            len(trained.trials),
+            seconds,
+            trained.search_seconds,
+            _speed(model, parts),
+            max(peak, further.megabytes),
         )
+
+    with Peak() as peak:
+        trained = train(dataset, parts, name, recipe, say, made)
+    rows = [row(name, trained.recommender, trained, trained.fit_seconds, peak.megabytes)]
+    if refit:
+        data = dataset.with_events(with_validation(dataset, parts))
+        with Peak() as peak:
+            began = time.perf_counter()
+            model = again(trained.recommender, data, recipe.seed)
+            seconds = time.perf_counter() - began
+        rows.append(row(f"{name}, refit", model, trained, seconds, peak.megabytes))
     return rows
 
 

@@ -65,6 +65,9 @@ class TransitionSettings(Settings):
     alpha       weight of each content kernel; as the ridge, it is counted in events
     history     weight of a behaviour in histories (default: its strength)
     targets     weight of a behaviour's events as targets (default: its strength)
+    others      by which the weights of targets are multiplied for all behaviours but the one that
+                is predicted; 0 learns from its events alone
+    decays      decay of a behaviour's events, where its memory is not that of the others
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -76,6 +79,55 @@ class TransitionSettings(Settings):
     alpha: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = {"tags": 2.0}
     history: dict[str, Weight] = {}
     targets: dict[str, Weight] = {}
+    others: Annotated[float, Field(ge=0, le=1)] = 1.0
+    decays: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+
+
+class SequenceSettings(Settings):
+    """The deep expert.
+
+    width, layers, heads   of the transformer
+    expansion              width of the inner layer of a block's feed-forward part, in widths
+    length                 events of a history that it reads, the latest
+    dropout                of embeddings and of each block's two outputs
+    content_dropout        share of items whose content is left out of a training batch
+    id_dropout             share of items whose own embedding is, so that content learns to stand
+                           alone, as it must for a new item
+    negatives              shared by a batch, half drawn from its targets, half uniformly; 0 takes
+                           the whole catalogue
+    batch                  events in a batch
+    rate, weight_decay     of AdamW; the rate warms up over ``warmup`` of all steps, then falls as
+                           a cosine
+    epochs                 the length of the schedule, in passes over the events
+    patience               passes without a better validation NDCG@10 until it stops
+    stop                   the pass after which it stops; 0 is the end of the schedule
+    interests, facets      user vectors and item facets of the mixture of logits; 1 and 1 are the
+                           plain inner product
+    targets                weight of a behaviour's events as targets (default: its strength)
+    device, precision      "cpu", "cuda", ...; "float32" or "bfloat16"
+    """
+
+    width: Annotated[int, Field(ge=4, le=4096)] = 64
+    layers: Annotated[int, Field(ge=1, le=48)] = 2
+    heads: Annotated[int, Field(ge=1, le=64)] = 2
+    expansion: Annotated[int, Field(ge=1, le=16)] = 2
+    length: Annotated[int, Field(ge=2, le=8192)] = 50
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    content_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    negatives: Annotated[int, Field(ge=0, le=1 << 20)] = 1024
+    batch: Annotated[int, Field(ge=16, le=1 << 22)] = 512
+    rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
+    patience: Annotated[int, Field(ge=1)] = 5
+    stop: Annotated[int, Field(ge=0)] = 0
+    interests: Annotated[int, Field(ge=1, le=64)] = 1
+    facets: Annotated[int, Field(ge=1, le=64)] = 1
+    targets: dict[str, Annotated[float, Field(ge=0, le=64)]] = {}
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class SearchSettings(Settings):
@@ -98,6 +150,7 @@ class Recipe(Settings):
     repeats: bool = False
     cleaning: CleaningSettings = CleaningSettings()
     transition: TransitionSettings = TransitionSettings()
+    sequence: SequenceSettings = SequenceSettings()
     search: SearchSettings = SearchSettings()
 
     @classmethod

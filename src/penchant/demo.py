@@ -14,8 +14,9 @@ from penchant.data.mapping import DataMapping
 from penchant.data.report import CleaningReport
 from penchant.data.simulate import World
 from penchant.explaining import with_reasons
-from penchant.fitting import Told, fit
+from penchant.fitting import fit
 from penchant.model import Model, Recommendation
+from penchant.search import Told
 
 MODELS = ("popularity", "recent", "item-knn", "ease", "transition")
 CLEANING = CleaningSettings(
@@ -95,7 +96,7 @@ def demo(
     data = store.load(out / "data")
     recipe = Recipe(target=simulate.TARGET, seed=seed, search=SearchSettings(budget=6))
     table = benchmark(data, MODELS, protocol="leave-one-out", recipe=recipe, told=told)
-    model = fit(data, recipe, told=told)
+    model = fit(data, recipe, model="transition", told=told)
     say("saving")
     model.save(out / "run")
     say("looking for the planted interests")

@@ -6,6 +6,7 @@ PenchantError
 ├── DataError        the input: files, columns, values, identifiers
 │   └── StrictError  a finding of the cleaning report, under ``--strict``
 ├── ConfigError      a recipe, a setting, a name that is not known
+├── TrainingError    a loss that is not finite, a training that cannot go on
 ├── ArtifactError    a saved run that is damaged, foreign or of another version
 └── MissingExtraError an optional dependency that is not installed
 """
@@ -27,6 +28,10 @@ class StrictError(DataError):
 
 class ConfigError(PenchantError, ValueError):
     """A setting or a name is not known, or a value lies outside its range."""
+
+
+class TrainingError(PenchantError):
+    """A training cannot go on."""
 
 
 class ArtifactError(PenchantError):

@@ -7,7 +7,6 @@ import numpy as np
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.model import Model, Ranked, Recommendation, unknown_item
-from penchant.models.transition import Transition
 
 
 class Reason(NamedTuple):
@@ -28,7 +27,9 @@ class Reason(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """A score and the events that it is the sum of, strongest first.
+    """A score of the transition expert, and the events that it is the sum of, strongest first.
+
+    In a fusion it is that expert's part; what the others add is not told here.
 
     residue  the score less the sum of all contributions: rounding, and nothing else
     """
@@ -78,11 +79,11 @@ def with_reasons(model: Model, listed: Recommendation, given: Histories) -> Reco
 
 
 def _explained(model: Model, given: Histories, row: int, user: str | None) -> Explanation:
-    expert, catalogue = model.recommender, model.dataset.catalogue
-    if not isinstance(expert, Transition):
+    expert, catalogue = model.transition, model.dataset.catalogue
+    if expert is None:
         raise ConfigError(
-            f"expected a transition run, whose scores are sums over events, received "
-            f"{model.family!r}; fit with --model transition"
+            f"expected a run with a transition expert, whose scores are sums over events, "
+            f"received {model.family!r}; fit with --model transition"
         )
     events = given.events
     column = expert.whole[:, [row]].toarray().ravel()

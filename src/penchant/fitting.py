@@ -1,41 +1,51 @@
 """Fit: choose settings on validation events, measure on test events, then fit on everything."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass
 from typing import Any
 
-from penchant.config import Recipe, Settings
-from penchant.data.cases import Split
-from penchant.data.dataset import Dataset
-from penchant.data.splits import split
-from penchant.errors import DataError
-from penchant.evaluate import Evaluation, evaluate
-from penchant.model import Model, counts, family_of, interval_dict
-from penchant.models.base import Family, Recommender
-from penchant.search import Found, Trial, search
+import numpy as np
 
-Told = Callable[[str], None]
-"""Told in words of what is done."""
+from penchant.config import Recipe, Settings
+from penchant.data.cases import Cases, Split
+from penchant.data.dataset import Dataset
+from penchant.data.splits import share, split
+from penchant.errors import ConfigError, DataError
+from penchant.evaluate import evaluate
+from penchant.model import FAMILIES, Model, counts, family_of, interval_dict
+from penchant.models.base import Family, Recommender
+from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
+from penchant.models.sequence import SEQUENCE, SequenceExpert
+from penchant.models.transition import TRANSITION, Transition
+from penchant.search import Told, Trial, search, take
+
+FEWEST = 50
+"""Validation cases that a fusion's weights are fitted on at least; with fewer, the transition
+expert stands alone."""
 
 
 @dataclass(frozen=True)
-class Twin:
-    """A model fitted without validation and test events, and what it did on the test events."""
+class Trained:
+    """A recommender fitted without validation and test events, and what it took.
+
+    fit_seconds      one fit with the chosen settings
+    search_seconds   the search before it; 0 where the fit itself was watched
+    """
 
     recommender: Recommender
-    found: Found
-    evaluation: Evaluation
-    split: Split
+    trials: tuple[Trial, ...]
+    fit_seconds: float
+    search_seconds: float
 
 
 def fit(
     dataset: Dataset,
     recipe: Recipe | None = None,
     *,
-    model: str = "transition",
+    model: str | None = None,
     told: Told | None = None,
 ) -> Model:
-    """Fit a model of a family on a dataset.
+    """Fit a model of a family on a dataset: by default the fusion, without torch the transition.
 
     The settings are searched on the dataset's validation events. A twin with the chosen settings
     is measured on the test events, which it never saw; then the model is fitted on all events.
@@ -46,78 +56,151 @@ def fit(
     that the family cannot take.
 
     >>> from penchant.data.simulate import checkerboard
-    >>> model = fit(checkerboard())
+    >>> model = fit(checkerboard(), model="transition")
     >>> [row.item for row in model.recommend("u0002", k=1).items]
     ['i0002']
     """
     recipe = recipe or Recipe()
-    family = family_of(model)
-    dataset = aimed(dataset, recipe.target)
+    family = family_of(model or default_family())
+    dataset = dataset.aimed(recipe.target)
     say = told or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
-    settings = start(family, recipe)
+    twin: Recommender | None = None
     try:
         parts = split(dataset, seed=recipe.seed)
     except DataError as error:
+        family = TRANSITION if family is FUSION else family
         info["notes"].append(f"not evaluated, and settings not searched: {error}")
     else:
-        twin = fit_twin(dataset, parts, family, recipe, say)
-        settings = twin.found.settings
-        info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in twin.found.trials]
+        asked = len(parts.validation.histories)
+        if family is FUSION and asked < FEWEST:
+            info["notes"].append(f"no fusion: {asked} validation cases, it needs {FEWEST}")
+            family = TRANSITION
+        trained = train(dataset, parts, family.name, recipe, say)
+        twin = trained.recommender
+        info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
+        say(f"evaluating on {len(parts.test.histories):,} test cases")
+        evaluation = evaluate(
+            twin,
+            dataset.catalogue,
+            parts.test,
+            repeats=recipe.repeats,
+            popularity=counts(dataset.with_events(parts.train)),
+            seed=recipe.seed,
+        )
         info["evaluation"] = {
             "protocol": parts.protocol,
             "cases": len(parts.test.histories),
             "seed": recipe.seed,
-            "metrics": interval_dict(twin.evaluation.metrics),
+            "metrics": interval_dict(evaluation.metrics),
         }
     say(f"fitting {family.name} on all {len(dataset.events):,} events")
-    recommender = family.fitter(dataset, recipe.seed)(settings)
+    if twin is None:
+        recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
+    else:
+        recommender = again(twin, dataset, recipe.seed)
     return Model(dataset, recommender, recipe, info)
 
 
-def fit_twin(
-    dataset: Dataset, parts: Split, family: Family, recipe: Recipe, say: Told = lambda text: None
-) -> Twin:
-    """Search on validation, fit on the training events, evaluate on the test events."""
-    train = dataset.with_events(parts.train)
+def default_family() -> str:
+    """The fusion where torch is installed, else the transition expert alone."""
+    from importlib.util import find_spec
 
-    def told(trial: Trial, budget: int) -> None:
-        what = ", ".join(f"{k} {v}" for k, v in trial.changes.items()) or "as it stands"
-        say(f"search, up to {budget} trials: {what}: validation NDCG@10 {trial.value:.4f}")
+    return FUSION.name if find_spec("torch") else TRANSITION.name
 
+
+def train(
+    dataset: Dataset,
+    parts: Split,
+    name: str,
+    recipe: Recipe,
+    say: Told = lambda text: None,
+    made: dict[str, Trained] | None = None,
+) -> Trained:
+    """Search on validation events and fit on the training events.
+
+    ``made`` are models of this split that a fusion may take as they are, and is added to.
+    """
+    made = {} if made is None else made
+    if name in made:
+        return made[name]
+    data = dataset.with_events(parts.train)
+    if name == FUSION.name:
+        made[name] = _fused(data, parts, recipe, say, made)
+        return made[name]
+    family = family_of(name)
+    began = time.perf_counter()
+    say(f"{name}: searching settings on validation events")
     found = search(
         family,
         start(family, recipe),
-        train,
+        data,
         parts.validation,
         recipe.search,
         seed=recipe.seed,
         repeats=recipe.repeats,
-        told=told,
+        told=say,
     )
-    say(f"fitting {family.name} without the held-out events")
-    recommender = family.fitter(train, recipe.seed)(found.settings)
-    say(f"evaluating on {len(parts.test.histories):,} test cases")
-    evaluation = evaluate(
-        recommender,
-        dataset.catalogue,
-        parts.test,
-        repeats=recipe.repeats,
-        popularity=counts(train),
-        seed=recipe.seed,
+    searched = time.perf_counter() - began
+    if found.recommender is not None:
+        made[name] = Trained(found.recommender, found.trials, searched, 0.0)
+        return made[name]
+    say(f"{name}: fitting without the held-out events")
+    began = time.perf_counter()
+    recommender = family.fitter(data, recipe.seed)(found.settings)
+    made[name] = Trained(recommender, found.trials, time.perf_counter() - began, searched)
+    return made[name]
+
+
+def again(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
+    """The same family and settings fitted on other events; a fusion keeps its weights."""
+    if isinstance(model, Fusion):
+        transition = again(model.transition, dataset, seed)
+        sequence = again(model.sequence, dataset, seed)
+        assert isinstance(transition, Transition)
+        assert isinstance(sequence, SequenceExpert)
+        return Fusion(transition, sequence, Context.of(dataset), model.weights)
+    return FAMILIES[model.name].fitter(dataset, seed)(model.settings)
+
+
+def _fused(
+    data: Dataset, parts: Split, recipe: Recipe, say: Told, made: dict[str, Trained]
+) -> Trained:
+    experts = [train(data, parts, f.name, recipe, say, made) for f in (TRANSITION, SEQUENCE)]
+    transition, sequence = (expert.recommender for expert in experts)
+    assert isinstance(transition, Transition)
+    assert isinstance(sequence, SequenceExpert)
+    say("fusion: fitting weights on validation users of their own")
+    began = time.perf_counter()
+    context = Context.of(data)
+    weights = fit_weights(
+        transition,
+        sequence,
+        context,
+        shared(data, parts.validation, 1, recipe.seed),
+        recipe.repeats,
     )
-    return Twin(recommender, found, evaluation, parts)
+    seconds = time.perf_counter() - began
+    return Trained(
+        Fusion(transition, sequence, context, weights),
+        tuple(trial for expert in experts for trial in expert.trials),
+        seconds + sum(expert.fit_seconds for expert in experts),
+        sum(expert.search_seconds for expert in experts),
+    )
+
+
+def shared(dataset: Dataset, validation: Cases, part: int, seed: int) -> Cases:
+    """The validation cases of one share of users; all of them where that share is empty."""
+    names = [dataset.users.ids[user] for user in validation.histories.users]
+    mine = np.flatnonzero(share(names, seed) == part)
+    return take(validation, mine) if len(mine) else validation
 
 
 def start(family: Family, recipe: Recipe) -> Settings:
     """The settings that a search begins with: the recipe's, where it has a section for them."""
     own = getattr(recipe, family.name, None)
-    return own if isinstance(own, family.settings) else family.settings()
-
-
-def aimed(dataset: Dataset, target: str | None) -> Dataset:
-    """The dataset with another target behaviour; ConfigError lists the known ones."""
-    if target is None:
-        return dataset
-    dataset.catalogue.behavior(target)
-    return replace(dataset, target=target)
+    if own is None:
+        return family.settings()
+    if isinstance(own, family.settings):
+        return own
+    raise ConfigError(f"expected settings of {family.name}, received {type(own).__name__}")

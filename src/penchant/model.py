@@ -17,9 +17,14 @@ from penchant.errors import ArtifactError, ConfigError, DataError, unknown
 from penchant.evaluate import CELLS, mask, outside, top
 from penchant.models.base import Family, Recommender, Scores
 from penchant.models.baselines import BASELINES
+from penchant.models.fusion import FUSION, Fusion
+from penchant.models.sequence import SEQUENCE
 from penchant.models.transition import TRANSITION, Transition
 
-FAMILIES: dict[str, Family] = {TRANSITION.name: TRANSITION, **BASELINES}
+FAMILIES: dict[str, Family] = {
+    **BASELINES,
+    **{family.name: family for family in (TRANSITION, SEQUENCE, FUSION)},
+}
 POPULAR = "popular"
 _UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
 
@@ -99,6 +104,13 @@ class Model:
     def settings(self) -> Any:
         return self.recommender.settings
 
+    @property
+    def transition(self) -> Transition | None:
+        """The closed-form expert, alone or within the fusion; None where there is none."""
+        expert = self.recommender
+        expert = expert.transition if isinstance(expert, Fusion) else expert
+        return expert if isinstance(expert, Transition) else None
+
     @cached_property
     def popularity(self) -> Ints:
         """Events of the target behaviour on each item, (N,)."""
@@ -164,7 +176,7 @@ class Model:
             yield self._ranked(histories, k, np.full(len(users), row), self._repeats(repeats))
 
     def similar(self, item: str, k: int = 10) -> tuple[Ranked, ...]:
-        """The k items most like one: for the transition expert, by the cosine of their columns.
+        """The k items most like one: by the cosine of their columns of B, where there is one.
 
         Two items are alike when the same pasts lead to both. Other families answer with what
         they would recommend after that item alone.
@@ -176,8 +188,8 @@ class Model:
         row = int(catalogue.items.rows([item])[0])
         if row < 0:
             raise unknown_item(item, self.dataset)
-        if isinstance(self.recommender, Transition):
-            scores = self.recommender.likeness(row)[None]
+        if self.transition is not None:
+            scores = self.transition.likeness(row)[None]
         else:
             scores = self.recommender.score(self.histories([item])[0])
         scores[0, row] = -np.inf

@@ -12,12 +12,12 @@ from penchant.data.dataset import Dataset, Ints
 from penchant.data.hashing import hashes, uniform
 from penchant.data.splits import share
 from penchant.evaluate import evaluate
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 
 METRIC = "ndcg@10"
 
-Told = Callable[["Trial", int], None]
-"""Told of each trial as it ends, and of how many there may be."""
+Told = Callable[[str], None]
+"""Told in words of what is done."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Found:
-    """The settings that did best on validation, and all that was tried, in order."""
+    """The settings that did best on validation, and all that was tried, in order.
+
+    recommender   where the search itself was the fit: one training that validation stopped
+    """
 
     settings: Any
     trials: tuple[Trial, ...]
+    recommender: Recommender | None = None
 
 
 def search(
@@ -52,12 +56,22 @@ def search(
     ``dataset`` holds the training events alone. Each setting of the family's space is moved up
     its ladder, then down, one step at a time, as long as that pays; no more than
     ``bounds.budget`` trials in all. The cases are those of the settings' share of users, at most
-    ``bounds.users`` of them, drawn by a hash of their identifiers.
+    ``bounds.users`` of them, drawn by a hash of their identifiers. A family that is watched is
+    trained once instead, and these cases tell when to stop.
     """
-    if bounds.budget == 1:
-        return Found(start, ())
     asked = take(validation, drawn(dataset, validation, bounds.users, seed))
     fit = family.fitter(dataset, seed)
+
+    def ndcg(model: Recommender) -> float:
+        found = evaluate(model, dataset.catalogue, asked, repeats=repeats, seed=seed)
+        return found.mean(METRIC)
+
+    if family.watched:
+        model = fit(start, watch=ndcg, told=told)
+        changes = dict(_differences(start, model.settings))
+        return Found(model.settings, (Trial(changes, ndcg(model)),), model)
+    if bounds.budget == 1:
+        return Found(start, ())
     trials: dict[str, Trial] = {}
 
     def value(settings: Settings) -> float:
@@ -66,17 +80,20 @@ def search(
             if len(trials) >= bounds.budget:
                 return -np.inf
             model = fit(changed(settings, family.cheap))
-            found = evaluate(model, dataset.catalogue, asked, repeats=repeats, seed=seed)
-            trials[key] = Trial(dict(_differences(start, settings)), found.mean(METRIC))
+            trials[key] = Trial(dict(_differences(start, settings)), ndcg(model))
             if told:
-                told(trials[key], bounds.budget)
+                what = ", ".join(f"{k} {v}" for k, v in trials[key].changes.items())
+                told(
+                    f"{family.name}: trial {len(trials)} of at most {bounds.budget}: "
+                    f"{what or 'as it stands'}: validation NDCG@10 {trials[key].value:.4f}"
+                )
         return trials[key].value
 
     best, best_value = start, value(start)
-    for name, ladder in family.space.items():
+    for name, ladder in ladders(family, dataset):
         for step in (1, -1):
             moved = False
-            while (rung := _next(ladder, lookup(best, name), step)) is not None:
+            while (rung := _next(ladder, lookup(best, name, family, dataset), step)) is not None:
                 tried = changed(best, {name: rung})
                 if value(tried) <= best_value:
                     break
@@ -110,11 +127,26 @@ def take(cases: Cases, index: Ints) -> Cases:
     )
 
 
-def lookup(settings: Settings, name: str) -> Any:
-    """The value of a setting; ``alpha.tags`` is the entry of a dict, 0 where it has none."""
+def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The settings that are worth a search on this dataset, and the values of each."""
+    catalogue = dataset.catalogue
+    others = [b.name for b in catalogue.behaviors if b.polarity > 0 and b.name != dataset.target]
+    for name, ladder in family.space.items():
+        if name.endswith(".tags") and not any(catalogue.tags):
+            continue
+        if name.endswith(".*"):
+            yield from ((name[:-1] + other, ladder) for other in others)
+        elif others or not name.endswith("?"):
+            yield name.rstrip("?"), ladder
+
+
+def lookup(settings: Settings, name: str, family: Family, dataset: Dataset) -> Any:
+    """The value of a setting; ``alpha.tags`` is the entry of a dict."""
     field, _, key = name.partition(".")
     value = getattr(settings, field)
-    return value.get(key, 0.0) if key else value
+    if not key:
+        return value
+    return value[key] if key in value else family.entry(settings, name, dataset)
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:

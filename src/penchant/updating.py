@@ -15,7 +15,9 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset, Ints
 from penchant.data.merge import Merged, merge, without_users
 from penchant.errors import unknown
-from penchant.model import Model, family_of
+from penchant.fitting import again
+from penchant.model import Model
+from penchant.models.fusion import Context, Fusion
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import Transition, contents
@@ -66,6 +68,7 @@ def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
         len(changed),
         solved,
         len(both.catalogue),
+        left=_left(model),
     )
     return renewed, receipt
 
@@ -90,8 +93,15 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
         len(gone),
         solved,
         len(data.catalogue),
+        left=_left(model),
     )
     return renewed, receipt
+
+
+def _left(model: Model) -> tuple[str, ...]:
+    """What an update leaves as it was."""
+    fused = isinstance(model.recommender, Fusion)
+    return (*LEFT, "deep expert", "weights of the fusion") if fused else LEFT
 
 
 def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
@@ -100,36 +110,52 @@ def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
     ``changed`` are the users whose events differ: rows of the merged data, or, where users have
     left, of the old.
     """
-    expert, data = model.recommender, merged.dataset
-    if not isinstance(expert, Transition):
-        again = family_of(model.family).fitter(data, model.recipe.seed)(model.settings)
-        return replace(model, dataset=data, recommender=again), len(data.catalogue)
-    settings = expert.settings
-    old_rows = _predictor_rows(model.dataset, merged)
+    data = merged.dataset
+    if isinstance(model.recommender, Fusion):
+        fusion = model.recommender
+        transition, solved = _solved(model.dataset, merged, changed, fusion.transition)
+        # the deep expert knows new events by reading them, and new items by their content
+        sequence = fusion.sequence.moved(data, merged.items, merged.tokens)
+        fused = Fusion(transition, sequence, Context.of(data), fusion.weights)
+        return replace(model, dataset=data, recommender=fused), solved
+    if isinstance(model.recommender, Transition):
+        transition, solved = _solved(model.dataset, merged, changed, model.recommender)
+        return replace(model, dataset=data, recommender=transition), solved
+    fitted = again(model.recommender, data, model.recipe.seed)
+    return replace(model, dataset=data, recommender=fitted), len(data.catalogue)
+
+
+def _solved(
+    old: Dataset, merged: Merged, changed: Ints, expert: Transition
+) -> tuple[Transition, int]:
+    """The transition expert on the merged data, and how many columns were solved again."""
+    data, settings = merged.dataset, expert.settings
+    old_rows = _predictor_rows(old, merged)
     shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
     before = expert.statistics.reindex(old_rows, *shape)
-    leaving = len(data.users) < len(model.dataset.users)
-    old_users = changed if leaving else model.dataset.users.rows(data.users.ids[u] for u in changed)
-    after = before - _sums(model.dataset, old_users, settings).reindex(old_rows, *shape)
+    leaving = len(data.users) < len(old.users)
+    old_users = changed if leaving else old.users.rows(data.users.ids[u] for u in changed)
+    after = before - _sums(old, old_users, settings).reindex(old_rows, *shape)
     if not leaving:
         after = after + _sums(data, changed, settings)
-    first = contents(model.dataset.catalogue, settings)
+    first = contents(old.catalogue, settings)
     second = first
-    if model.dataset.catalogue is not data.catalogue:
+    if old.catalogue is not data.catalogue:
         first = {name: content.moved(merged.items, shape[1]) for name, content in first.items()}
         second = contents(data.catalogue, settings)
     systems = system(before, first, settings), system(after, second, settings)
     columns = touched(*systems, settings.candidates, second is not first)
     fresh = solve(systems[1], settings.candidates, columns)
     B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh
-    renewed = Transition.of(B, data, settings, after)
-    return replace(model, dataset=data, recommender=renewed), len(columns)
+    return Transition.of(B, data, settings, after), len(columns)
 
 
 def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statistics:
     """What some users contribute; a user row of -1 contributes nothing."""
     mine = np.isin(dataset.events.user, users)
-    return statistics(dataset.events.take(mine), dataset.catalogue, settings, dataset.time)
+    return statistics(
+        dataset.events.take(mine), dataset.catalogue, settings, dataset.time, dataset.target
+    )
 
 
 def _predictor_rows(old: Dataset, merged: Merged) -> Ints:

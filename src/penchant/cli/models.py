@@ -23,7 +23,9 @@ def add(app: typer.Typer) -> None:
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Where the run is saved.")],
-    model: Annotated[str, typer.Option(help="The family to fit.")] = "transition",
+    model: Annotated[
+        str | None, typer.Option(help="Default: fusion with torch, else transition.")
+    ] = None,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,

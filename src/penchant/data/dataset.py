@@ -227,6 +227,13 @@ class Dataset:
     def with_events(self, events: Events) -> "Dataset":
         return replace(self, events=events)
 
+    def aimed(self, target: str | None) -> "Dataset":
+        """The dataset with another target behaviour; ConfigError lists the known ones."""
+        if target is None:
+            return self
+        self.catalogue.behavior(target)
+        return replace(self, target=target)
+
     def history(self, user: str) -> Histories:
         """One user's history; empty, with user row -1, where the user is unknown."""
         return self.events.histories(self.users.rows([user]))

@@ -48,16 +48,24 @@ class Family:
     settings  the type of its settings
     space     for each setting that the bounded search may change, the ladder of its values in
               order; the search begins at the defaults and climbs one setting at a time, in the
-              order given here
+              order given here. ``name.tags`` is an entry of a dict, for data that has tags;
+              ``name.*`` stands for an entry for each positive behaviour besides the target, and
+              a name that ends in ``?`` is for data that has such
     fitter    (dataset, seed) -> (settings -> recommender): fits on ``dataset.events``; what does
               not depend on the settings is done once
     restore   (arrays, dataset, settings) -> the recommender that gave those arrays
+    entry     (settings, name, dataset) -> the value of an entry that a dict does not have
     cheap     settings that hold during the search alone, to make each trial cost less
+    watched   whether its fit is one long training that validation stops: the fit then takes
+              ``watch``, a function of the recommender as it stands, and its settings come back
+              with what was found
     """
 
     name: str
     settings: type[Settings]
     space: Mapping[str, tuple[Any, ...]]
-    fitter: Callable[[Dataset, int], Callable[[Any], Recommender]]
+    fitter: Callable[[Dataset, int], Callable[..., Recommender]]
     restore: Callable[[Arrays, Dataset, Any], Recommender]
+    entry: Callable[[Any, str, Dataset], float] = lambda settings, name, dataset: 0.0
     cheap: Mapping[str, Any] = field(default_factory=dict)
+    watched: bool = False

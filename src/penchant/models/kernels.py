@@ -71,13 +71,18 @@ def tag_rows(tags: Sequence[Sequence[str]]) -> sparse.csr_array:
     [1.0, 2.0, 0.0]
     """
     sets = [sorted(set(of_item)) for of_item in tags]
-    vocabulary = Vocabulary.of(tag for of_item in sets for tag in of_item)
+    vocabulary = tag_columns(tags)
     column = vocabulary.rows(tag for of_item in sets for tag in of_item)
     row = np.repeat(np.arange(len(sets)), [len(of_item) for of_item in sets])
     shape = len(sets), len(vocabulary)
     holders = np.maximum(np.bincount(column, minlength=shape[1]), 1)
     idf = np.rint(np.log2(max(shape[0], 1) / holders) * _IDF_STEPS) / _IDF_STEPS
     return sparse.coo_array((idf[column], (row, column)), shape=shape).tocsr()
+
+
+def tag_columns(tags: Sequence[Sequence[str]]) -> Vocabulary:
+    """The tag of each column of ``tag_rows``."""
+    return Vocabulary.of(tag for of_item in tags for tag in of_item)
 
 
 def unit_rows(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import TransitionSettings
-from penchant.data.dataset import Catalogue, Events, Ints, TimeKind
+from penchant.data.dataset import Catalogue, Events, Floats, Ints, TimeKind
 from penchant.errors import DataError
 from penchant.models import sums
 from penchant.models.sums import EXACT, Accumulator, Sums, canonical, coo, stacked
@@ -24,6 +24,7 @@ WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
 TARGET_BITS = 6  # weights of a target are multiples of 2^-6
 G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
+SUMMED = frozenset({"decay", "decays", "window", "history", "targets", "others"})
 _BLOCK = 1 << 16  # events in one block of pairs
 
 
@@ -114,9 +115,8 @@ def statistics(
 ) -> Statistics:
     """Sum the forward and reverse rows of all histories in ``events`` (whole users, sorted).
 
-    ``target`` names the one behaviour whose events are targets; None takes the weights of
-    ``settings.targets`` (default: each behaviour's strength). Of the settings, only ``decay``,
-    ``window``, ``history`` and ``targets`` have a part in the sums.
+    ``target`` names the behaviour that is predicted: ``settings.others`` is for the targets of all
+    others. Of the settings, only those of SUMMED have a part in the sums.
 
     Raises DataError where a weight would leave the exact range.
     """
@@ -128,9 +128,11 @@ def statistics(
     shape = len(predictors), predictors.items
     if time == "none":
         return Statistics(_sets(events.user, p, weight, value, shape), Sums.zero(*shape))
-    levels, level = np.unique(weight, return_inverse=True)
-    table = np.rint(levels[:, None] * settings.decay ** np.arange(settings.window)).astype(np.int64)
-    columns = events.user, p, events.item, level.astype(np.int64), value
+    decay = decays(catalogue, settings)[events.behavior]
+    levels, level = np.unique(np.stack([weight, decay]), axis=1, return_inverse=True)
+    table = np.rint(levels[0, :, None] * levels[1, :, None] ** np.arange(settings.window))
+    columns = events.user, p, events.item, level.ravel().astype(np.int64), value
+    table = table.astype(np.int64)
 
     def summed(order: slice) -> Sums:
         user, p, item, level, value = (column[order] for column in columns)
@@ -149,11 +151,19 @@ def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
     return units
 
 
+def decays(catalogue: Catalogue, settings: TransitionSettings) -> Floats:
+    """Decay of each behaviour's events, (A,); unknown names are an error."""
+    for name in settings.decays:
+        catalogue.behavior(name)
+    return np.array([settings.decays.get(b.name, settings.decay) for b in catalogue.behaviors])
+
+
 def target_weights(catalogue: Catalogue, settings: TransitionSettings, target: str | None) -> Ints:
     """Weight of each behaviour's events as targets in units of 2^-6, (A,)."""
     weights = grid(catalogue, settings.targets, TARGET_BITS)
     if target is not None:
-        weights[np.arange(len(weights)) != catalogue.behavior(target)] = 0
+        other = np.arange(len(weights)) != catalogue.behavior(target)
+        weights[other] = np.rint(weights[other] * settings.others).astype(np.int64)
     return weights
 
 

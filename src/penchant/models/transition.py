@@ -17,9 +17,11 @@ from penchant.models.base import Arrays, Family, Scores
 from penchant.models.kernels import Content, Contents, tag_rows
 from penchant.models.solve import solve, system
 from penchant.models.statistics import (
+    SUMMED,
     WEIGHT_BITS,
     Predictors,
     Statistics,
+    decays,
     grid,
     statistics,
 )
@@ -34,11 +36,13 @@ class Transition:
 
     B           (P, N) sparse float32
     weight      of each behaviour in a history, in units of 2^-12, (A,)
+    decay       of each behaviour's events, (A,)
     statistics  the sums that B solves, for updates
     """
 
     B: sparse.csr_array
     weight: Ints
+    decay: Floats
     predictors: Predictors
     settings: TransitionSettings
     time: TimeKind
@@ -59,7 +63,8 @@ class Transition:
         """The expert of a solution; ``dataset`` gives its catalogue and the meaning of time."""
         weight = grid(dataset.catalogue, settings.history, WEIGHT_BITS)
         predictors = Predictors.of(dataset.catalogue)
-        return cls(B.tocsr(), weight, predictors, settings, dataset.time, statistics)
+        decay = decays(dataset.catalogue, settings)
+        return cls(B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics)
 
     def weights(self, histories: Histories) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
@@ -73,7 +78,8 @@ class Transition:
         age = np.repeat(histories.indptr[1:], histories.lengths) - np.arange(len(weight))
         age = np.minimum(age, self.settings.window + 1)
         inside = age <= self.settings.window
-        decayed: Floats = np.where(inside, weight * self.settings.decay ** (age - 1.0), 0.0)
+        decay = self.decay[histories.events.behavior]
+        decayed: Floats = np.where(inside, weight * decay ** (age - 1.0), 0.0)
         return decayed
 
     def inputs(self, histories: Histories) -> sparse.csr_array:
@@ -152,11 +158,12 @@ class Fitter:
 
     def statistics(self, settings: TransitionSettings) -> Statistics:
         """The sums of the dataset's events under these settings."""
-        parts = {"decay", "window", "history", "targets"}
-        key = settings.model_dump_json(include=parts)
+        key = settings.model_dump_json(include=set(SUMMED))
         if key not in self.sums:
             data = self.dataset
-            self.sums[key] = statistics(data.events, data.catalogue, settings, data.time)
+            self.sums[key] = statistics(
+                data.events, data.catalogue, settings, data.time, data.target
+            )
         return self.sums[key]
 
     def content(self, settings: TransitionSettings) -> Contents:
@@ -174,6 +181,16 @@ def sized(settings: TransitionSettings, items: int) -> TransitionSettings:
     return settings.model_copy(update={"candidates": count})
 
 
+def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
+    """What an entry stands at where the settings say nothing of it."""
+    field, _, key = name.partition(".")
+    if field == "alpha":
+        return 0.0
+    if field == "decays":
+        return settings.decay
+    return dataset.catalogue.behaviors[dataset.catalogue.behavior(key)].strength
+
+
 def contents(catalogue: Catalogue, settings: TransitionSettings) -> Contents:
     """Each modality that the catalogue has."""
     if not any(catalogue.tags):
@@ -186,11 +203,14 @@ TRANSITION = Family(
     TransitionSettings,
     {
         "decay": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
+        "others?": (0.0, 0.1, 0.2, 0.5, 1.0),
+        "history.*": (0.0, 0.1, 0.2, 0.5, 1.0),
         "alpha.tags": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "ridge": (5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
         "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
     },
     Fitter,
     restore,
+    entry,
     cheap={"candidates": 100},
 )

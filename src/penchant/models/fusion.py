@@ -1,0 +1,250 @@
+"""The fusion of both experts: late, log-linear, with weights that depend on the history.
+
+score_i = sum over features f of w_f(history) f_i, where the features are the sequence logit, the
+log of the transition score's share, the log of popularity, and closeness of content. The weights
+are those of a conditional logit (McFadden 1974) fitted on validation users of their own.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize
+
+from penchant.config import SequenceSettings, Settings, TransitionSettings
+from penchant.data.cases import Cases
+from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints, blocks
+from penchant.errors import ConfigError, DataError
+from penchant.models.base import Arrays, Family, Recommender, Scores
+from penchant.models.kernels import Rows, tag_rows, unit_rows
+from penchant.models.sequence import SEQUENCE, SequenceExpert
+from penchant.models.transition import TRANSITION, Transition
+
+FEATURES = ("sequence", "transition", "popularity", "content")
+LENGTHS = (4, 8, 16, 32, 64)
+"""Histories of at most so many events share weights; longer ones have the last."""
+
+_FLOOR = 1e-4  # of a user's whole transition score: what an item without any is taken to have
+_TOP = 50  # candidates of each expert that the weights are fitted on
+_LEAST = 1e-3  # pull of all weights to 0, for a feature that never varies
+_PULL = 4.0  # of each length's weights to those of all, in units of cases
+
+
+class FusionSettings(Settings):
+    """The settings of both experts, as they were chosen."""
+
+    transition: TransitionSettings = TransitionSettings()
+    sequence: SequenceSettings = SequenceSettings()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the features read besides the experts.
+
+    popular  log of each item's share of target events, one added to each, (N,)
+    content  unit rows of the items' tags, (N, F) sparse; without columns where there are none
+    """
+
+    popular: Floats
+    content: Rows
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Context":
+        """Of the events that the experts were fitted on."""
+        N = len(dataset.catalogue)
+        events = dataset.events
+        target = events.behavior == dataset.catalogue.behavior(dataset.target)
+        counts = 1.0 + np.bincount(events.item[target & (events.item >= 0)], minlength=N)
+        return cls(np.log(counts / counts.sum()), _content(dataset.catalogue))
+
+
+def _content(catalogue: Catalogue) -> Rows:
+    if not any(catalogue.tags):
+        return sparse.csr_array((len(catalogue), 0))
+    return unit_rows(tag_rows(catalogue.tags)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Both experts and the weights of the features, (lengths, features)."""
+
+    transition: Transition
+    sequence: SequenceExpert
+    context: Context
+    weights: Floats
+
+    @property
+    def name(self) -> str:
+        return "fusion"
+
+    @property
+    def settings(self) -> FusionSettings:
+        return FusionSettings(transition=self.transition.settings, sequence=self.sequence.settings)
+
+    def score(self, histories: Histories) -> Scores:
+        features, missing = self.features(histories)
+        weights = self.weights[bucket(histories.lengths)]
+        scores: Scores = np.zeros_like(features[0])
+        for place, feature in enumerate(features):
+            scores += weights[:, place, None] * feature
+        scores[missing] = -np.inf
+        return scores
+
+    def features(self, histories: Histories) -> tuple[list[Floats], NDArray[np.bool_]]:
+        """Each feature of all items, (B, N); and which items no expert scores, (B, N)."""
+        return features(self.transition, self.sequence, self.context, histories)
+
+    def arrays(self) -> Arrays:
+        found: Arrays = {"weights": self.weights, "popular": self.context.popular}
+        for expert in (self.transition, self.sequence):
+            found |= {f"{expert.name}/{name}": array for name, array in expert.arrays().items()}
+        return found
+
+
+def bucket(lengths: Ints) -> Ints:
+    """The row of the weights for histories of these lengths, (B,)."""
+    return np.searchsorted(LENGTHS, lengths).astype(np.int64)
+
+
+def features(
+    transition: Transition, sequence: Recommender, context: Context, histories: Histories
+) -> tuple[list[Floats], NDArray[np.bool_]]:
+    """Each feature of all items, (B, N), in the order of FEATURES; and what has no score at all.
+
+    sequence    logit less the history's mean logit; the least where the expert has none
+    transition  log(share of the history's positive transition score + 1e-4)
+    popularity  log of the share of target events
+    content     mean over the latest events, by the transition expert's weights, of the cosine
+    """
+    t, s = transition.score(histories), sequence.score(histories)
+    missing = (t == -np.inf) & (s == -np.inf)
+    known = s > -np.inf
+    least = np.where(known, s, np.inf).min(axis=1, keepdims=True)
+    s = np.where(known, s, np.where(np.isfinite(least), least, 0.0))
+    s = s - s.mean(axis=1, keepdims=True)
+    t = np.where(t > 0, t, 0.0)
+    share = t / np.maximum(t.sum(axis=1, keepdims=True), 1e-300)
+    N = len(context.popular)
+    x = transition.inputs(histories)[:, :N]
+    near = np.zeros_like(s)
+    if context.content.shape[1]:
+        length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
+        near = ((x @ context.content) @ context.content.T).toarray() / length
+    popular = np.broadcast_to(context.popular, s.shape)
+    return [s, np.log(share + _FLOOR), popular, near], missing
+
+
+def fit_weights(
+    transition: Transition,
+    sequence: Recommender,
+    context: Context,
+    cases: Cases,
+    repeats: bool = False,
+) -> Floats:
+    """Weights that make the right item likeliest among both experts' best, (lengths, features).
+
+    Conditional logit over each case's candidates, the 50 best of each expert; a case whose truth
+    is not among them has nothing to say.
+    The weights of a length are pulled to those of all lengths as by 4 cases of it.
+    Raises DataError where there are no cases.
+    """
+    if not len(cases.histories):
+        raise DataError("expected validation cases to fit the fusion on, received none")
+    rows: list[Floats] = []
+    right: list[Floats] = []
+    owners: list[Ints] = []
+    for part in blocks(len(cases.histories), max(1, (1 << 21) // len(context.popular))):
+        histories = cases.histories.take(part)
+        values, missing = features(transition, sequence, context, histories)
+        seen = np.zeros_like(missing)
+        if not repeats:
+            about = histories.events.item >= 0
+            seen[histories.owner[about], histories.events.item[about]] = True
+        hidden = seen | missing
+        chosen = np.zeros_like(hidden)
+        for place in (0, 1):
+            score = np.where(hidden, -np.inf, values[place])
+            count = min(_TOP, score.shape[1])
+            best = np.argpartition(score, -count, axis=1)[:, -count:]
+            np.put_along_axis(chosen, best, True, axis=1)
+        truth = np.zeros_like(hidden)
+        start, stop = cases.indptr[part.start], cases.indptr[part.stop]
+        case = np.repeat(
+            np.arange(len(histories)), np.diff(cases.indptr[part.start : part.stop + 1])
+        )
+        truth[case, cases.truth[start:stop]] = True
+        # a truth put among the candidates by hand would be known by its low scores
+        chosen = chosen & ~hidden
+        row, item = np.nonzero(chosen)
+        rows.append(np.stack([value[row, item] for value in values], axis=1))
+        right.append(truth[row, item].astype(float))
+        owners.append(row + part.start)
+    return _logit(
+        np.concatenate(rows),
+        np.concatenate(right),
+        np.concatenate(owners),
+        bucket(cases.histories.lengths),
+    )
+
+
+def _logit(X: Floats, y: Floats, owner: Ints, group: Ints) -> Floats:
+    """Maximum likelihood of a conditional logit with weights by group, pulled together."""
+    scale = np.maximum(X.std(axis=0), 1e-9)
+    X = X / scale
+    cases, F, G = len(group), X.shape[1], len(LENGTHS) + 1
+    hits = np.bincount(owner, y, cases)
+    kept = hits[owner] > 0
+    begin = np.zeros(F + G * F)
+    begin[:2] = 0.5  # each expert half: what stays where no case has anything to say
+    if not kept.any():
+        return np.tile(begin[:F] / scale, (G, 1))
+    X, y, owner = X[kept], y[kept], owner[kept]
+    of = group[owner]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    place = np.cumsum(np.diff(owner, prepend=-1) != 0) - 1
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        shared, own = flat[:F], flat[F:].reshape(G, F)
+        z = (X * (shared + own)[of]).sum(axis=1)
+        top = np.maximum.reduceat(z, starts)[place]
+        e = np.exp(z - top)
+        total = np.add.reduceat(e, starts)[place]
+        p = e / total
+        log_p = z - top - np.log(total)
+        value = -float((y * log_p).sum()) + _PULL / 2 * float((own**2).sum())
+        value += _LEAST / 2 * float((shared**2).sum())
+        residual = (p * hits[owner] - y)[:, None] * X
+        each = np.stack([np.bincount(of, residual[:, f], G) for f in range(F)], axis=1)
+        gradient = np.concatenate([each.sum(axis=0), (each + _PULL * own).ravel()])
+        return value, gradient + np.concatenate([_LEAST * shared, np.zeros(G * F)])
+
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+    weights: Floats = (found[:F] + found[F:].reshape(G, F)) / scale
+    return weights
+
+
+def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusion:
+    """The fusion that gave these arrays."""
+
+    def of(name: str) -> Arrays:
+        start = f"{name}/"
+        return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+
+    transition = TRANSITION.restore(of("transition"), dataset, settings.transition)
+    sequence = SEQUENCE.restore(of("sequence"), dataset, settings.sequence)
+    assert isinstance(transition, Transition)
+    assert isinstance(sequence, SequenceExpert)
+    context = Context(arrays["popular"], _content(dataset.catalogue))
+    return Fusion(transition, sequence, context, arrays["weights"])
+
+
+def _no_fitter(dataset: Dataset, seed: int = 0) -> Any:
+    raise ConfigError(
+        "a fusion is made of fitted experts and validation cases: use penchant.fit, which makes "
+        "all three"
+    )
+
+
+FUSION = Family("fusion", FusionSettings, {}, _no_fitter, restore)

@@ -1,0 +1,51 @@
+"""The deep expert: a causal transformer over events, behind the extra ``deep`` (torch).
+
+batches    windows of histories in batches of one length (NumPy)
+network    items, blocks, interests: from events to scores (torch)
+losses     sampled softmax with shared negatives (torch)
+rows       AdamW for tables of which a step reads few rows (torch)
+training   the loop: schedule, early stopping, checkpoints (torch)
+expert     the fitted recommender (torch, imported when first used)
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, Self, runtime_checkable
+
+from penchant.config import SequenceSettings
+from penchant.data.dataset import Dataset, Ints
+from penchant.errors import MissingExtraError
+from penchant.models.base import Arrays, Family, Recommender
+
+
+@runtime_checkable
+class SequenceExpert(Recommender, Protocol):
+    """What others ask of the fitted expert: to them it is a recommender that can move."""
+
+    def moved(self, dataset: Dataset, items: Ints, tokens: Ints) -> Self:
+        """The same expert for a larger dataset, where item i is row ``items[i]``, and so on."""
+        ...
+
+    def aimed(self, behavior: str) -> Self:
+        """The same expert asked for another behaviour."""
+        ...
+
+
+def fitter(dataset: Dataset, seed: int = 0) -> Callable[..., SequenceExpert]:
+    """Train on the dataset's events. Raises MissingExtraError without the extra ``deep``."""
+    try:
+        from penchant.models.sequence.expert import Fitter
+    except ImportError as error:
+        raise MissingExtraError("torch", "deep") from error
+    return Fitter(dataset, seed)
+
+
+def restore(arrays: Arrays, dataset: Dataset, settings: Any) -> SequenceExpert:
+    """The expert that gave these arrays."""
+    try:
+        from penchant.models.sequence.expert import restored
+    except ImportError as error:
+        raise MissingExtraError("torch", "deep") from error
+    return restored(arrays, dataset, settings)
+
+
+SEQUENCE = Family("sequence", SequenceSettings, {}, fitter, restore, watched=True)

@@ -1,0 +1,209 @@
+"""The fitted deep expert, and what fits it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from penchant.config import SequenceSettings
+from penchant.data.dataset import Dataset, Histories, Ints
+from penchant.models.base import Arrays, Scores
+from penchant.models.kernels import Rows, tag_columns, tag_rows, unit_rows
+from penchant.models.sequence.batches import Inputs
+from penchant.models.sequence.network import Network, Shape, Table
+from penchant.models.sequence.training import Epoch, Lesson, Told, Trainer
+from penchant.models.statistics import TARGET_BITS, grid
+
+_EVENTS = 1 << 15
+"""Events of the histories that are read at once when scoring."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A trained network with its catalogue: scores are logits for the target behaviour.
+
+    An item that was in no training event is scored by its content; without content it has no
+    score. An empty history has none either: chance level.
+    """
+
+    network: Network
+    dataset: Dataset
+    settings: SequenceSettings
+    scored: NDArray[np.bool_]
+    curve: tuple[Epoch, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        return "sequence"
+
+    def score(self, histories: Histories) -> Scores:
+        behavior = self.dataset.catalogue.behavior(self.dataset.target)
+        return self.score_for(histories, behavior)
+
+    def score_for(self, histories: Histories, behavior: int) -> Scores:
+        """Scores of all items for the behaviour of a row, (B, N) float64."""
+        N = len(self.dataset.catalogue)
+        scores = np.zeros((len(histories), N))
+        lengths = np.minimum(histories.lengths, self.settings.length)
+        order = np.argsort(lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        read = Inputs.of(
+            histories.events, histories.owner, self.dataset.catalogue, self.dataset.time
+        )
+        with torch.inference_mode():
+            for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+                length = int(lengths[same[0]]) if len(same) else 1
+                for part in np.split(same, range(_EVENTS // length, len(same), _EVENTS // length)):
+                    place = histories.indptr[part + 1, None] - length + np.arange(length)
+                    fields = self._tensors(read.take(place))
+                    states = self.network.read(fields, self.table.vectors)[:, -1]
+                    asked = torch.full((len(part),), behavior, device=states.device)
+                    logits = self.network.logits(self.network.ask(states, asked), self.table)
+                    scores[part] = logits.float().cpu().numpy()
+        scores[:, ~self.scored] = -np.inf
+        return scores
+
+    @cached_property
+    def table(self) -> Table:
+        """Every item as the network sees it."""
+        self.network.eval()
+        with torch.inference_mode():
+            return self.network.table()
+
+    def moved(self, dataset: Dataset, items: Ints, tokens: Ints) -> "Sequence":
+        """The same network for a larger dataset: item i is now row ``items[i]``, and so on.
+
+        A new item has its content alone, and a new token, domain or tag says nothing yet.
+        """
+        old = self.dataset.catalogue
+        known = np.zeros(len(dataset.catalogue), bool)
+        known[items] = self.network.items.known.cpu().numpy()
+        network, scored = built(dataset, self.settings, known)
+        new = dataset.catalogue
+        domains = [0, *(1 + new.domains.index(name) for name in old.domains)]
+        rows = {
+            "items.embedding.weight": items,
+            "items.bias": items,
+            "tokens.weight": tokens,
+            "domains.weight": np.array(domains, np.int64),
+            "items.modalities.tags.weight": tag_columns(new.tags).rows(tag_columns(old.tags).ids),
+        }
+        state = network.state_dict()
+        learned = {name for name, _ in network.named_parameters()}
+        for name, value in self.network.state_dict().items():
+            if name in rows and name in learned:
+                state[name].zero_()
+                state[name][torch.from_numpy(rows[name])] = value[: len(rows[name])].cpu()
+            elif name in learned:
+                state[name].copy_(value)
+        network.to(self.settings.device).eval()
+        return Sequence(network, dataset, self.settings, scored, self.curve)
+
+    def aimed(self, behavior: str) -> "Sequence":
+        """The same network asked for another behaviour."""
+        return replace(self, dataset=self.dataset.aimed(behavior))
+
+    def _tensors(self, read: Inputs) -> list[torch.Tensor]:
+        fields = (read.thing, read.behavior, read.domain, read.gap)
+        return [torch.from_numpy(part).to(self.settings.device) for part in fields]
+
+    def arrays(self) -> Arrays:
+        # content is read from the catalogue again, and is no part of what was learned
+        kept = self.network.state_dict()
+        learned = {name for name, _ in self.network.named_parameters()} | {"items.known"}
+        curve = np.array([list(vars(line).values()) for line in self.curve]).reshape(-1, 5)
+        return {name: kept[name].cpu().numpy() for name in sorted(learned)} | {"curve": curve}
+
+
+class Fitter:
+    """Trains on a dataset's events."""
+
+    def __init__(self, dataset: Dataset, seed: int = 0) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __call__(
+        self,
+        settings: SequenceSettings,
+        watch: Callable[[Sequence], float] | None = None,
+        told: Told | None = None,
+        checkpoint: Path | None = None,
+    ) -> Sequence:
+        """Train; with ``watch`` it stops early, and the settings say after which epoch."""
+        data = self.dataset
+        torch.manual_seed(self.seed)
+        network, scored = built(data, settings, _known(data))
+        network.to(settings.device)
+        trainer = Trainer(network, lesson(data, settings), settings, self.seed)
+
+        def watched() -> float:
+            assert watch is not None
+            return watch(Sequence(network, data, settings, scored))
+
+        best = trainer.run(None if watch is None else watched, told, checkpoint)
+        network.eval()
+        if watch is not None:
+            settings = settings.model_copy(update={"stop": max(1, best)})
+        return Sequence(network, data, settings, scored, tuple(trainer.curve))
+
+
+def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
+    """The dataset's events as a lesson; targets are positive events about items."""
+    events, catalogue = dataset.events, dataset.catalogue
+    values = grid(catalogue, settings.targets, TARGET_BITS) * 2.0**-TARGET_BITS
+    values[[b.polarity < 0 for b in catalogue.behaviors]] = 0
+    weight = (values[events.behavior] * (events.item >= 0)).astype(np.float32)
+    share = np.bincount(events.item[weight > 0], weight[weight > 0], len(catalogue))
+    share = share / max(share.sum(), 1e-9)
+    return Lesson(
+        Inputs.of(events, events.user, catalogue, dataset.time),
+        events.indptr(len(dataset.users)),
+        np.maximum(events.item, 0),
+        weight,
+        torch.from_numpy(share.astype(np.float32)),
+    )
+
+
+def built(
+    dataset: Dataset, settings: SequenceSettings, known: NDArray[np.bool_]
+) -> tuple[Network, NDArray[np.bool_]]:
+    """A network for a dataset, and which items it can score, (N,)."""
+    catalogue = dataset.catalogue
+    contents = content_rows(dataset)
+    shape = Shape(
+        len(catalogue),
+        len(catalogue.tokens),
+        len(catalogue.behaviors),
+        len(catalogue.domains) + 1,
+    )
+    scored = known.copy()
+    for rows in contents.values():
+        scored |= np.asarray(abs(rows).sum(axis=1) > 0).ravel()
+    return Network(shape, known, contents, settings), scored
+
+
+def content_rows(dataset: Dataset) -> dict[str, Rows]:
+    """Unit rows of each modality of the catalogue."""
+    tags = dataset.catalogue.tags
+    return {"tags": unit_rows(tag_rows(tags))} if any(tags) else {}
+
+
+def restored(arrays: Arrays, dataset: Dataset, settings: Any) -> Sequence:
+    """The expert that gave these arrays."""
+    arrays = dict(arrays)
+    curve = tuple(Epoch(int(line[0]), *map(float, line[1:])) for line in arrays.pop("curve"))
+    network, scored = built(dataset, settings, arrays["items.known"])
+    state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    network.load_state_dict(state, strict=False)
+    network.to(settings.device).eval()
+    return Sequence(network, dataset, settings, scored, curve)
+
+
+def _known(dataset: Dataset) -> NDArray[np.bool_]:
+    """Which items are in a training event, (N,)."""
+    item = dataset.events.item
+    return np.bincount(item[item >= 0], minlength=len(dataset.catalogue)) > 0

@@ -1,0 +1,122 @@
+"""The fusion: weights that find the better expert, scores that restore, the default of fit."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
+
+from penchant.config import Recipe
+from penchant.data import simulate
+from penchant.data.splits import split
+from penchant.evaluate import evaluate
+from penchant.fitting import fit, shared, train
+from penchant.model import load
+from penchant.models.fusion import FEATURES, Context, _logit, bucket, fit_weights
+from penchant.models.transition import Fitter, TransitionSettings
+
+QUICK = Recipe.load(
+    overrides=[
+        "search.budget=2",
+        "sequence.width=16",
+        "sequence.layers=1",
+        "sequence.length=20",
+        "sequence.epochs=3",
+        "sequence.negatives=0",
+        "sequence.rate=0.005",
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return simulate.world(300, 120, seed=6).dataset()
+
+
+@pytest.fixture(scope="module")
+def model(world):
+    return fit(world, QUICK)
+
+
+def test_the_logit_recovers_planted_weights():
+    rng = np.random.default_rng(0)
+    cases, size, wanted = 4000, 12, np.array([1.5, -0.5, 0.0, 0.8])
+    X = rng.standard_normal((cases * size, 4))
+    owner = np.repeat(np.arange(cases), size)
+    noisy = X @ wanted + rng.gumbel(size=cases * size)
+    best = noisy.reshape(cases, size).argmax(axis=1) + np.arange(cases) * size
+    y = np.zeros(cases * size)
+    y[best] = 1
+    found = _logit(X, y, owner, rng.integers(0, 6, cases))
+    assert np.allclose(found, wanted, atol=0.25)
+    assert np.allclose(found.mean(axis=0), wanted, atol=0.08)
+
+
+class Noise:
+    """A second expert that knows nothing."""
+
+    name = "sequence"
+
+    def __init__(self, items):
+        self.items = items
+
+    def score(self, histories):
+        rng = np.random.default_rng(len(histories))
+        return rng.standard_normal((len(histories), self.items))
+
+
+def test_an_expert_that_knows_nothing_gets_no_weight(world):
+    parts = split(world)
+    train_data = world.with_events(parts.train)
+    transition = Fitter(train_data)(TransitionSettings())
+    noise, context = Noise(len(world.catalogue)), Context.of(train_data)
+    weights = fit_weights(transition, noise, context, parts.validation)
+    assert weights.shape == (6, len(FEATURES))
+    cases = np.bincount(bucket(parts.validation.histories.lengths), minlength=len(weights))
+    of_noise, of_expert = np.average(weights[:, :2], axis=0, weights=cases)
+    assert abs(of_noise) < 0.15
+    assert of_expert > 0.3
+
+
+def test_without_a_hit_both_experts_count_alike():
+    X = np.ones((6, 4)) * [2.0, 4.0, 1.0, 1.0] * np.array([[1], [-1]] * 3)
+    found = _logit(X, np.zeros(6), np.repeat([0, 1], 3), np.array([0, 5]))
+    assert np.allclose(found, [0.25, 0.125, 0, 0])
+
+
+def test_too_few_cases_leave_the_transition_alone():
+    found = fit(simulate.world(30, 120, seed=1).dataset(), QUICK)
+    assert found.family == "transition"
+    assert any(note.startswith("no fusion: ") for note in found.info["notes"])
+
+
+def test_buckets_grow_with_the_history():
+    assert bucket(np.array([0, 4, 5, 64, 65])).tolist() == [0, 0, 1, 4, 5]
+
+
+def test_fit_makes_the_fusion_by_default(world, model, tmp_path):
+    assert model.family == "fusion"
+    assert model.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0
+    again = load(model.save(tmp_path / "run"))
+    histories = world.events.histories(np.arange(40))
+    assert np.array_equal(again.recommender.score(histories), model.recommender.score(histories))
+    assert again.recommend(world.users.ids[3]) == model.recommend(world.users.ids[3])
+
+
+def test_the_fusion_is_not_below_its_experts(world):
+    parts = split(world)
+    made = {}
+    train(world, parts, "fusion", QUICK, made=made)
+    found = {
+        name: evaluate(made[name].recommender, world.catalogue, parts.test)
+        for name in ("transition", "sequence", "fusion")
+    }
+    better = max(("transition", "sequence"), key=lambda name: found[name].mean("ndcg@10"))
+    assert found["fusion"].minus(found[better], "ndcg@10").high > 0
+
+
+def test_shares_of_validation_do_not_meet(world):
+    parts = split(world)
+    users = [set(shared(world, parts.validation, p, 0).histories.users.tolist()) for p in range(3)]
+    assert sum(map(len, users)) == len(parts.validation.histories)
+    assert not users[0] & users[1]
+    assert len(users[0]) > len(users[1]) > len(users[2])

@@ -1,0 +1,220 @@
+"""The deep expert: windows, losses, training that resumes bit for bit, scores that make sense."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
+
+from penchant.config import SequenceSettings  # noqa: E402
+from penchant.data import simulate  # noqa: E402
+from penchant.data.splits import split  # noqa: E402
+from penchant.errors import TrainingError  # noqa: E402
+from penchant.evaluate import evaluate  # noqa: E402
+from penchant.models.sequence import SEQUENCE  # noqa: E402
+from penchant.models.sequence.batches import batches, windows  # noqa: E402
+from penchant.models.sequence.expert import Fitter, built, lesson  # noqa: E402
+from penchant.models.sequence.losses import draw_negatives, sampled_softmax  # noqa: E402
+from penchant.models.sequence.network import Dropout  # noqa: E402
+from penchant.models.sequence.rows import RowAdam  # noqa: E402
+from penchant.models.sequence.training import Trainer  # noqa: E402
+
+SMALL = SequenceSettings(width=16, layers=1, heads=2, length=12, epochs=4, negatives=32, batch=512)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate.world(150, 120, seed=3).dataset()
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return Fitter(data, 0)(SMALL)
+
+
+def histories(data, users=None):
+    users = np.arange(len(data.users)) if users is None else np.array(users)
+    return data.events.histories(users)
+
+
+@pytest.mark.parametrize("length", [2, 5, 50])
+def test_windows_cover_each_target_once(length):
+    rng = np.random.default_rng(0)
+    indptr = np.concatenate([[0], np.cumsum(rng.integers(0, 40, 30))])
+    starts, sizes = windows(indptr, length, rng)
+    assert (sizes <= length).all()
+    covered = np.concatenate(
+        [np.arange(s + 1, s + n + 1) for s, n in zip(starts, sizes, strict=True)]
+    )
+    expected = np.concatenate([np.arange(a + 1, b) for a, b in pairwise(indptr) if b - a > 1])
+    assert np.array_equal(np.sort(covered), expected)
+    seen = sorted(int(s) for part, _ in batches(starts, sizes, 64, rng) for s in part)
+    assert seen == sorted(starts.tolist())
+
+
+def test_the_sampled_loss_estimates_the_whole_softmax():
+    generator = torch.Generator().manual_seed(0)
+    N, T = 50, 4
+    logits = torch.randn(T, N, generator=generator)
+    right = torch.tensor([3, 7, 7, 20])
+    share = torch.rand(N, generator=generator)
+    share = share / share.sum()
+    exact = -torch.log_softmax(logits, 1)[torch.arange(T), right]
+    pool = torch.multinomial(share, 20000, replacement=True, generator=generator)
+    drawn, expected = draw_negatives(pool, N, 200_000, share, generator)
+    found = sampled_softmax(
+        logits[torch.arange(T), right], logits[:, drawn], right, drawn, expected
+    )
+    assert torch.allclose(found, exact, atol=0.03)
+
+
+def test_the_loss_has_the_gradient_of_its_formula():
+    generator = torch.Generator().manual_seed(1)
+    draw = {"generator": generator, "dtype": torch.float64, "requires_grad": True}
+    positive, negative = torch.randn(3, **draw), torch.randn(3, 5, **draw)
+    right, drawn = torch.tensor([0, 9, 4]), torch.tensor([4, 0, 1, 0, 7])
+    expected = torch.rand(5, generator=generator, dtype=torch.float64)
+    rest = right, drawn, expected
+
+    def formula(positive, negative):
+        hit = right[:, None] == drawn
+        others = (negative - expected).exp().masked_fill(hit, 0).sum(1)
+        return torch.log(positive.exp() + others) - positive
+
+    assert torch.allclose(sampled_softmax(positive, negative, *rest), formula(positive, negative))
+    assert torch.autograd.gradcheck(lambda p, n: sampled_softmax(p, n, *rest), (positive, negative))
+
+
+def test_rows_read_now_and_then_move_as_in_dense_adam():
+    rng = np.random.default_rng(0)
+    start = torch.from_numpy(rng.standard_normal((40, 3)))
+    dense = torch.nn.Parameter(start.clone())
+    optimizer = torch.optim.AdamW([dense], lr=0.01, betas=(0.9, 0.98), weight_decay=0.1)
+    table = start.clone()
+    rows = RowAdam([table], [0.1])
+    for _ in range(200):
+        read = torch.from_numpy(rng.choice(40, 6, replace=False))
+        gradient = torch.from_numpy(rng.standard_normal((6, 3)))
+        rows.refresh(read)
+        rows.step(read, [gradient], 0.01)
+        dense.grad = torch.zeros_like(dense)
+        dense.grad[read] = gradient
+        optimizer.step()
+    rows.settle()
+    moved = (dense.detach() - start).norm()
+    assert moved > 1
+    assert (table - dense).norm() < 0.02 * moved  # the first steps' bias correction is not theirs
+
+
+def test_dropout_keeps_the_mean():
+    layer = Dropout(0.3).train()
+    x = torch.ones(100, 1000)
+    found = layer(x)
+    assert abs(float((found == 0).float().mean()) - 0.3) < 0.005
+    assert abs(float(found.mean()) - 1) < 0.005
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_the_past_alone_decides(model, data):
+    """The state after an event does not change with what comes later."""
+    h = histories(data, [4])
+    whole = model.score(h)
+    first = h.keep(np.arange(len(h.events)) < len(h.events) - 1)
+    longer = model.score(first)
+    assert not np.array_equal(whole, longer)
+    network = model.network
+    fields = [torch.randint(0, 5, (2, 9)) for _ in range(4)]
+    fields[1] = fields[1] % network.shape.behaviors
+    fields[2] = fields[2] % network.shape.domains
+    with torch.inference_mode():
+        vectors = network.table().vectors
+        a = network.read(fields, vectors)
+        fields = [f.clone() for f in fields]
+        fields[0][:, 6:] += 1
+        b = network.read(fields, vectors)
+    assert torch.allclose(a[:, :6], b[:, :6], atol=1e-6)
+    assert not torch.allclose(a[:, 6:], b[:, 6:], atol=1e-3)
+
+
+def test_training_resumes_bit_for_bit(data, tmp_path):
+    whole = Fitter(data, 5)(SMALL)
+    file = tmp_path / "checkpoint"
+    settings = SMALL.model_copy(update={"stop": 2})
+    Fitter(data, 5)(settings, checkpoint=file)
+    again = Fitter(data, 5)(SMALL, checkpoint=file)
+    for name, value in whole.arrays().items():
+        if name != "curve":
+            assert np.array_equal(value, again.arrays()[name]), name
+    assert [line.loss for line in whole.curve] == [line.loss for line in again.curve]
+
+
+def test_a_nan_stops_the_run_and_names_the_batch(data, tmp_path):
+    torch.manual_seed(0)
+    known = np.ones(len(data.catalogue), bool)
+    network, _ = built(data, SMALL, known)
+    trainer = Trainer(network, lesson(data, SMALL), SMALL, 0)
+    file = tmp_path / "checkpoint"
+
+    def poison(text):
+        if text.startswith("epoch 2"):
+            with torch.no_grad():
+                network.last.weight[0] = torch.nan
+
+    with pytest.raises(TrainingError, match=r"received nan .* in epoch 3, batch 1 \(windows of"):
+        trainer.run(told=poison, checkpoint=file)
+    assert torch.load(file, weights_only=True)["epoch"] == 2
+
+
+def test_watching_stops_early_and_keeps_the_best(data):
+    values = iter([0.1, 0.3, 0.2, 0.1])
+    patient = SMALL.model_copy(update={"epochs": 20, "patience": 2})
+    found = Fitter(data, 0)(patient, watch=lambda model: next(values))
+    assert found.settings.stop == 2
+    assert len(found.curve) == 4
+    plain = Fitter(data, 0)(patient.model_copy(update={"stop": 2}))
+    for name, value in plain.arrays().items():
+        if name != "curve":
+            assert np.array_equal(value, found.arrays()[name]), name
+
+
+def test_an_item_without_events_is_scored_by_its_content(data):
+    cold = 17
+    warm = data.with_events(data.events.take(data.events.item != cold))
+    found = Fitter(warm, 0)(SMALL)
+    scores = found.score(histories(warm))
+    assert np.isfinite(scores[:, cold]).all()
+    bare = replace(warm, catalogue=replace(warm.catalogue, tags=()))
+    found = Fitter(bare, 0)(SMALL)
+    assert (found.score(histories(bare))[:, cold] == -np.inf).all()
+
+
+@pytest.mark.parametrize(("interests", "facets"), [(1, 1), (3, 1), (2, 2)])
+def test_it_learns_the_planted_world(interests, facets):
+    data = simulate.world(400, 120, seed=3).dataset()
+    parts = split(data)
+    train = data.with_events(parts.train)
+    settings = SequenceSettings(
+        *(), width=32, layers=1, length=30, epochs=12, negatives=0, batch=512, rate=3e-3,
+        interests=interests, facets=facets,
+    )  # fmt: skip
+    found = Fitter(train, 0)(settings)
+    value = evaluate(found, data.catalogue, parts.test).mean("recall@10")
+    assert value > 0.25  # 10 of 120 by chance: 0.08
+
+
+def test_arrays_restore_the_same_scores(model, data):
+    again = SEQUENCE.restore(model.arrays(), data, model.settings)
+    assert np.array_equal(again.score(histories(data)), model.score(histories(data)))
+
+
+def test_repeats_empty_histories_and_strangers_are_scored(model, data):
+    h = histories(data, [2, 5])
+    twice = h.take(np.array([0, 0, 1]))
+    scores = model.score(twice)
+    assert np.allclose(scores[0], scores[1], atol=1e-5)
+    empty = h.keep(np.zeros(len(h.events), bool))
+    assert (model.score(empty) == 0).all()
+    strange = replace(h, users=np.array([-1, -1]))
+    assert np.allclose(model.score(strange), model.score(h))

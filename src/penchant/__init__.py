@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from penchant.errors import PenchantError as PenchantError
     from penchant.explaining import explain as explain
     from penchant.fitting import fit as fit
+    from penchant.listing import Recommendation as Recommendation
     from penchant.model import Model as Model
-    from penchant.model import Recommendation as Recommendation
     from penchant.model import load as load
     from penchant.updating import forget as forget
     from penchant.updating import update as update
@@ -35,7 +35,7 @@ _PUBLIC = {
     "Model": ("penchant.model", "Model"),
     "PenchantError": ("penchant.errors", "PenchantError"),
     "Recipe": ("penchant.config", "Recipe"),
-    "Recommendation": ("penchant.model", "Recommendation"),
+    "Recommendation": ("penchant.listing", "Recommendation"),
     "benchmark": ("penchant.benchmarking", "benchmark"),
     "explain": ("penchant.explaining", "explain"),
     "fit": ("penchant.fitting", "fit"),

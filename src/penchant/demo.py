@@ -15,7 +15,8 @@ from penchant.data.report import CleaningReport
 from penchant.data.simulate import World
 from penchant.explaining import with_reasons
 from penchant.fitting import fit
-from penchant.model import Model, Recommendation
+from penchant.listing import Recommendation
+from penchant.model import Model
 from penchant.search import Told
 
 MODELS = ("popularity", "recent", "item-knn", "ease", "transition")

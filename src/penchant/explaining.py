@@ -6,7 +6,8 @@ import numpy as np
 
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
-from penchant.model import Model, Ranked, Recommendation, unknown_item
+from penchant.listing import Ranked, Recommendation
+from penchant.model import Model, unknown_item
 
 
 class Reason(NamedTuple):

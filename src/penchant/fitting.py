@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penchant.behaviors import other_behaviors
 from penchant.config import Recipe, Settings
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset
@@ -14,14 +15,16 @@ from penchant.errors import ConfigError, DataError
 from penchant.evaluate import evaluate
 from penchant.model import FAMILIES, Model, counts, family_of, interval_dict
 from penchant.models.base import Family, Recommender
+from penchant.models.calibration import Calibration
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
+from penchant.probability import calibrate, judge, lists
 from penchant.search import Told, Trial, search, take
 
 FEWEST = 50
-"""Validation cases that a fusion's weights are fitted on at least; with fewer, the transition
-expert stands alone."""
+"""Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a
+calibration is fitted on, or there are no probabilities."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def fit(
     say = told or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
     twin: Recommender | None = None
+    calibration: Calibration | None = None
     try:
         parts = split(dataset, seed=recipe.seed)
     except DataError as error:
@@ -94,12 +98,36 @@ def fit(
             "seed": recipe.seed,
             "metrics": interval_dict(evaluation.metrics),
         }
+        cases = shared(dataset, parts.validation, 2, recipe.seed)
+        if len(cases.histories) >= FEWEST:
+            say("calibrating probabilities on validation users of their own")
+            calibration, info["calibration"] = calibrated(dataset, parts, twin, cases, recipe)
+        else:
+            info["notes"].append(
+                f"no probabilities: {len(cases.histories)} validation cases for their "
+                f"calibration, it needs {FEWEST}"
+            )
     say(f"fitting {family.name} on all {len(dataset.events):,} events")
     if twin is None:
         recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
     else:
         recommender = again(twin, dataset, recipe.seed)
-    return Model(dataset, recommender, recipe, info)
+    others = other_behaviors(dataset, recommender, recipe, say)
+    return Model(dataset, recommender, recipe, info, calibration, others)
+
+
+def calibrated(
+    dataset: Dataset, parts: Split, twin: Recommender, cases: Cases, recipe: Recipe
+) -> tuple[Calibration, dict[str, Any]]:
+    """The calibration of a twin, and how good its probabilities are on test, as JSON types."""
+    fitted, judged = (
+        lists(twin, dataset.catalogue, some, recipe.repeats) for some in (cases, parts.test)
+    )
+    calibration = calibrate(fitted)
+    popularity = counts(dataset.with_events(parts.train))
+    found = judge(calibration, fitted, judged, popularity, recipe.seed)
+    events = len(parts.test.truth) / len(parts.test.histories)
+    return calibration, {"behavior": dataset.target, "events_ahead": events, **found}
 
 
 def default_family() -> str:

@@ -1,13 +1,12 @@
 """A fitted model with its data: it recommends, finds similar items, saves and loads."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penchant import __version__, artifact
 from penchant.config import Recipe, parse
@@ -15,8 +14,10 @@ from penchant.data import store
 from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
 from penchant.errors import ArtifactError, ConfigError, DataError, unknown
 from penchant.evaluate import CELLS, mask, outside, top
-from penchant.models.base import Family, Recommender, Scores
+from penchant.listing import POPULAR, Block, Ranked, Recommendation
+from penchant.models.base import Arrays, Family, Recommender
 from penchant.models.baselines import BASELINES
+from penchant.models.calibration import LISTED, Calibration
 from penchant.models.fusion import FUSION, Fusion
 from penchant.models.sequence import SEQUENCE
 from penchant.models.transition import TRANSITION, Transition
@@ -25,76 +26,40 @@ FAMILIES: dict[str, Family] = {
     **BASELINES,
     **{family.name: family for family in (TRANSITION, SEQUENCE, FUSION)},
 }
-POPULAR = "popular"
+CALIBRATION = "calibration"
+OTHERS = "behavior"
 _UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
-
-
-class Ranked(NamedTuple):
-    """One item of a list.
-
-    score    of the model; for source "popular" the item's share of all target events
-    source   the family that scored it, or "popular" where nothing is known of user or item
-    """
-
-    item: str
-    score: float
-    title: str | None
-    source: str
-    probability: float | None = None
-    reasons: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """A list for one user.
-
-    user     the identifier asked for; None for a history
-    source   "popular" where no item has a score from this history, else the model's family
-    short    whether the catalogue had fewer than k items left to give
-    unknown  items of the given history that the catalogue does not hold
-    """
-
-    user: str | None
-    source: str
-    items: tuple[Ranked, ...]
-    short: bool = False
-    unknown: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The list as JSON types."""
-        names = ("item", "score", "probability", "title", "source", "reasons")
-        return {
-            "user": self.user,
-            "source": self.source,
-            "items": [{name: getattr(row, name) for name in names} for row in self.items],
-            "short": self.short,
-            "unknown": list(self.unknown),
-        }
-
-
-class Block(NamedTuple):
-    """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
-
-    ``popular`` (B, k) marks the items that came by popularity; padding is -1.
-    """
-
-    users: Ints
-    items: Ints
-    scores: Scores
-    popular: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Model:
     """A recommender with the dataset it serves. Immutable: an update makes another one.
 
-    info  what the fit found, as JSON types: trials, evaluation of the twin, notes
+    info         what the fit found, as JSON types: trials, evaluation of the twin, notes
+    calibration  makes probabilities of scores; None where no events were held out to fit it on
+    others       what serves the behaviours besides the target, by name
     """
 
     dataset: Dataset
     recommender: Recommender
     recipe: Recipe = field(default_factory=Recipe)
     info: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    others: Mapping[str, Recommender] = field(default_factory=dict)
+
+    def aimed(self, behavior: str | None) -> "Model":
+        """The model that predicts another behaviour; ConfigError where the run has none for it."""
+        if behavior is None or behavior == self.dataset.target:
+            return self
+        self.dataset.catalogue.behavior(behavior)
+        if behavior not in self.others:
+            served = ", ".join(map(repr, (self.dataset.target, *self.others)))
+            raise ConfigError(
+                f"this run recommends for {served}, received {behavior!r}; fit another with --set "
+                f"target={behavior}"
+            )
+        data, one = self.dataset.aimed(behavior), self.others[behavior]
+        return replace(self, dataset=data, recommender=one, calibration=None, others={})
 
     @property
     def family(self) -> str:
@@ -141,12 +106,13 @@ class Model:
         """
         if (user is None) == (history is None):
             raise ConfigError("expected a user or a history, one of the two")
-        self._check(k, behavior)
+        self._check(k)
+        head = self.aimed(behavior)
         given, strange = self.histories(history or [])
         if user is not None:
             given = self.dataset.history(user)
         domains = np.array([-1 if domain is None else self.dataset.catalogue.domain_row(domain)])
-        found = self._ranked(given, k, domains, self._repeats(repeats))
+        found = head._ranked(given, k, domains, self._repeats(repeats))
         catalogue = self.dataset.catalogue
         rows = tuple(
             Ranked(
@@ -154,9 +120,11 @@ class Model:
                 float(score),
                 catalogue.title(item),
                 POPULAR if popular else self.family,
+                None if np.isnan(probability) else float(probability),
             )
-            for item, score, popular in zip(
-                found.items[0], found.scores[0], found.popular[0], strict=True
+            for item, score, popular, probability in zip(
+                *(row[0] for row in (found.items, found.scores, found.popular, found.probability)),
+                strict=True,
             )
             if item >= 0
         )
@@ -164,16 +132,22 @@ class Model:
         return Recommendation(user, source, rows, len(rows) < k, strange)
 
     def recommend_all(
-        self, k: int = 10, *, domain: str | None = None, repeats: bool | None = None
+        self,
+        k: int = 10,
+        *,
+        domain: str | None = None,
+        behavior: str | None = None,
+        repeats: bool | None = None,
     ) -> Iterator[Block]:
         """Lists of all known users, in blocks, so that memory does not grow with their number."""
-        self._check(k, None)
+        self._check(k)
+        head = self.aimed(behavior)
         row = -1 if domain is None else self.dataset.catalogue.domain_row(domain)
         size = max(1, CELLS // max(1, len(self.dataset.catalogue)))
         for part in blocks(len(self.dataset.users), size):
             users = np.arange(part.start, part.stop)
             histories = self.dataset.events.histories(users)
-            yield self._ranked(histories, k, np.full(len(users), row), self._repeats(repeats))
+            yield head._ranked(histories, k, np.full(len(users), row), self._repeats(repeats))
 
     def similar(self, item: str, k: int = 10) -> tuple[Ranked, ...]:
         """The k items most like one: by the cosine of their columns of B, where there is one.
@@ -183,7 +157,7 @@ class Model:
 
         Raises ConfigError for an item that is not known.
         """
-        self._check(k, None)
+        self._check(k)
         catalogue = self.dataset.catalogue
         row = int(catalogue.items.rows([item])[0])
         if row < 0:
@@ -234,12 +208,18 @@ class Model:
             "penchant": __version__,
             "family": self.family,
             "settings": self.settings.model_dump(),
+            "others": {name: one.settings.model_dump() for name, one in self.others.items()},
             "recipe": self.recipe.model_dump(),
             "info": self.info,
         }
         with artifact.writing(path, manifest) as folder:
             store.save(self.dataset, folder / "data")
-            artifact.save_arrays(folder / "arrays.safetensors", self.recommender.arrays())
+            arrays = dict(self.recommender.arrays())
+            if self.calibration is not None:
+                arrays[CALIBRATION] = np.append(self.calibration.weights, self.calibration.bias)
+            for name, other in self.others.items():
+                arrays |= _besides(arrays, other.arrays(), f"{OTHERS}/{name}/")
+            artifact.save_arrays(folder / "arrays.safetensors", arrays)
         return Path(path)
 
     def _ranked(self, histories: Histories, k: int, domain: Ints, repeats: bool) -> Block:
@@ -247,27 +227,29 @@ class Model:
         scores[scores == -np.inf] = _UNSCORED
         scores[histories.lengths == 0] = _UNSCORED
         mask(scores, histories, None if repeats else histories.events.item)
+        best = None if self.calibration is None else top(scores, LISTED)
         outside(scores, self.dataset.catalogue, domain)
         order = self.by_popularity  # among equal scores the more popular comes first
         found = top(scores[:, order], k)
         items = np.where(found.items >= 0, order[found.items], -1)
         popular = (found.scores == _UNSCORED) & (items >= 0)
         share = self.popularity[items] / max(1, self.popularity.sum())
-        return Block(histories.users, items, np.where(popular, share, found.scores), popular)
+        probability = np.full(items.shape, np.nan)
+        if self.calibration is not None and best is not None:
+            listed = np.where(best.scores == _UNSCORED, -np.inf, best.scores)
+            r = self.calibration.probabilities(listed, histories.lengths)
+            case, place, among = np.nonzero(items[:, :, None] == best.items[:, None, :])
+            probability[case, place] = r[case, among]
+            probability[items < 0] = np.nan
+        values = np.where(popular, share, found.scores)
+        return Block(histories.users, items, values, popular, probability)
 
     def _repeats(self, repeats: bool | None) -> bool:
         return self.recipe.repeats if repeats is None else repeats
 
-    def _check(self, k: int, behavior: str | None) -> None:
+    def _check(self, k: int) -> None:
         if k < 1:
             raise ConfigError(f"expected k of at least 1, received {k}")
-        if behavior is not None:
-            self.dataset.catalogue.behavior(behavior)
-            if behavior != self.dataset.target:
-                raise ConfigError(
-                    f"this run recommends for {self.dataset.target!r}, received {behavior!r}; fit "
-                    f"another with --set target={behavior}"
-                )
 
 
 def load(path: str | Path) -> Model:
@@ -280,9 +262,25 @@ def load(path: str | Path) -> Model:
     settings = parse(family.settings, manifest["settings"], str(path))
     dataset = store.load(path / "data")
     arrays = artifact.load_arrays(path / "arrays.safetensors")
-    recommender = family.restore(arrays, dataset, settings)
+    flat = arrays.pop(CALIBRATION, None)
+    calibration = None if flat is None else Calibration(flat[:-1], float(flat[-1]))
+    own = {name: array for name, array in arrays.items() if not name.startswith(f"{OTHERS}/")}
+    recommender = family.restore(own, dataset, settings)
     recipe = parse(Recipe, manifest["recipe"], str(path))
-    return Model(dataset, recommender, recipe, manifest["info"])
+    others = {}
+    for name, content in manifest["others"].items():
+        settings = parse(family.settings, content, str(path))
+        start = f"{OTHERS}/{name}/"
+        more = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+        others[name] = family.restore({**own, **more}, dataset.aimed(name), settings)
+    return Model(dataset, recommender, recipe, manifest["info"], calibration, others)
+
+
+def _besides(arrays: Arrays, other: Arrays, start: str) -> Arrays:
+    """What another recommender has learned besides, its names after ``start``."""
+    same = (name for name in other if name in arrays and np.array_equal(arrays[name], other[name]))
+    shared = set(same)
+    return {start + name: array for name, array in other.items() if name not in shared}
 
 
 def family_of(name: str) -> Family:

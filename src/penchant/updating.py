@@ -17,13 +17,14 @@ from penchant.data.merge import Merged, merge, without_users
 from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
+from penchant.models.base import Recommender
 from penchant.models.fusion import Context, Fusion
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import Transition, contents
 
 EXACT = ("events and histories", "sums", "solution", "popularity")
-LEFT = ("chosen settings", "cleaning thresholds", "evaluation")
+LEFT = ("chosen settings", "cleaning thresholds", "evaluation", "calibration")
 
 
 @dataclass(frozen=True)
@@ -110,19 +111,28 @@ def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
     ``changed`` are the users whose events differ: rows of the merged data, or, where users have
     left, of the old.
     """
+    data, seed = merged.dataset, model.recipe.seed
+    recommender, solved = _moved_on(model.recommender, model.dataset, merged, changed, seed)
+    others = {}
+    for name, other in model.others.items():
+        aimed = replace(merged, dataset=data.aimed(name))
+        others[name], _ = _moved_on(other, model.dataset.aimed(name), aimed, changed, seed)
+    return replace(model, dataset=data, recommender=recommender, others=others), solved
+
+
+def _moved_on(
+    model: Recommender, old: Dataset, merged: Merged, changed: Ints, seed: int
+) -> tuple[Recommender, int]:
+    """What serves one behaviour, on the merged data, and how many columns were solved again."""
     data = merged.dataset
-    if isinstance(model.recommender, Fusion):
-        fusion = model.recommender
-        transition, solved = _solved(model.dataset, merged, changed, fusion.transition)
+    if isinstance(model, Fusion):
+        transition, solved = _solved(old, merged, changed, model.transition)
         # the deep expert knows new events by reading them, and new items by their content
-        sequence = fusion.sequence.moved(data, merged.items, merged.tokens)
-        fused = Fusion(transition, sequence, Context.of(data), fusion.weights)
-        return replace(model, dataset=data, recommender=fused), solved
-    if isinstance(model.recommender, Transition):
-        transition, solved = _solved(model.dataset, merged, changed, model.recommender)
-        return replace(model, dataset=data, recommender=transition), solved
-    fitted = again(model.recommender, data, model.recipe.seed)
-    return replace(model, dataset=data, recommender=fitted), len(data.catalogue)
+        sequence = model.sequence.moved(data, merged.items, merged.tokens)
+        return Fusion(transition, sequence, Context.of(data), model.weights), solved
+    if isinstance(model, Transition):
+        return _solved(old, merged, changed, model)
+    return again(model, data, seed), len(data.catalogue)
 
 
 def _solved(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.cli.data import Json, RecipeFile, Sets
-from penchant.cli.output import emit, interval, number, say, table, working
+from penchant.cli.output import bar, emit, interval, number, say, table, working
 from penchant.config import Recipe
 
 Data = Annotated[Path, typer.Argument(help="A DATA directory, as penchant ingest writes it.")]
@@ -113,6 +113,35 @@ def show_run(content: dict[str, Any]) -> None:
         f"({evaluation['protocol']}), on these; mean and 95 % interval"
     )
     table(title, ("metric", "value"), rows)
+    if calibration := content.get("calibration"):
+        show_calibration(calibration)
+
+
+def show_calibration(found: dict[str, Any]) -> None:
+    """Print how far the probabilities of a run can be trusted."""
+    most = max((max(row["said"], row["happened"]) for row in found["reliability"]), default=0.0)
+    rows = [
+        (
+            f"{row['said']:.4f}",
+            f"{row['happened']:.4f}",
+            f"{row['pairs']:,}",
+            *(bar(row[name] / most if most else 0.0) for name in ("said", "happened")),
+        )
+        for row in found["reliability"]
+    ]
+    title = (
+        f"Probability that an item among the {found['listed']} best is among the next "
+        f"{found['events_ahead']:.3g} events of {found['behavior']!r}; bins of equal mass"
+    )
+    table(title, ("said", "happened", "pairs", "said", "happened"), rows, left=0)
+    skills = ("skill_over_base_rate", "skill_over_popularity")
+    for name in skills:
+        skill = found[name]
+        say(
+            f"Brier skill over {name.removeprefix('skill_over_').replace('_', ' ')}: "
+            f"{skill['value']:.4f} [{skill['low']:.4f}, {skill['high']:.4f}]"
+        )
+    say(f"expected calibration error: {found['ece']:.4f}; log-loss {found['log_loss']:.4f}")
 
 
 def show_benchmark(content: dict[str, Any]) -> None:

@@ -40,6 +40,15 @@ def table(
     wide.print(drawn)
 
 
+def bar(share: float, width: int = 20) -> str:
+    """A bar of a share from 0 to 1.
+
+    >>> bar(0.5, width=4)
+    '██  '
+    """
+    return ("█" * round(share * width)).ljust(width)
+
+
 def _plain(cell: str) -> str:
     return cell.replace("[", "\\[")
 

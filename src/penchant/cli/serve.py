@@ -52,13 +52,13 @@ def recommend(
     if everyone:
         if out is None:
             raise ConfigError("expected --out FILE.parquet beside --all")
-        _everyone(model, out, k, domain, as_json)
+        _everyone(model.aimed(behavior), out, k, domain, as_json)
         return
     given = _listed(history)
     found = model.recommend(user, history=given, k=k, domain=domain, behavior=behavior)
     if with_explanations:
         past = model.histories(given or [])[0] if user is None else model.dataset.history(user)
-        found = with_reasons(model, found, past)
+        found = with_reasons(model.aimed(behavior), found, past)
     content = found.to_dict()
     if as_json:
         emit(content)
@@ -210,7 +210,8 @@ def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) 
 
     names = np.array(model.dataset.users.ids, object)
     items = np.array([*model.dataset.catalogue.items.ids, None], object)
-    columns: dict[str, list[Any]] = {n: [] for n in ("user", "item", "rank", "score", "source")}
+    named = ("user", "item", "rank", "score", "probability", "source")
+    columns: dict[str, list[Any]] = {name: [] for name in named}
     with working("recommending for all users", len(names)) as told:
         for block in model.recommend_all(k, domain=domain):
             listed = block.items >= 0
@@ -219,6 +220,7 @@ def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) 
             columns["item"].append(items[block.items[listed]])
             columns["rank"].append(place + 1)
             columns["score"].append(block.scores[listed])
+            columns["probability"].append(block.probability[listed])
             columns["source"].append(
                 np.where(block.popular[listed], "popular", model.family).astype(object)
             )
@@ -248,15 +250,19 @@ def _listed(history: str | None) -> list[str] | None:
 
 def show_items(title: str | None, items: Sequence[dict[str, Any]]) -> None:
     """Print ranked items, with their reasons where they have some."""
-    columns = ["", "item", "title", "because of", "score"]
+    columns = ["", "item", "title", "because of", "score", "probability"]
     rows: list[list[str]] = []
     for place, item in enumerate(items, 1):
         because = "; ".join(
             f"{r['title'] or r['about']} {r['share']:+.0%}" for r in item["reasons"]
         )
-        cells = [str(place), item["item"], item["title"] or "", because, number(item["score"])]
-        rows.append(cells)
-    if not any(row[3] for row in rows):
-        columns.remove("because of")
-        rows = [[*row[:3], row[4]] for row in rows]
-    table(title, columns, rows, left=len(columns) - 1)
+        known = item["probability"] is not None
+        rows.append(
+            [
+                *(str(place), item["item"], item["title"] or "", because, number(item["score"])),
+                f"{item['probability']:.2%}" if known else "",
+            ]
+        )
+    shown = [n for n in range(len(columns)) if n not in (3, 5) or any(row[n] for row in rows)]
+    rows = [[row[n] for n in shown] for row in rows]
+    table(title, [columns[n] for n in shown], rows, left=4 if 3 in shown else 3)

@@ -12,8 +12,8 @@ functions leave it out.
     bootstrap, paired       means with their interval
 """
 
-from penchant.metrics.calibration import brier, brier_skill, ece, log_loss
-from penchant.metrics.interval import Interval, bootstrap, paired
+from penchant.metrics.calibration import brier, brier_skill, ece, log_loss, reliability
+from penchant.metrics.interval import Interval, bootstrap, paired, skill_interval
 from penchant.metrics.lists import (
     accuracy,
     coverage,
@@ -64,5 +64,7 @@ __all__ = [
     "ranks",
     "recall",
     "recall_min",
+    "reliability",
+    "skill_interval",
     "unseen",
 ]

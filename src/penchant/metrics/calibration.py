@@ -58,14 +58,32 @@ def ece(probability: Floats, outcome: Outcomes, bins: int = 15) -> float:
     >>> round(ece(np.array([0.2, 0.2, 0.8, 0.8]), np.array([0, 0, 1, 0]), bins=2), 12)
     0.25
     """
-    p, y = _checked(probability, outcome)
-    if not len(p):
+    said, happened, count = reliability(probability, outcome, bins)
+    if not len(said):
         return float("nan")
+    return float((np.abs(said - happened) * count).sum() / count.sum())
+
+
+def reliability(
+    probability: Floats, outcome: Outcomes, bins: int = 15
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Mean probability, share that happened and size of each bin of equal mass, ascending.
+
+    Equal probabilities share a bin, so there may be fewer bins than asked for.
+
+    >>> said, happened, count = reliability(np.array([0.2, 0.2, 0.8, 0.8]), np.array([0, 0, 1, 0]))
+    >>> said.tolist(), happened.tolist(), count.tolist()
+    ([0.2, 0.8], [0.0, 0.5], [2, 2])
+    """
+    p, y = _checked(probability, outcome)
     _, value, count = np.unique(p, return_inverse=True, return_counts=True)
     middle = np.cumsum(count) - count / 2
-    bin_of = np.minimum((middle * bins / len(p)).astype(np.int64), bins - 1)[value]
-    gap = np.bincount(bin_of, p - y)
-    return float(np.abs(gap).sum() / len(p))
+    bin_of = np.minimum((middle * bins / max(1, len(p))).astype(np.int64), bins - 1)[value]
+    size = np.bincount(bin_of)
+    used = size > 0
+    size = size[used]
+    said, happened = (np.bincount(bin_of, x)[used] / size for x in (p, y))
+    return said, happened, size.astype(np.int64)
 
 
 def _checked(probability: Floats, outcome: Outcomes) -> tuple[Floats, Floats]:

@@ -83,6 +83,36 @@ def paired(
     return bootstrap(a - b, seed, samples, level, cluster)
 
 
+def skill_interval(
+    probability: Floats,
+    outcome: Floats,
+    reference: Floats,
+    user: Ints,
+    seed: int,
+    samples: int = 1000,
+) -> Interval:
+    """``brier_skill`` of E examples with its 95 % bootstrap interval, whole users drawn together.
+
+    ``reference`` (E,) are the probabilities to compare with, ``user`` (E,) whose example it is.
+
+    >>> y = np.tile([1.0, 0.0], 50)
+    >>> skill_interval(np.tile([0.9, 0.1], 50), y, np.full(100, 0.5), np.arange(100), 0).low > 0.9
+    True
+    """
+    owner = np.unique(user, return_inverse=True)[1]
+    ours = np.bincount(owner, (probability - outcome) ** 2)
+    theirs = np.bincount(owner, (reference - outcome) ** 2)
+    if not theirs.sum() > 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    rng, n = np.random.default_rng(seed), len(ours)
+    skills = np.empty(samples)
+    for sample in range(samples):
+        drawn = rng.integers(0, n, n)
+        skills[sample] = 1 - ours[drawn].sum() / max(theirs[drawn].sum(), 1e-300)
+    low, high = np.quantile(skills, [0.025, 0.975])
+    return Interval(float(1 - ours.sum() / theirs.sum()), float(low), float(high))
+
+
 def _resampled(sums: Floats, sizes: Ints | None, rng: np.random.Generator, samples: int) -> Floats:
     """The mean of each of ``samples`` draws of n clusters with replacement, (samples,)."""
     n = len(sums)

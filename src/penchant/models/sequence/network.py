@@ -230,7 +230,9 @@ class Network(nn.Module):
         thing, behavior, domain, gap = fields
         x = self._things(thing, vectors)
         x = x + self.behaviors(behavior) + self.domains(domain) + self.gaps(gap)
-        x = x + self.places.weight[: thing.shape[1]]
+        x = (
+            x + self.places.weight[-thing.shape[1] :]
+        )  # the latest event has one place in all windows
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)

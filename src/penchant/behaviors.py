@@ -1,0 +1,80 @@
+"""Models of the behaviours besides the target: one run serves browsing and buying."""
+
+from dataclasses import replace
+
+from penchant.config import Recipe, SearchSettings, TransitionSettings
+from penchant.data.dataset import Dataset
+from penchant.data.splits import split
+from penchant.errors import ConfigError, DataError
+from penchant.models.base import Recommender
+from penchant.models.fusion import Context, Fusion
+from penchant.models.sequence import SequenceExpert
+from penchant.models.transition import TRANSITION, Transition
+from penchant.search import Told, search
+
+SPACE = ("others?", "history.*")
+"""What the transition expert's settings may change from one behaviour to the next."""
+
+
+def other_behaviors(
+    dataset: Dataset, model: Recommender, recipe: Recipe, say: Told = lambda text: None
+) -> dict[str, Recommender]:
+    """What serves each further positive behaviour of a dataset with several, by name.
+
+    It is the model itself asked for another behaviour. The deep expert is the same network; the
+    transition expert is fitted again, what other behaviours count for being chosen on that
+    behaviour's own last events; the fusion keeps its weights. A family that knows one behaviour
+    serves one.
+    """
+    if not isinstance(model, Transition | SequenceExpert | Fusion):
+        return {}
+    events, catalogue = dataset.events, dataset.catalogue
+    names = [
+        behavior.name
+        for row, behavior in enumerate(catalogue.behaviors)
+        if behavior.polarity > 0
+        and behavior.name != dataset.target
+        and ((events.behavior == row) & (events.item >= 0)).any()
+    ]
+    return {name: _asked_for(model, dataset.aimed(name), recipe, say) for name in names}
+
+
+def _asked_for(model: Recommender, dataset: Dataset, recipe: Recipe, say: Told) -> Recommender:
+    """A model that was fitted on the dataset's events, for the dataset's target."""
+    if isinstance(model, Fusion):
+        transition = _asked_for(model.transition, dataset, recipe, say)
+        assert isinstance(transition, Transition)
+        sequence = model.sequence.aimed(dataset.target)
+        return Fusion(transition, sequence, Context.of(dataset), model.weights)
+    if isinstance(model, Transition):
+        settings = _chosen(model.settings, dataset, recipe, say)
+        say(f"transition: fitting for {dataset.target!r}")
+        return TRANSITION.fitter(dataset, recipe.seed)(settings)
+    assert isinstance(model, SequenceExpert)
+    return model.aimed(dataset.target)
+
+
+def _chosen(
+    settings: TransitionSettings, dataset: Dataset, recipe: Recipe, say: Told
+) -> TransitionSettings:
+    """The settings for another target; as they are where no events can be held out."""
+    try:
+        parts = split(dataset, "leave-one-out", recipe.seed)
+    except (ConfigError, DataError):
+        return settings
+    say(f"transition: searching settings for {dataset.target!r}")
+    space = {name: TRANSITION.space[name] for name in SPACE}
+    bounds = SearchSettings(
+        budget=max(1, recipe.search.budget // 2), users=min(2000, recipe.search.users)
+    )
+    found = search(
+        replace(TRANSITION, space=space),
+        settings,
+        dataset.with_events(parts.train),
+        parts.validation,
+        bounds,
+        seed=recipe.seed,
+        repeats=recipe.repeats,
+    )
+    best: TransitionSettings = found.settings
+    return best

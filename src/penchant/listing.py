@@ -1,0 +1,71 @@
+"""What a model answers with: lists of items, for one user or for many."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.data.dataset import Floats, Ints
+
+POPULAR = "popular"
+"""The source of an item that came by popularity."""
+
+
+class Ranked(NamedTuple):
+    """One item of a list.
+
+    score        of the model; for source "popular" the item's share of all target events
+    probability  that the user does this next, given that it is among their 100 best; None past
+                 these, for popular items, and in a run without calibration
+    source       the family that scored it, or "popular" where nothing is known of user or item
+    """
+
+    item: str
+    score: float
+    title: str | None
+    source: str
+    probability: float | None = None
+    reasons: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A list for one user.
+
+    user     the identifier asked for; None for a history
+    source   "popular" where no item has a score from this history, else the model's family
+    short    whether the catalogue had fewer than k items left to give
+    unknown  items of the given history that the catalogue does not hold
+    """
+
+    user: str | None
+    source: str
+    items: tuple[Ranked, ...]
+    short: bool = False
+    unknown: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The list as JSON types."""
+        names = ("item", "score", "probability", "title", "source", "reasons")
+        return {
+            "user": self.user,
+            "source": self.source,
+            "items": [{name: getattr(row, name) for name in names} for row in self.items],
+            "short": self.short,
+            "unknown": list(self.unknown),
+        }
+
+
+class Block(NamedTuple):
+    """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
+
+    ``popular`` (B, k) marks the items that came by popularity; padding is -1. ``probability``
+    (B, k) is NaN where none is known.
+    """
+
+    users: Ints
+    items: Ints
+    scores: Floats
+    popular: NDArray[np.bool_]
+    probability: Floats

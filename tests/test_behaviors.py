@@ -1,0 +1,91 @@
+"""Several behaviours: who browses one thing and buys another is served both."""
+
+import numpy as np
+import pytest
+
+from penchant.config import Recipe
+from penchant.data import simulate
+from penchant.errors import ConfigError
+from penchant.explaining import explain
+from penchant.fitting import fit
+from penchant.model import load
+from penchant.models.transition import TRANSITION
+from penchant.updating import forget
+
+DEEP = (
+    "sequence.width=32",
+    "sequence.layers=1",
+    "sequence.length=20",
+    "sequence.epochs=8",
+    "sequence.negatives=0",
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return simulate.world(600, 240, seed=2, browse_buy=True)
+
+
+def fitted(world, family, *overrides):
+    if family != "transition":
+        pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
+    recipe = Recipe.load(overrides=list(overrides))
+    return fit(world.dataset(), recipe, model=family)
+
+
+@pytest.fixture(scope="module")
+def transition(world):
+    return fitted(world, "transition")
+
+
+def inside(model, world, behavior, weights):
+    """Share of the lists for a behaviour that lies in the interests of ``weights``."""
+    of_item = world.of_item[world.catalogue.items.rows(model.dataset.catalogue.items.ids)]
+    rows = world.users.rows(model.dataset.users.ids)
+    hits = [
+        (weights[rows[user]][of_item[items]] > 0).mean()
+        for block in model.recommend_all(5, behavior=behavior)
+        for user, items in zip(block.users, block.items, strict=True)
+    ]
+    return float(np.mean(hits))
+
+
+@pytest.mark.parametrize("family", ["transition", "fusion"])
+def test_browsing_and_buying_are_both_served(world, transition, family):
+    model = transition if family == "transition" else fitted(world, family, *DEEP)
+    assert set(model.others) == {"cart", "like", "share", "view"}
+    bought, browsed = world.buying, world.weights
+    assert inside(model, world, "buy", bought) > inside(model, world, "view", bought)
+    assert inside(model, world, "view", browsed) > inside(model, world, "buy", browsed)
+
+
+def test_every_head_is_saved_and_moves_on(world, transition, tmp_path):
+    model = transition
+    user = world.users.ids[3]
+    lists = {name: model.recommend(user, behavior=name) for name in (None, *model.others)}
+    assert len({tuple(row.item for row in found.items) for found in lists.values()}) > 1
+    again = load(model.save(tmp_path / "run"))
+    assert {name: again.recommend(user, behavior=name) for name in lists} == lists
+    less, _ = forget(model, [world.users.ids[0]])
+    for name, other in model.others.items():
+        aimed = less.aimed(name)
+        histories = aimed.dataset.events.histories(np.arange(20))
+        fresh = TRANSITION.fitter(aimed.dataset, 0)(other.settings)
+        assert np.array_equal(aimed.recommender.score(histories), fresh.score(histories))
+
+
+def test_another_behavior_explains_itself(world, transition):
+    model = transition
+    user = world.users.ids[3]
+    item = model.recommend(user, behavior="view").items[0]
+    found = explain(model.aimed("view"), item.item, user=user)
+    assert found.score == pytest.approx(item.score)
+    assert abs(found.residue) < 1e-9
+
+
+def test_a_negative_behavior_is_not_served(world, transition):
+    model = transition
+    with pytest.raises(ConfigError, match=r"recommends for 'buy', 'cart', .*'dislike'"):
+        model.recommend(world.users.ids[0], behavior="dislike")
+    with pytest.raises(ConfigError, match="unknown behavior 'veiw'"):
+        model.recommend(world.users.ids[0], behavior="veiw")

@@ -8,14 +8,21 @@ unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 results=benchmarks/results
 mkdir -p "$results"
 
-penchant benchmark "$data/amazon-beauty" --out "$results/amazon-beauty.json"
+closed=popularity,recent,item-knn,ease,als,bpr,transition
+penchant benchmark "$data/amazon-beauty" --models "$closed" --out "$results/amazon-beauty.json"
 without=$(mktemp -d)
 trap 'rm -rf "$without"' EXIT
 cp "$data/amazon-beauty/events.parquet" "$data/amazon-beauty/dataset.toml" "$without"
 penchant benchmark "$without" --models transition --out "$results/amazon-beauty-ids-only.json"
 penchant benchmark "$data/amazon-sports" --models popularity,item-knn,als,bpr,transition \
   --out "$results/amazon-sports.json"
-penchant benchmark "$data/ml-1m" --out "$results/ml-1m.json"
+penchant benchmark "$data/ml-1m" --models "$closed" --out "$results/ml-1m.json"
+penchant benchmark "$data/amazon-beauty" --models transition,sequence,fusion \
+  --out "$results/fusion-amazon-beauty.json"
+penchant benchmark "$data/amazon-sports" --models transition,sequence,fusion \
+  --out "$results/fusion-amazon-sports.json"
+penchant benchmark "$data/ml-1m" --models transition,sequence,fusion \
+  --recipe benchmarks/long-histories.toml --out "$results/fusion-ml-1m.json"
 python benchmarks/frontier.py "$data/amazon-beauty" --out "$results/frontier-amazon-beauty"
 python benchmarks/seconds.py "$data/amazon-beauty" "$data/amazon-sports" "$data/ml-1m" \
   --out "$results/seconds.json"

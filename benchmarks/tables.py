@@ -27,7 +27,7 @@ def benchmark(name):
     rows = []
     for row in content["rows"]:
         m = row["metrics"]
-        best = row["model"] == "transition"
+        best = row["model"] == (content["paired"] or {}).get("model")
         cells = [
             f"**{row['model']}**" if best else row["model"],
             *(mean(m[key]) for key in ("recall@10", "ndcg@10")),
@@ -49,8 +49,8 @@ def benchmark(name):
     if paired := content["paired"]:
         d = paired["ndcg@10"]
         text += (
-            f"\n\ntransition less {paired['against']}, NDCG@10, paired over {content['cases']:,} "
-            f"users: {d['value']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
+            f"\n\n{paired['model']} less {paired['against']}, NDCG@10, paired over "
+            f"{content['cases']:,} users: {d['value']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
         )
     return text
 

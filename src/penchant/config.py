@@ -120,7 +120,7 @@ class SequenceSettings(Settings):
     rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 24
     patience: Annotated[int, Field(ge=1)] = 5
     stop: Annotated[int, Field(ge=0)] = 0
     interests: Annotated[int, Field(ge=1, le=64)] = 1

@@ -122,18 +122,20 @@ def show_calibration(found: dict[str, Any]) -> None:
     most = max((max(row["said"], row["happened"]) for row in found["reliability"]), default=0.0)
     rows = [
         (
+            *(bar(row[name] / most if most else 0.0) for name in ("said", "happened")),
             f"{row['said']:.4f}",
             f"{row['happened']:.4f}",
             f"{row['pairs']:,}",
-            *(bar(row[name] / most if most else 0.0) for name in ("said", "happened")),
         )
         for row in found["reliability"]
     ]
+    ahead = found["events_ahead"]
+    following = "the next event" if ahead == 1 else f"the next {ahead:.3g} events"
     title = (
-        f"Probability that an item among the {found['listed']} best is among the next "
-        f"{found['events_ahead']:.3g} events of {found['behavior']!r}; bins of equal mass"
+        f"Probability that one of the {found['listed']} best items is {following} of "
+        f"{found['behavior']!r}; bins of equal mass"
     )
-    table(title, ("said", "happened", "pairs", "said", "happened"), rows, left=0)
+    table(title, ("said", "happened", "said", "happened", "pairs"), rows, left=2)
     skills = ("skill_over_base_rate", "skill_over_popularity")
     for name in skills:
         skill = found[name]

@@ -29,7 +29,7 @@ LENGTHS = (4, 8, 16, 32, 64)
 _FLOOR = 1e-4  # of a user's whole transition score: what an item without any is taken to have
 _TOP = 50  # candidates of each expert that the weights are fitted on
 _LEAST = 1e-3  # pull of all weights to 0, for a feature that never varies
-_PULL = 4.0  # of each length's weights to those of all, in units of cases
+_PULL = 30.0  # of each length's weights to those of all, in units of cases
 
 
 class FusionSettings(Settings):
@@ -147,7 +147,7 @@ def fit_weights(
 
     Conditional logit over each case's candidates, the 50 best of each expert; a case whose truth
     is not among them has nothing to say.
-    The weights of a length are pulled to those of all lengths as by 4 cases of it.
+    The weights of a length are pulled to those of all lengths as by 30 cases of it.
     Raises DataError where there are no cases.
     """
     if not len(cases.histories):

@@ -89,3 +89,25 @@ def test_a_negative_behavior_is_not_served(world, transition):
         model.recommend(world.users.ids[0], behavior="dislike")
     with pytest.raises(ConfigError, match="unknown behavior 'veiw'"):
         model.recommend(world.users.ids[0], behavior="veiw")
+
+
+def test_the_network_is_one_for_all_behaviors(world, tmp_path):
+    model = fitted(world, "fusion", "search.budget=1", *DEEP)
+    again = load(model.save(tmp_path / "run"))
+    less, receipt = forget(again, [world.users.ids[0]])
+    assert "deep expert" in receipt.left
+    for one in (model, again, less):
+        networks = {id(other.sequence.network) for other in one.others.values()}
+        assert networks == {id(one.recommender.sequence.network)}
+    user = world.users.ids[3]
+    for name in model.others:
+        assert again.recommend(user, behavior=name) == model.recommend(user, behavior=name)
+        assert less.recommend(user, behavior=name).items
+
+
+def test_behaviors_that_count_alike_share_one_solution(world, tmp_path):
+    model = fitted(world, "transition", "search.budget=1")
+    again = load(model.save(tmp_path / "run"))
+    less, _ = forget(again, [world.users.ids[0]])
+    for one in (model, again, less):
+        assert all(other is one.recommender for other in one.others.values())

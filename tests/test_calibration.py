@@ -9,7 +9,7 @@ from penchant.config import Recipe
 from penchant.data import simulate
 from penchant.data.splits import split
 from penchant.errors import DataError
-from penchant.fitting import fit, shared
+from penchant.fitting import fit
 from penchant.metrics import brier_skill, ece, reliability, skill_interval
 from penchant.model import load
 from penchant.models.calibration import LISTED, fit_calibration
@@ -101,13 +101,6 @@ def test_a_list_of_one_domain_keeps_its_probabilities(world, model):
     domain = world.catalogue.domains[0]
     part = model.recommend(user, k=5, domain=domain).items
     assert [row.probability for row in part] == [whole[row.item] for row in part]
-
-
-def test_calibration_has_users_of_its_own(world):
-    parts = split(world)
-    others = [shared(world, parts.validation, part, 0).histories.users for part in (0, 1)]
-    mine = shared(world, parts.validation, 2, 0).histories.users
-    assert not np.intersect1d(mine, np.concatenate(others)).size
 
 
 def test_reliability_counts_every_example_once():

@@ -6,11 +6,11 @@ from penchant.config import Recipe, SearchSettings, TransitionSettings
 from penchant.data.dataset import Dataset
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
-from penchant.models.base import Recommender
-from penchant.models.fusion import Context, Fusion
+from penchant.models.base import Recommender, Told
+from penchant.models.fusion import Fusion, asked_for
 from penchant.models.sequence import SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
-from penchant.search import Told, search
+from penchant.search import search
 
 SPACE = ("others?", "history.*")
 """What the transition expert's settings may change from one behaviour to the next."""
@@ -21,10 +21,9 @@ def other_behaviors(
 ) -> dict[str, Recommender]:
     """What serves each further positive behaviour of a dataset with several, by name.
 
-    It is the model itself asked for another behaviour. The deep expert is the same network; the
-    transition expert is fitted again, what other behaviours count for being chosen on that
-    behaviour's own last events; the fusion keeps its weights. A family that knows one behaviour
-    serves one.
+    It is the model itself, asked for another behaviour. Its transition expert is fitted again:
+    what the other behaviours count for is chosen on that behaviour's own last events. A family
+    that knows one behaviour serves one.
     """
     if not isinstance(model, Transition | SequenceExpert | Fusion):
         return {}
@@ -36,22 +35,20 @@ def other_behaviors(
         and behavior.name != dataset.target
         and ((events.behavior == row) & (events.item >= 0)).any()
     ]
-    return {name: _asked_for(model, dataset.aimed(name), recipe, say) for name in names}
 
+    def fitted(aimed: Dataset) -> Recommender:
+        def solved(expert: Transition) -> Transition:
+            settings = _chosen(expert.settings, aimed, recipe, say)
+            if settings == expert.settings and settings.others == 1:
+                return expert  # all behaviours count alike as targets: one solution serves both
+            say(f"transition: fitting for {aimed.target!r}")
+            found = TRANSITION.fitter(aimed, recipe.seed)(settings)
+            assert isinstance(found, Transition)
+            return found
 
-def _asked_for(model: Recommender, dataset: Dataset, recipe: Recipe, say: Told) -> Recommender:
-    """A model that was fitted on the dataset's events, for the dataset's target."""
-    if isinstance(model, Fusion):
-        transition = _asked_for(model.transition, dataset, recipe, say)
-        assert isinstance(transition, Transition)
-        sequence = model.sequence.aimed(dataset.target)
-        return Fusion(transition, sequence, Context.of(dataset), model.weights)
-    if isinstance(model, Transition):
-        settings = _chosen(model.settings, dataset, recipe, say)
-        say(f"transition: fitting for {dataset.target!r}")
-        return TRANSITION.fitter(dataset, recipe.seed)(settings)
-    assert isinstance(model, SequenceExpert)
-    return model.aimed(dataset.target)
+        return asked_for(model, aimed, solved)
+
+    return {name: fitted(dataset.aimed(name)) for name in names}
 
 
 def _chosen(

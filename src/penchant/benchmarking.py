@@ -19,9 +19,8 @@ from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluate import Evaluation, evaluate, mask, top
 from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
-from penchant.model import FAMILIES, counts, family_of, interval_dict
-from penchant.models.base import Recommender
-from penchant.search import Told
+from penchant.model import FAMILIES, family_of, interval_dict
+from penchant.models.base import Recommender, Told
 
 OURS = ("fusion", "transition")
 
@@ -154,7 +153,7 @@ def _rows(
     say: Told,
     made: dict[str, Trained],
 ) -> list[Row]:
-    popularity = counts(dataset.with_events(parts.train))
+    popularity = dataset.with_events(parts.train).counts()
 
     def row(label: str, model: Recommender, trained: Trained, seconds: float, peak: float) -> Row:
         say(f"{label}: evaluating")

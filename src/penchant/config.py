@@ -125,7 +125,7 @@ class SequenceSettings(Settings):
     stop: Annotated[int, Field(ge=0)] = 0
     interests: Annotated[int, Field(ge=1, le=64)] = 1
     facets: Annotated[int, Field(ge=1, le=64)] = 1
-    targets: dict[str, Annotated[float, Field(ge=0, le=64)]] = {}
+    targets: dict[str, Weight] = {}
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
 

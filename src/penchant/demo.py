@@ -17,7 +17,7 @@ from penchant.explaining import with_reasons
 from penchant.fitting import fit
 from penchant.listing import Recommendation
 from penchant.model import Model
-from penchant.search import Told
+from penchant.models.base import Told
 
 MODELS = ("popularity", "recent", "item-knn", "ease", "transition")
 CLEANING = CleaningSettings(

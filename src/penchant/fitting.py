@@ -13,14 +13,14 @@ from penchant.data.dataset import Dataset
 from penchant.data.splits import share, split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import evaluate
-from penchant.model import FAMILIES, Model, counts, family_of, interval_dict
-from penchant.models.base import Family, Recommender
+from penchant.model import FAMILIES, Model, family_of, interval_dict
+from penchant.models.base import Family, Recommender, Told
 from penchant.models.calibration import Calibration
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 from penchant.probability import calibrate, judge, lists
-from penchant.search import Told, Trial, search, take
+from penchant.search import Trial, search, take
 
 FEWEST = 50
 """Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a
@@ -89,7 +89,7 @@ def fit(
             dataset.catalogue,
             parts.test,
             repeats=recipe.repeats,
-            popularity=counts(dataset.with_events(parts.train)),
+            popularity=dataset.with_events(parts.train).counts(),
             seed=recipe.seed,
         )
         info["evaluation"] = {
@@ -124,7 +124,7 @@ def calibrated(
         lists(twin, dataset.catalogue, some, recipe.repeats) for some in (cases, parts.test)
     )
     calibration = calibrate(fitted)
-    popularity = counts(dataset.with_events(parts.train))
+    popularity = dataset.with_events(parts.train).counts()
     found = judge(calibration, fitted, judged, popularity, recipe.seed)
     events = len(parts.test.truth) / len(parts.test.histories)
     return calibration, {"behavior": dataset.target, "events_ahead": events, **found}

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from penchant import __version__, artifact
-from penchant.config import Recipe, parse
+from penchant.config import Recipe, TransitionSettings, parse
 from penchant.data import store
 from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
 from penchant.errors import ArtifactError, ConfigError, DataError, unknown
 from penchant.evaluate import CELLS, mask, outside, top
 from penchant.listing import POPULAR, Block, Ranked, Recommendation
-from penchant.models.base import Arrays, Family, Recommender
+from penchant.models.base import Family, Recommender, over, under
 from penchant.models.baselines import BASELINES
 from penchant.models.calibration import LISTED, Calibration
-from penchant.models.fusion import FUSION, Fusion
+from penchant.models.fusion import FUSION, Fusion, asked_for
 from penchant.models.sequence import SEQUENCE
-from penchant.models.transition import TRANSITION, Transition
+from penchant.models.transition import TRANSITION, Transition, restore
 
 FAMILIES: dict[str, Family] = {
     **BASELINES,
@@ -79,7 +79,7 @@ class Model:
     @cached_property
     def popularity(self) -> Ints:
         """Events of the target behaviour on each item, (N,)."""
-        return counts(self.dataset)
+        return self.dataset.counts()
 
     @cached_property
     def by_popularity(self) -> Ints:
@@ -204,11 +204,13 @@ class Model:
 
     def save(self, path: str | Path) -> Path:
         """Write the run: data, arrays and a manifest that vouches for each byte."""
+        heads = {name: self.aimed(name).transition for name in self.others}
+        own = {n: e for n, e in heads.items() if e is not None and e is not self.transition}
         manifest = {
             "penchant": __version__,
             "family": self.family,
             "settings": self.settings.model_dump(),
-            "others": {name: one.settings.model_dump() for name, one in self.others.items()},
+            "others": {n: own[n].settings.model_dump() if n in own else None for n in heads},
             "recipe": self.recipe.model_dump(),
             "info": self.info,
         }
@@ -217,8 +219,8 @@ class Model:
             arrays = dict(self.recommender.arrays())
             if self.calibration is not None:
                 arrays[CALIBRATION] = np.append(self.calibration.weights, self.calibration.bias)
-            for name, other in self.others.items():
-                arrays |= _besides(arrays, other.arrays(), f"{OTHERS}/{name}/")
+            for name, expert in own.items():
+                arrays |= over(expert.arrays(), f"{OTHERS}/{name}/")
             artifact.save_arrays(folder / "arrays.safetensors", arrays)
         return Path(path)
 
@@ -264,23 +266,22 @@ def load(path: str | Path) -> Model:
     arrays = artifact.load_arrays(path / "arrays.safetensors")
     flat = arrays.pop(CALIBRATION, None)
     calibration = None if flat is None else Calibration(flat[:-1], float(flat[-1]))
-    own = {name: array for name, array in arrays.items() if not name.startswith(f"{OTHERS}/")}
-    recommender = family.restore(own, dataset, settings)
+    recommender = family.restore(arrays, dataset, settings)
     recipe = parse(Recipe, manifest["recipe"], str(path))
-    others = {}
-    for name, content in manifest["others"].items():
-        settings = parse(family.settings, content, str(path))
-        start = f"{OTHERS}/{name}/"
-        more = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
-        others[name] = family.restore({**own, **more}, dataset.aimed(name), settings)
+
+    def other(name: str, content: dict[str, Any] | None) -> Recommender:
+        aimed = dataset.aimed(name)
+
+        def solved(expert: Transition) -> Transition:
+            if content is None:
+                return expert
+            chosen = parse(TransitionSettings, content, str(path))
+            return restore(under(arrays, f"{OTHERS}/{name}/"), aimed, chosen)
+
+        return asked_for(recommender, aimed, solved)
+
+    others = {name: other(name, content) for name, content in manifest["others"].items()}
     return Model(dataset, recommender, recipe, manifest["info"], calibration, others)
-
-
-def _besides(arrays: Arrays, other: Arrays, start: str) -> Arrays:
-    """What another recommender has learned besides, its names after ``start``."""
-    same = (name for name in other if name in arrays and np.array_equal(arrays[name], other[name]))
-    shared = set(same)
-    return {start + name: array for name, array in other.items() if name not in shared}
 
 
 def family_of(name: str) -> Family:
@@ -288,14 +289,6 @@ def family_of(name: str) -> Family:
     if name not in FAMILIES:
         raise unknown("model", name, FAMILIES)
     return FAMILIES[name]
-
-
-def counts(dataset: Dataset) -> Ints:
-    """Events of the target behaviour on each item, (N,)."""
-    events = dataset.events
-    target = events.behavior == dataset.catalogue.behavior(dataset.target)
-    item = events.item[target & (events.item >= 0)]
-    return np.bincount(item, minlength=len(dataset.catalogue)).astype(np.int64)
 
 
 def unknown_item(item: str, dataset: Dataset) -> ConfigError:

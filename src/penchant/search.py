@@ -1,6 +1,6 @@
 """The bounded search: few settings, tried on validation events, one coordinate at a time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,9 @@ from penchant.data.dataset import Dataset, Ints
 from penchant.data.hashing import hashes, uniform
 from penchant.data.splits import share
 from penchant.evaluate import evaluate
-from penchant.models.base import Family, Recommender
+from penchant.models.base import Family, Recommender, Told
 
 METRIC = "ndcg@10"
-
-Told = Callable[[str], None]
-"""Told in words of what is done."""
 
 
 @dataclass(frozen=True)

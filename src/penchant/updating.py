@@ -18,7 +18,7 @@ from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
 from penchant.models.base import Recommender
-from penchant.models.fusion import Context, Fusion
+from penchant.models.fusion import Context, Fusion, asked_for
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import Transition, contents
@@ -33,7 +33,7 @@ class Receipt:
 
     users, events, items   how many were added, or, for a deletion, erased
     changed_users          users whose contribution to the sums was replaced
-    solved, columns        columns of B that were solved again, of how many
+    solved, columns        columns of the target's B that were solved again, of how many
     exact                  what now equals a fit on the remaining data
     left                   what stands as it was until the next fit
     """
@@ -54,6 +54,8 @@ class Receipt:
 
 def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
     """The model with further events, users and items, as if fitted on all with its settings.
+
+    The receipt names what is not: in a fusion the deep expert stands as it was trained.
 
     ``new`` holds the new events alone; of equal times they come after the old ones. Items and
     users may be new or described anew. Raises DataError for a behavior that the model lacks.
@@ -76,6 +78,9 @@ def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
 
 def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     """The model as if these users had never been, with the catalogue and settings it has.
+
+    The receipt names what is left: in a fusion the deep expert was trained on them until the next
+    fit.
 
     Raises ConfigError for a user that is not known.
     """
@@ -111,28 +116,34 @@ def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
     ``changed`` are the users whose events differ: rows of the merged data, or, where users have
     left, of the old.
     """
-    data, seed = merged.dataset, model.recipe.seed
-    recommender, solved = _moved_on(model.recommender, model.dataset, merged, changed, seed)
-    others = {}
-    for name, other in model.others.items():
-        aimed = replace(merged, dataset=data.aimed(name))
-        others[name], _ = _moved_on(other, model.dataset.aimed(name), aimed, changed, seed)
-    return replace(model, dataset=data, recommender=recommender, others=others), solved
+    data, expert = merged.dataset, model.recommender
+    solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
 
+    def moved(name: str | None) -> tuple[Transition, int]:
+        head = model.aimed(name)
+        assert head.transition is not None
+        key = id(head.transition)
+        if key not in solved:
+            aimed = replace(merged, dataset=data.aimed(head.dataset.target))
+            solved[key] = _solved(head.dataset, aimed, changed, head.transition)
+        return solved[key]
 
-def _moved_on(
-    model: Recommender, old: Dataset, merged: Merged, changed: Ints, seed: int
-) -> tuple[Recommender, int]:
-    """What serves one behaviour, on the merged data, and how many columns were solved again."""
-    data = merged.dataset
-    if isinstance(model, Fusion):
-        transition, solved = _solved(old, merged, changed, model.transition)
+    columns = len(data.catalogue)
+    if isinstance(expert, Fusion):
+        transition, columns = moved(None)
         # the deep expert knows new events by reading them, and new items by their content
-        sequence = model.sequence.moved(data, merged.items, merged.tokens)
-        return Fusion(transition, sequence, Context.of(data), model.weights), solved
-    if isinstance(model, Transition):
-        return _solved(old, merged, changed, model)
-    return again(model, data, seed), len(data.catalogue)
+        sequence = expert.sequence.moved(data, merged.items, merged.tokens)
+        renewed: Recommender = Fusion(transition, sequence, Context.of(data), expert.weights)
+    elif isinstance(expert, Transition):
+        renewed, columns = moved(None)
+    else:
+        renewed = again(expert, data, model.recipe.seed)
+
+    def other(name: str) -> Recommender:
+        return asked_for(renewed, data.aimed(name), lambda _: moved(name)[0])
+
+    others = {name: other(name) for name in model.others}
+    return replace(model, dataset=data, recommender=renewed, others=others), columns
 
 
 def _solved(

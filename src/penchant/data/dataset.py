@@ -234,6 +234,12 @@ class Dataset:
         self.catalogue.behavior(target)
         return replace(self, target=target)
 
+    def counts(self) -> Ints:
+        """Events of the target behaviour on each item, (N,)."""
+        target = self.events.behavior == self.catalogue.behavior(self.target)
+        item = self.events.item[target & (self.events.item >= 0)]
+        return np.bincount(item, minlength=len(self.catalogue)).astype(np.int64)
+
     def history(self, user: str) -> Histories:
         """One user's history; empty, with user row -1, where the user is unknown."""
         return self.events.histories(self.users.rows([user]))

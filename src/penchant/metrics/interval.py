@@ -100,21 +100,22 @@ def skill_interval(
     True
     """
     owner = np.unique(user, return_inverse=True)[1]
-    ours = np.bincount(owner, (probability - outcome) ** 2)
-    theirs = np.bincount(owner, (reference - outcome) ** 2)
+    ours = np.bincount(owner, (probability - outcome) ** 2).astype(np.float64)
+    theirs = np.bincount(owner, (reference - outcome) ** 2).astype(np.float64)
     if not theirs.sum() > 0:
         return Interval(float("nan"), float("nan"), float("nan"))
-    rng, n = np.random.default_rng(seed), len(ours)
-    skills = np.empty(samples)
-    for sample in range(samples):
-        drawn = rng.integers(0, n, n)
-        skills[sample] = 1 - ours[drawn].sum() / max(theirs[drawn].sum(), 1e-300)
-    low, high = np.quantile(skills, [0.025, 0.975])
+    ratios = _resampled(ours, theirs, np.random.default_rng(seed), samples)
+    high, low = 1 - np.quantile(ratios, [0.025, 0.975])
     return Interval(float(1 - ours.sum() / theirs.sum()), float(low), float(high))
 
 
-def _resampled(sums: Floats, sizes: Ints | None, rng: np.random.Generator, samples: int) -> Floats:
-    """The mean of each of ``samples`` draws of n clusters with replacement, (samples,)."""
+def _resampled(
+    sums: Floats, sizes: Ints | Floats | None, rng: np.random.Generator, samples: int
+) -> Floats:
+    """Sum of sums over sum of sizes of draws of n clusters with replacement, (samples,).
+
+    Without sizes each cluster has size 1.
+    """
     n = len(sums)
     step = max(1, CELLS // n)
     means = np.empty(samples)

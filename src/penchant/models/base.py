@@ -12,6 +12,8 @@ from penchant.data.dataset import Dataset, Histories
 
 Scores = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
+Told = Callable[[str], None]
+"""Told in words of what is done."""
 
 
 @runtime_checkable
@@ -69,3 +71,13 @@ class Family:
     entry: Callable[[Any, str, Dataset], float] = lambda settings, name, dataset: 0.0
     cheap: Mapping[str, Any] = field(default_factory=dict)
     watched: bool = False
+
+
+def over(arrays: Arrays, start: str) -> Arrays:
+    """The arrays with ``start`` before their names; ``under`` takes it off again."""
+    return {start + name: array for name, array in arrays.items()}
+
+
+def under(arrays: Arrays, start: str) -> Arrays:
+    """Those whose names begin with ``start``, without it."""
+    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}

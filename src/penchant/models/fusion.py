@@ -5,6 +5,7 @@ log of the transition score's share, the log of popularity, and closeness of con
 are those of a conditional logit (McFadden 1974) fitted on validation users of their own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,9 @@ from scipy.optimize import minimize
 
 from penchant.config import SequenceSettings, Settings, TransitionSettings
 from penchant.data.cases import Cases
-from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints, blocks
+from penchant.data.dataset import Dataset, Floats, Histories, Ints, blocks
 from penchant.errors import ConfigError, DataError
-from penchant.models.base import Arrays, Family, Recommender, Scores
+from penchant.models.base import Arrays, Family, Recommender, Scores, over, under
 from penchant.models.kernels import Rows, tag_rows, unit_rows
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
@@ -53,17 +54,11 @@ class Context:
     @classmethod
     def of(cls, dataset: Dataset) -> "Context":
         """Of the events that the experts were fitted on."""
-        N = len(dataset.catalogue)
-        events = dataset.events
-        target = events.behavior == dataset.catalogue.behavior(dataset.target)
-        counts = 1.0 + np.bincount(events.item[target & (events.item >= 0)], minlength=N)
-        return cls(np.log(counts / counts.sum()), _content(dataset.catalogue))
-
-
-def _content(catalogue: Catalogue) -> Rows:
-    if not any(catalogue.tags):
-        return sparse.csr_array((len(catalogue), 0))
-    return unit_rows(tag_rows(catalogue.tags)).astype(np.float64)
+        counts = 1.0 + dataset.counts()
+        content = sparse.csr_array((len(counts), 0))
+        if any(dataset.catalogue.tags):
+            content = unit_rows(tag_rows(dataset.catalogue.tags)).astype(np.float64)
+        return cls(np.log(counts / counts.sum()), content)
 
 
 @dataclass(frozen=True)
@@ -84,22 +79,19 @@ class Fusion:
         return FusionSettings(transition=self.transition.settings, sequence=self.sequence.settings)
 
     def score(self, histories: Histories) -> Scores:
-        features, missing = self.features(histories)
+        values, missing = features(self.transition, self.sequence, self.context, histories)
         weights = self.weights[bucket(histories.lengths)]
-        scores: Scores = np.zeros_like(features[0])
-        for place, feature in enumerate(features):
-            scores += weights[:, place, None] * feature
+        scores: Scores = np.zeros_like(values[0])
+        for place, value in enumerate(values):
+            scores += weights[:, place, None] * value
         scores[missing] = -np.inf
         return scores
 
-    def features(self, histories: Histories) -> tuple[list[Floats], NDArray[np.bool_]]:
-        """Each feature of all items, (B, N); and which items no expert scores, (B, N)."""
-        return features(self.transition, self.sequence, self.context, histories)
-
     def arrays(self) -> Arrays:
-        found: Arrays = {"weights": self.weights, "popular": self.context.popular}
+        # what the context holds is read from the dataset again
+        found: Arrays = {"weights": self.weights}
         for expert in (self.transition, self.sequence):
-            found |= {f"{expert.name}/{name}": array for name, array in expert.arrays().items()}
+            found |= over(expert.arrays(), f"{expert.name}/")
         return found
 
 
@@ -227,17 +219,28 @@ def _logit(X: Floats, y: Floats, owner: Ints, group: Ints) -> Floats:
 
 def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusion:
     """The fusion that gave these arrays."""
-
-    def of(name: str) -> Arrays:
-        start = f"{name}/"
-        return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
-
-    transition = TRANSITION.restore(of("transition"), dataset, settings.transition)
-    sequence = SEQUENCE.restore(of("sequence"), dataset, settings.sequence)
+    transition = TRANSITION.restore(under(arrays, "transition/"), dataset, settings.transition)
+    sequence = SEQUENCE.restore(under(arrays, "sequence/"), dataset, settings.sequence)
     assert isinstance(transition, Transition)
     assert isinstance(sequence, SequenceExpert)
-    context = Context(arrays["popular"], _content(dataset.catalogue))
-    return Fusion(transition, sequence, context, arrays["weights"])
+    return Fusion(transition, sequence, Context.of(dataset), arrays["weights"])
+
+
+def asked_for(
+    model: Recommender, dataset: Dataset, solved: Callable[[Transition], Transition]
+) -> Recommender:
+    """A model asked for the dataset's target, which is another behaviour than its own.
+
+    The deep expert is the same network, ``solved`` gives the transition expert in place of the
+    model's own, and a fusion keeps its weights. The families of an expert alone go the same way.
+    """
+    if isinstance(model, Fusion):
+        sequence = model.sequence.aimed(dataset.target)
+        return Fusion(solved(model.transition), sequence, Context.of(dataset), model.weights)
+    if isinstance(model, Transition):
+        return solved(model)
+    assert isinstance(model, SequenceExpert)
+    return model.aimed(dataset.target)
 
 
 def _no_fitter(dataset: Dataset, seed: int = 0) -> Any:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Histories, Ints
-from penchant.models.base import Arrays, Scores
+from penchant.models.base import Arrays, Scores, Told
 from penchant.models.kernels import Rows, tag_columns, tag_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.network import Network, Shape, Table
-from penchant.models.sequence.training import Epoch, Lesson, Told, Trainer
+from penchant.models.sequence.training import Epoch, Lesson, Trainer
 from penchant.models.statistics import TARGET_BITS, grid
 
 _EVENTS = 1 << 15
@@ -43,10 +43,6 @@ class Sequence:
 
     def score(self, histories: Histories) -> Scores:
         behavior = self.dataset.catalogue.behavior(self.dataset.target)
-        return self.score_for(histories, behavior)
-
-    def score_for(self, histories: Histories, behavior: int) -> Scores:
-        """Scores of all items for the behaviour of a row, (B, N) float64."""
         N = len(self.dataset.catalogue)
         scores = np.zeros((len(histories), N))
         lengths = np.minimum(histories.lengths, self.settings.length)

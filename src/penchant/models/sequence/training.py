@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Ints
 from penchant.errors import TrainingError
+from penchant.models.base import Told
 from penchant.models.sequence.batches import Inputs, batches, windows
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax
 from penchant.models.sequence.network import Dropout, Network, Table
@@ -34,7 +36,7 @@ class Lesson:
     inputs: Inputs
     indptr: Ints
     item: Ints
-    weight: Any
+    weight: NDArray[np.float32]
     share: Tensor
 
 
@@ -47,9 +49,6 @@ class Epoch:
     events_per_second: float
     seconds: float
     ndcg: float
-
-
-Told = Callable[[str], None]
 
 
 class Trainer:
@@ -165,9 +164,8 @@ class Trainer:
                     raise TrainingError(
                         f"expected a finite loss, received {float(mean.detach())} with gradient "
                         f"norm {float(norm)} in epoch {self.epoch + 1}, batch {number + 1} "
-                        f"(windows of {size} events from events {starts[:3].tolist()} on); the "
-                        "last checkpoint is of the epoch before: lower the rate, or look at "
-                        "those events"
+                        f"(windows of {size} events from events {starts[:3].tolist()} on); lower "
+                        "the rate, or look at those events"
                     )
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from penchant.behaviors import held_out
 from penchant.config import Recipe
 from penchant.data import simulate
+from penchant.data.splits import split
 from penchant.errors import ConfigError
 from penchant.explaining import explain
 from penchant.fitting import fit
@@ -111,3 +113,52 @@ def test_behaviors_that_count_alike_share_one_solution(world, tmp_path):
     less, _ = forget(again, [world.users.ids[0]])
     for one in (model, again, less):
         assert all(other is one.recommender for other in one.others.values())
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_what_follows_a_validation_history_is_not_in_training(world, ahead):
+    data = world.dataset()
+    parts = split(data)
+    e = data.events.sorted()
+    trained = set(parts.train.row.tolist())
+    row = data.catalogue.behavior("view")
+    cases = held_out(data, parts, "view", ahead)
+    assert len(cases.histories) > 100
+    assert np.diff(cases.indptr).max() == ahead
+    for case in range(0, len(cases.histories), 7):
+        user = cases.histories.users[case]
+        history = cases.histories.take(slice(case, case + 1)).events
+        mine = e.take(e.user == user)
+        later = mine.take(slice(len(history), None))
+        assert mine.row[: len(history)].tolist() == history.row.tolist()
+        assert not trained & set(later.row.tolist())
+        views = later.item[(later.behavior == row) & (later.item >= 0)]
+        truth = cases.truth[cases.indptr[case] : cases.indptr[case + 1]]
+        assert truth.tolist() == views[:ahead].tolist()
+
+
+def test_protocols_that_tell_later_events_hold_none_out(world):
+    data = world.dataset()
+    parts = split(data, "random-per-domain")
+    assert not len(held_out(data, parts, "view", 1).histories)
+
+
+def test_each_behavior_has_probabilities_of_its_own(world, transition, tmp_path):
+    model = transition
+    found = {row["behavior"]: row for row in model.info["probabilities"]}
+    assert set(model.calibrations) == set(found)
+    assert {"buy", "view"} <= set(found)
+    for row in found.values():
+        assert row["skill_over_base_rate"]["value"] > 0
+        assert row["ece"] < 0.02
+    likelier = found["buy"]["above"]["view"]
+    assert likelier["pairs"] > 1000
+    assert 0 < likelier["share"] < 1
+    user = world.users.ids[3]
+    again = load(model.save(tmp_path / "run"))
+    for name in found:
+        listed = model.recommend(user, behavior=name).items
+        assert all(0 < row.probability < 1 for row in listed)
+        assert again.recommend(user, behavior=name).items == listed
+    unknown = set(model.others) - set(found)
+    assert all(f"no probabilities for {name!r}" in str(model.info["notes"]) for name in unknown)

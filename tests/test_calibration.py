@@ -79,7 +79,7 @@ def test_lists_know_what_happened(world, model):
 
 
 def test_a_run_tells_probabilities_and_how_good_they_are(world, model, tmp_path):
-    said = model.info["calibration"]
+    said = model.info["probabilities"][0]
     assert said["behavior"] == world.target
     assert said["skill_over_base_rate"]["low"] > 0
     assert said["ece"] < 0.02

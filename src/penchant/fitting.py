@@ -4,13 +4,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from penchant.behaviors import other_behaviors
+from penchant.behaviors import Head, heads, other_behaviors
 from penchant.config import Recipe, Settings
-from penchant.data.cases import Cases, Split
+from penchant.data.cases import Split
 from penchant.data.dataset import Dataset
-from penchant.data.splits import share, split
+from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import evaluate
 from penchant.model import FAMILIES, Model, family_of, interval_dict
@@ -19,12 +17,8 @@ from penchant.models.calibration import Calibration
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
-from penchant.probability import calibrate, judge, lists
-from penchant.search import Trial, search, take
-
-FEWEST = 50
-"""Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a
-calibration is fitted on, or there are no probabilities."""
+from penchant.probability import above, calibrate, judge, lists
+from penchant.search import FEWEST, Trial, search, shared
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,8 @@ def fit(
     say = told or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
     twin: Recommender | None = None
-    calibration: Calibration | None = None
+    others: dict[str, Head] = {}
+    calibrations: dict[str, Calibration] = {}
     try:
         parts = split(dataset, seed=recipe.seed)
     except DataError as error:
@@ -98,36 +93,61 @@ def fit(
             "seed": recipe.seed,
             "metrics": interval_dict(evaluation.metrics),
         }
-        cases = shared(dataset, parts.validation, 2, recipe.seed)
-        if len(cases.histories) >= FEWEST:
-            say("calibrating probabilities on validation users of their own")
-            calibration, info["calibration"] = calibrated(dataset, parts, twin, cases, recipe)
-        else:
-            info["notes"].append(
-                f"no probabilities: {len(cases.histories)} validation cases for their "
-                f"calibration, it needs {FEWEST}"
-            )
+        others = heads(dataset, parts, twin, recipe, say)
+        say("calibrating probabilities on validation users of their own")
+        calibrations, info["probabilities"], notes = calibrated(
+            dataset, parts, twin, others, recipe
+        )
+        info["notes"] += notes
     say(f"fitting {family.name} on all {len(dataset.events):,} events")
     if twin is None:
         recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
     else:
         recommender = again(twin, dataset, recipe.seed)
-    others = other_behaviors(dataset, recommender, recipe, say)
-    return Model(dataset, recommender, recipe, info, calibration, others)
+    twins = {name: head.twin for name, head in others.items()}
+    served = other_behaviors(dataset, recommender, recipe, say, twins)
+    return Model(dataset, recommender, recipe, info, calibrations, served)
 
 
 def calibrated(
-    dataset: Dataset, parts: Split, twin: Recommender, cases: Cases, recipe: Recipe
-) -> tuple[Calibration, dict[str, Any]]:
-    """The calibration of a twin, and how good its probabilities are on test, as JSON types."""
+    dataset: Dataset, parts: Split, twin: Recommender, others: dict[str, Head], recipe: Recipe
+) -> tuple[dict[str, Calibration], list[dict[str, Any]], list[str]]:
+    """Calibrations by behaviour, how good each one's probabilities are, and what there is not.
+
+    The target's are judged on test, with how often it is likelier than each other behaviour.
+    """
+    made = {name: h.calibration for name, h in others.items() if h.calibration is not None}
+    found = [head.found for head in others.values() if head.found is not None]
+    notes = [
+        f"no probabilities for {name!r}: fewer than {FEWEST} validation cases of each share are "
+        "followed by events of it"
+        for name in others
+        if name not in made
+    ]
+    cases = shared(dataset, parts.validation, 2, recipe.seed)
+    if len(cases.histories) < FEWEST:
+        notes.insert(
+            0,
+            f"no probabilities: {len(cases.histories)} validation cases for their calibration, it "
+            f"needs {FEWEST}",
+        )
+        return made, found, notes
     fitted, judged = (
         lists(twin, dataset.catalogue, some, recipe.repeats) for some in (cases, parts.test)
     )
     calibration = calibrate(fitted)
     popularity = dataset.with_events(parts.train).counts()
-    found = judge(calibration, fitted, judged, popularity, recipe.seed)
+    own = judge(calibration, fitted, judged, popularity, recipe.seed)
     events = len(parts.test.truth) / len(parts.test.histories)
-    return calibration, {"behavior": dataset.target, "events_ahead": events, **found}
+    likelier = {
+        name: above(
+            (judged, calibration),
+            (lists(others[name].twin, dataset.catalogue, parts.test, recipe.repeats), other),
+        )
+        for name, other in made.items()
+    }
+    head = {"behavior": dataset.target, "events_ahead": events, **own, "above": likelier}
+    return {dataset.target: calibration, **made}, [head, *found], notes
 
 
 def default_family() -> str:
@@ -215,13 +235,6 @@ def _fused(
         seconds + sum(expert.fit_seconds for expert in experts),
         sum(expert.search_seconds for expert in experts),
     )
-
-
-def shared(dataset: Dataset, validation: Cases, part: int, seed: int) -> Cases:
-    """The validation cases of one share of users; all of them where that share is empty."""
-    names = [dataset.users.ids[user] for user in validation.histories.users]
-    mine = np.flatnonzero(share(names, seed) == part)
-    return take(validation, mine) if len(mine) else validation
 
 
 def start(family: Family, recipe: Recipe) -> Settings:

@@ -18,7 +18,7 @@ from penchant.listing import POPULAR, Block, Ranked, Recommendation
 from penchant.models.base import Family, Recommender, over, under
 from penchant.models.baselines import BASELINES
 from penchant.models.calibration import LISTED, Calibration
-from penchant.models.fusion import FUSION, Fusion, asked_for
+from penchant.models.fusion import FUSION, Fusion, asked_for, expert_of
 from penchant.models.sequence import SEQUENCE
 from penchant.models.transition import TRANSITION, Transition, restore
 
@@ -28,6 +28,7 @@ FAMILIES: dict[str, Family] = {
 }
 CALIBRATION = "calibration"
 OTHERS = "behavior"
+WEIGHTS = "weights of"
 _UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
 
 
@@ -36,7 +37,8 @@ class Model:
     """A recommender with the dataset it serves. Immutable: an update makes another one.
 
     info         what the fit found, as JSON types: trials, evaluation of the twin, notes
-    calibration  makes probabilities of scores; None where no events were held out to fit it on
+    calibrations make probabilities of scores, by behaviour; none where too few events were held
+                 out to fit one on
     others       what serves the behaviours besides the target, by name
     """
 
@@ -44,7 +46,7 @@ class Model:
     recommender: Recommender
     recipe: Recipe = field(default_factory=Recipe)
     info: dict[str, Any] = field(default_factory=dict)
-    calibration: Calibration | None = None
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     others: Mapping[str, Recommender] = field(default_factory=dict)
 
     def aimed(self, behavior: str | None) -> "Model":
@@ -59,7 +61,12 @@ class Model:
                 f"target={behavior}"
             )
         data, one = self.dataset.aimed(behavior), self.others[behavior]
-        return replace(self, dataset=data, recommender=one, calibration=None, others={})
+        return replace(self, dataset=data, recommender=one, others={})
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What makes probabilities of the target's scores; None where there is nothing to."""
+        return self.calibrations.get(self.dataset.target)
 
     @property
     def family(self) -> str:
@@ -72,9 +79,7 @@ class Model:
     @property
     def transition(self) -> Transition | None:
         """The closed-form expert, alone or within the fusion; None where there is none."""
-        expert = self.recommender
-        expert = expert.transition if isinstance(expert, Fusion) else expert
-        return expert if isinstance(expert, Transition) else None
+        return expert_of(self.recommender)
 
     @cached_property
     def popularity(self) -> Ints:
@@ -217,10 +222,13 @@ class Model:
         with artifact.writing(path, manifest) as folder:
             store.save(self.dataset, folder / "data")
             arrays = dict(self.recommender.arrays())
-            if self.calibration is not None:
-                arrays[CALIBRATION] = np.append(self.calibration.weights, self.calibration.bias)
+            for name, of in self.calibrations.items():
+                arrays[f"{CALIBRATION}/{name}"] = np.append(of.weights, of.bias)
             for name, expert in own.items():
                 arrays |= over(expert.arrays(), f"{OTHERS}/{name}/")
+            for name, other in self.others.items():
+                if isinstance(other, Fusion):
+                    arrays[f"{WEIGHTS}/{name}"] = other.weights
             artifact.save_arrays(folder / "arrays.safetensors", arrays)
         return Path(path)
 
@@ -264,8 +272,11 @@ def load(path: str | Path) -> Model:
     settings = parse(family.settings, manifest["settings"], str(path))
     dataset = store.load(path / "data")
     arrays = artifact.load_arrays(path / "arrays.safetensors")
-    flat = arrays.pop(CALIBRATION, None)
-    calibration = None if flat is None else Calibration(flat[:-1], float(flat[-1]))
+    calibrations = {
+        name: Calibration(flat[:-1], float(flat[-1]))
+        for name, flat in under(arrays, f"{CALIBRATION}/").items()
+    }
+    weights = under(arrays, f"{WEIGHTS}/")
     recommender = family.restore(arrays, dataset, settings)
     recipe = parse(Recipe, manifest["recipe"], str(path))
 
@@ -278,10 +289,10 @@ def load(path: str | Path) -> Model:
             chosen = parse(TransitionSettings, content, str(path))
             return restore(under(arrays, f"{OTHERS}/{name}/"), aimed, chosen)
 
-        return asked_for(recommender, aimed, solved)
+        return asked_for(recommender, aimed, solved, weights.get(name))
 
     others = {name: other(name, content) for name, content in manifest["others"].items()}
-    return Model(dataset, recommender, recipe, manifest["info"], calibration, others)
+    return Model(dataset, recommender, recipe, manifest["info"], calibrations, others)
 
 
 def family_of(name: str) -> Family:

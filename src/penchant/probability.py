@@ -98,6 +98,24 @@ def judge(
     }
 
 
+def above(ours: tuple[Lists, Calibration], other: tuple[Lists, Calibration]) -> dict[str, Any]:
+    """How often one behaviour's probability is above another's, as JSON types.
+
+    Of the items that are among the same case's best for both: P(buy) > P(view) says that the
+    user's next purchase is likelier to be the item than the next view is.
+    """
+    (a, p), (b, q) = (
+        (found, c.probabilities(found.scores, found.lengths)) for found, c in (ours, other)
+    )
+    more = pairs = 0
+    for mine, theirs, first, second in zip(a.items, b.items, p, q, strict=True):
+        _, i, j = np.intersect1d(mine, theirs, return_indices=True)
+        both = mine[i] >= 0
+        more += int(np.count_nonzero(first[i][both] > second[j][both]))
+        pairs += int(np.count_nonzero(both))
+    return {"share": more / pairs if pairs else None, "pairs": pairs}
+
+
 def _popular(fitted: Lists, popularity: Ints) -> Any:
     """Probabilities that see an item's popularity and a history's length, and nothing else."""
 

@@ -16,6 +16,10 @@ from penchant.models.base import Family, Recommender, Told
 
 METRIC = "ndcg@10"
 
+FEWEST = 50
+"""Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a
+calibration is fitted on, or there are no probabilities."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -122,6 +126,13 @@ def take(cases: Cases, index: Ints) -> Cases:
         cases.behavior[index],
         cases.domain[index],
     )
+
+
+def shared(dataset: Dataset, validation: Cases, part: int, seed: int) -> Cases:
+    """The validation cases of one share of users; all of them where that share is empty."""
+    names = [dataset.users.ids[user] for user in validation.histories.users]
+    mine = np.flatnonzero(share(names, seed) == part)
+    return take(validation, mine) if len(mine) else validation
 
 
 def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, ...]]]:

@@ -140,7 +140,9 @@ def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
         renewed = again(expert, data, model.recipe.seed)
 
     def other(name: str) -> Recommender:
-        return asked_for(renewed, data.aimed(name), lambda _: moved(name)[0])
+        before = model.others[name]
+        weights = before.weights if isinstance(before, Fusion) else None
+        return asked_for(renewed, data.aimed(name), lambda _: moved(name)[0], weights)
 
     others = {name: other(name) for name in model.others}
     return replace(model, dataset=data, recommender=renewed, others=others), columns

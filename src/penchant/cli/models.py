@@ -113,8 +113,8 @@ def show_run(content: dict[str, Any]) -> None:
         f"({evaluation['protocol']}), on these; mean and 95 % interval"
     )
     table(title, ("metric", "value"), rows)
-    if calibration := content.get("calibration"):
-        show_calibration(calibration)
+    for probabilities in content.get("probabilities", []):
+        show_calibration(probabilities)
 
 
 def show_calibration(found: dict[str, Any]) -> None:
@@ -144,6 +144,12 @@ def show_calibration(found: dict[str, Any]) -> None:
             f"{skill['value']:.4f} [{skill['low']:.4f}, {skill['high']:.4f}]"
         )
     say(f"expected calibration error: {found['ece']:.4f}; log-loss {found['log_loss']:.4f}")
+    for name, other in found.get("above", {}).items():
+        if other["pairs"]:
+            say(
+                f"P({found['behavior']}) > P({name}) for {other['share']:.1%} of the "
+                f"{other['pairs']:,} items among the {found['listed']} best of a user for both"
+            )
 
 
 def show_benchmark(content: dict[str, Any]) -> None:

@@ -226,17 +226,28 @@ def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusio
     return Fusion(transition, sequence, Context.of(dataset), arrays["weights"])
 
 
+def expert_of(model: Recommender | None) -> Transition | None:
+    """The closed-form expert, alone or within a fusion; None where there is none."""
+    expert = model.transition if isinstance(model, Fusion) else model
+    return expert if isinstance(expert, Transition) else None
+
+
 def asked_for(
-    model: Recommender, dataset: Dataset, solved: Callable[[Transition], Transition]
+    model: Recommender,
+    dataset: Dataset,
+    solved: Callable[[Transition], Transition],
+    weights: Floats | None = None,
 ) -> Recommender:
     """A model asked for the dataset's target, which is another behaviour than its own.
 
     The deep expert is the same network, ``solved`` gives the transition expert in place of the
-    model's own, and a fusion keeps its weights. The families of an expert alone go the same way.
+    model's own, and a fusion keeps its weights unless others are given. The families of an expert
+    alone go the same way.
     """
     if isinstance(model, Fusion):
         sequence = model.sequence.aimed(dataset.target)
-        return Fusion(solved(model.transition), sequence, Context.of(dataset), model.weights)
+        weights = model.weights if weights is None else weights
+        return Fusion(solved(model.transition), sequence, Context.of(dataset), weights)
     if isinstance(model, Transition):
         return solved(model)
     assert isinstance(model, SequenceExpert)

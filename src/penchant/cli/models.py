@@ -8,6 +8,7 @@ import typer
 from penchant.cli.data import Json, RecipeFile, Sets
 from penchant.cli.output import bar, emit, interval, number, say, table, working
 from penchant.config import Recipe
+from penchant.errors import ConfigError
 
 Data = Annotated[Path, typer.Argument(help="A DATA directory, as penchant ingest writes it.")]
 Run = Annotated[Path, typer.Argument(help="A saved run, as penchant fit writes it.")]
@@ -52,7 +53,13 @@ def fit(
     say(f"saved to {out}; next: penchant recommend {out} --user U")
 
 
-def evaluate(run: Run, as_json: Json = False) -> None:
+def evaluate(
+    run: Run,
+    reliability: Annotated[
+        Path | None, typer.Option(help="An SVG: probabilities against what happened.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show what a run's twin, fitted without the test events, did on them."""
     from penchant.model import load
 
@@ -64,6 +71,12 @@ def evaluate(run: Run, as_json: Json = False) -> None:
         "settings": model.settings.model_dump(),
         **model.info,
     }
+    if reliability is not None:
+        from penchant.plots import reliability as drawn
+
+        if not content.get("probabilities"):
+            raise ConfigError(f"expected a run with probabilities to draw, received {run} without")
+        reliability.write_text(drawn(content["probabilities"]), encoding="utf-8")
     emit(content) if as_json else show_run(content)
 
 

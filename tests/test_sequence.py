@@ -20,6 +20,7 @@ from penchant.models.sequence.losses import draw_negatives, sampled_softmax  # n
 from penchant.models.sequence.network import Dropout  # noqa: E402
 from penchant.models.sequence.rows import RowAdam  # noqa: E402
 from penchant.models.sequence.training import Trainer  # noqa: E402
+from penchant.vectors import judge_vectors  # noqa: E402
 
 SMALL = SequenceSettings(width=16, layers=1, heads=2, length=12, epochs=4, negatives=32, batch=512)
 
@@ -218,3 +219,31 @@ def test_repeats_empty_histories_and_strangers_are_scored(model, data):
     assert (model.score(empty) == 0).all()
     strange = replace(h, users=np.array([-1, -1]))
     assert np.allclose(model.score(strange), model.score(h))
+
+
+def test_vectors_add_to_the_score_and_are_judged():
+    world = simulate.world(300, 120, seed=4).dataset()
+    parts = split(world)
+    data = world.with_events(parts.train)
+    settings = SequenceSettings(width=16, layers=1, epochs=2, interests=3, facets=2)
+    model = SEQUENCE.fitter(data, 0)(settings)
+    cases = parts.test
+    unit, scores, shares = model.vectors(cases.histories)
+    some = cases.histories.lengths > 0
+    assert np.allclose(shares[some].sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(np.linalg.norm(unit[some], axis=-1), 1)
+    whole = model.score(cases.histories)
+    known = whole[0] > -np.inf
+    mixed = (scores[:, :, known] * shares[:, :, known]).sum(axis=1)
+    assert np.allclose(mixed[some], whole[some][:, known], atol=1e-3)
+    found = judge_vectors(model, data.catalogue, cases)
+    assert found["vectors"] == 3
+    assert 1 <= found["active"] <= 3
+    assert -1 <= found["collapse"] <= 1
+    assert len(found["recall@10"]) == 3
+    assert max(found["recall@10"]) <= found["recall@10 together"] <= 1
+    plain = SEQUENCE.fitter(data, 0)(settings.model_copy(update={"interests": 1, "facets": 1}))
+    one = judge_vectors(plain, data.catalogue, cases)
+    recall = evaluate(plain, data.catalogue, cases).mean("recall@10")
+    assert one["recall@10"] == [pytest.approx(recall)]
+    assert one["collapse"] is None

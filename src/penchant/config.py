@@ -93,6 +93,8 @@ class SequenceSettings(Settings):
     content_dropout        share of items whose content is left out of a training batch
     id_dropout             share of items whose own embedding is, so that content learns to stand
                            alone, as it must for a new item
+    scale                  of a logit: scale x cosine of user and item vector; 0 takes their inner
+                           product as it is
     negatives              shared by a batch, half drawn from its targets, half uniformly; 0 takes
                            the whole catalogue
     batch                  events in a batch
@@ -115,6 +117,7 @@ class SequenceSettings(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     content_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    scale: Annotated[float, Field(ge=0, le=1000)] = 12.0
     negatives: Annotated[int, Field(ge=0, le=1 << 20)] = 1024
     batch: Annotated[int, Field(ge=16, le=1 << 22)] = 512
     rate: Annotated[float, Field(gt=0, le=1)] = 3e-3

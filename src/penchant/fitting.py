@@ -19,6 +19,7 @@ from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 from penchant.probability import above, calibrate, judge, lists
 from penchant.search import FEWEST, Trial, search, shared
+from penchant.vectors import judge_vectors
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ def fit(
             "seed": recipe.seed,
             "metrics": interval_dict(evaluation.metrics),
         }
+        deep = twin.sequence if isinstance(twin, Fusion) else twin
+        if isinstance(deep, SequenceExpert) and deep.settings.interests > 1:
+            info["vectors"] = judge_vectors(
+                deep, dataset.catalogue, parts.test, repeats=recipe.repeats
+            )
         others = heads(dataset, parts, twin, recipe, say)
         say("calibrating probabilities on validation users of their own")
         calibrations, info["probabilities"], notes = calibrated(

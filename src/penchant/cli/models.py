@@ -126,8 +126,24 @@ def show_run(content: dict[str, Any]) -> None:
         f"({evaluation['protocol']}), on these; mean and 95 % interval"
     )
     table(title, ("metric", "value"), rows)
+    if vectors := content.get("vectors"):
+        show_vectors(vectors)
     for probabilities in content.get("probabilities", []):
         show_calibration(probabilities)
+
+
+def show_vectors(found: dict[str, Any]) -> None:
+    """Print how far a user's vectors differ and what each finds alone."""
+    recall = ", ".join(f"{value:.4f}" for value in found["recall@10"])
+    collapse = "no user has two" if found["collapse"] is None else f"{found['collapse']:.3f}"
+    say(
+        f"{found['vectors']} vectors of a user, {found['active']:.2f} active in a list; mean "
+        f"cosine of active ones (1 where they collapse): {collapse}"
+    )
+    say(
+        f"Recall@10 of each vector alone: {recall}; of all their lists together: "
+        f"{found['recall@10 together']:.4f}"
+    )
 
 
 def show_calibration(found: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any, Protocol, Self, runtime_checkable
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Dataset, Ints
+from penchant.data.dataset import Dataset, Floats, Histories, Ints
 from penchant.errors import MissingExtraError
-from penchant.models.base import Arrays, Family, Recommender
+from penchant.models.base import Arrays, Family, Recommender, Scores
 
 
 @runtime_checkable
@@ -27,6 +27,13 @@ class SequenceExpert(Recommender, Protocol):
 
     def aimed(self, behavior: str) -> Self:
         """The same expert asked for another behaviour."""
+        ...
+
+    def vectors(self, histories: Histories) -> tuple[Floats, Scores, Floats]:
+        """The K vectors of each history: unit vectors, scores and shares of each item.
+
+        (B, K, D), (B, K, N), (B, K, N); 0 after an empty history.
+        """
         ...
 
 

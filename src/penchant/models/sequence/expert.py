@@ -1,6 +1,6 @@
 """The fitted deep expert, and what fits it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Dataset, Histories, Ints
+from penchant.data.dataset import Dataset, Floats, Histories, Ints
 from penchant.models.base import Arrays, Scores, Told
 from penchant.models.kernels import Rows, tag_columns, tag_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
@@ -42,27 +42,47 @@ class Sequence:
         return "sequence"
 
     def score(self, histories: Histories) -> Scores:
+        scores = np.zeros((len(histories), len(self.dataset.catalogue)))
+        with torch.inference_mode():
+            for part, states in self._states(histories):
+                scores[part] = self.network.logits(states, self.table).float().cpu().numpy()
+        scores[:, ~self.scored] = -np.inf
+        return scores
+
+    def vectors(self, histories: Histories) -> tuple[Floats, Scores, Floats]:
+        """The K vectors of each history: unit vectors, scores and shares of each item.
+
+        (B, K, D), (B, K, N), (B, K, N); 0 after an empty history.
+        """
+        B, N, K = len(histories), len(self.dataset.catalogue), self.settings.interests
+        unit = np.zeros((B, K, self.settings.width))
+        scores, shares = np.zeros((B, K, N)), np.zeros((B, K, N))
+        with torch.inference_mode():
+            for part, states in self._states(histories):
+                found = self.network.each(states, self.table)
+                scores[part], shares[part] = (each.float().cpu().numpy() for each in found)
+                directions = self.network.directions(states).float().cpu().numpy()
+                unit[part] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+        scores[:, :, ~self.scored] = -np.inf
+        return unit, scores, shares
+
+    def _states(self, histories: Histories) -> Iterator[tuple[Ints, torch.Tensor]]:
+        """Places of histories of one length that are not empty, and their asked states (b, D)."""
         behavior = self.dataset.catalogue.behavior(self.dataset.target)
-        N = len(self.dataset.catalogue)
-        scores = np.zeros((len(histories), N))
         lengths = np.minimum(histories.lengths, self.settings.length)
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
         read = Inputs.of(
             histories.events, histories.owner, self.dataset.catalogue, self.dataset.time
         )
-        with torch.inference_mode():
-            for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-                length = int(lengths[same[0]]) if len(same) else 1
-                for part in np.split(same, range(_EVENTS // length, len(same), _EVENTS // length)):
-                    place = histories.indptr[part + 1, None] - length + np.arange(length)
-                    fields = self._tensors(read.take(place))
-                    states = self.network.read(fields, self.table.vectors)[:, -1]
-                    asked = torch.full((len(part),), behavior, device=states.device)
-                    logits = self.network.logits(self.network.ask(states, asked), self.table)
-                    scores[part] = logits.float().cpu().numpy()
-        scores[:, ~self.scored] = -np.inf
-        return scores
+        for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+            length = int(lengths[same[0]]) if len(same) else 1
+            for part in np.split(same, range(_EVENTS // length, len(same), _EVENTS // length)):
+                place = histories.indptr[part + 1, None] - length + np.arange(length)
+                fields = self._tensors(read.take(place))
+                states = self.network.read(fields, self.table.vectors)[:, -1]
+                asked = torch.full((len(part),), behavior, device=states.device)
+                yield part, self.network.ask(states, asked)
 
     @cached_property
     def table(self) -> Table:

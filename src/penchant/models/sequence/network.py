@@ -253,30 +253,55 @@ class Network(nn.Module):
     def logits(self, states: Tensor, items: Table) -> Tensor:
         """Scores of some items for asked states (T, D), (T, I).
 
-        One interest and one facet: <x_u, x_i> + b_i. Else the mixture of logits (Zhai et al.
-        2023, eq. 5): sum over k, m of pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item
-        gate).
+        One interest and one facet: <x_u, x_i> + b_i, x_u and x_i of fixed length where there is a
+        ``scale``. Else the mixture of logits (Zhai et al. 2023, eq. 5): sum over k, m of
+        pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item gate), all of fixed length.
         """
         if self.user_gate is None or self.item_gate is None:
-            return torch.addmm(items.bias, states, items.vectors.T)
+            return torch.addmm(items.bias, self._scaled(states), self._unit(items.vectors).T)
         z, x = self.directions(states), self._faces(items.vectors)
-        pairs = torch.einsum("tkd,imd->tikm", z, x).flatten(2) * self.settings.width**0.5
+        pairs = torch.einsum("tkd,imd->tikm", z, x).flatten(2)
         gate = self.user_gate(states)[:, None] + self.item_gate(items.vectors)[None]
         return (pairs * torch.softmax(gate, -1)).sum(-1) + items.bias
+
+    def each(self, states: Tensor, items: Table) -> tuple[Tensor, Tensor]:
+        """What each of the K vectors of asked states (T, D) says: logits and shares, (T, K, I).
+
+        The logits of a vector are those of the mixture with its own facets' gates alone; its
+        share of an item is what they have of all gates, and the shares of an item add to 1.
+        """
+        if self.user_gate is None or self.item_gate is None:
+            logits = self.logits(states, items)[:, None]
+            return logits, torch.ones_like(logits)
+        K, M = self.settings.interests, self.settings.facets
+        z, x = self.directions(states), self._faces(items.vectors)
+        pairs = torch.einsum("tkd,imd->tkim", z, x)
+        gate = self.user_gate(states)[:, None] + self.item_gate(items.vectors)[None]
+        gate = gate.unflatten(-1, (K, M)).transpose(1, 2)
+        own = (pairs * torch.softmax(gate, -1)).sum(-1) + items.bias
+        return own, torch.softmax(gate.logsumexp(-1), 1)
 
     def pair_logits(self, states: Tensor, items: Table) -> Tensor:
         """Score of one item for each asked state (T, D), (T,)."""
         if self.user_gate is None or self.item_gate is None:
-            return (states * items.vectors).sum(-1) + items.bias
+            return (self._scaled(states) * self._unit(items.vectors)).sum(-1) + items.bias
         z, x = self.directions(states), self._faces(items.vectors)
-        pairs = torch.einsum("tkd,tmd->tkm", z, x).flatten(1) * self.settings.width**0.5
+        pairs = torch.einsum("tkd,tmd->tkm", z, x).flatten(1)
         gate = torch.softmax(self.user_gate(states) + self.item_gate(items.vectors), -1)
         return (pairs * gate).sum(-1) + items.bias
 
     def directions(self, states: Tensor) -> Tensor:
-        """The K unit vectors of each asked state (T, D), (T, K, D)."""
+        """The K vectors of each asked state (T, D), all of one length, (T, K, D)."""
         K, D = self.settings.interests, self.settings.width
-        return functional.normalize(self.interests(states).view(-1, K, D), dim=-1)
+        z = functional.normalize(self.interests(states).view(-1, K, D), dim=-1)
+        return z * (self.settings.scale or D**0.5)
+
+    def _scaled(self, states: Tensor) -> Tensor:
+        scale = self.settings.scale
+        return functional.normalize(states, dim=-1) * scale if scale else states
+
+    def _unit(self, vectors: Tensor) -> Tensor:
+        return functional.normalize(vectors, dim=-1) if self.settings.scale else vectors
 
     def _faces(self, vectors: Tensor) -> Tensor:
         M, D = self.settings.facets, self.settings.width

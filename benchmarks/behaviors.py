@@ -1,0 +1,134 @@
+"""What several behaviours are worth: target-only, all merged into one, and told apart.
+
+    python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
+
+For each data set and each way to see it, both experts and their fusion choose their settings on
+validation and are asked the same test cases, among the same candidates. Differences are paired.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant import load_dataset
+from penchant.config import Recipe
+from penchant.data.cases import Cases, Split
+from penchant.data.dataset import Dataset, Histories
+from penchant.data.splits import split
+from variants import (
+    MODELS,
+    Reader,
+    Variant,
+    asked,
+    difference,
+    fitted,
+    line,
+    masked,
+    means,
+    settings,
+    signed,
+)
+
+
+def only(dataset: Dataset, parts: Split) -> Variant:
+    """The target's events alone."""
+    row = dataset.catalogue.behavior(dataset.target)
+
+    def seen(histories: Histories) -> Histories:
+        return histories.keep(histories.events.behavior == row)
+
+    train = parts.train.take(parts.train.behavior == row)
+    return Variant(dataset, _seen(replace(parts, train=train), seen), seen)
+
+
+def merged(dataset: Dataset, parts: Split) -> Variant:
+    """Every event as if it were one of the target."""
+    target = dataset.catalogue.behaviors[dataset.catalogue.behavior(dataset.target)]
+    catalogue = replace(dataset.catalogue, behaviors=(target,))
+
+    def seen(histories: Histories) -> Histories:
+        events = histories.events
+        return replace(histories, events=replace(events, behavior=np.zeros_like(events.behavior)))
+
+    events = parts.train
+    train = replace(events, behavior=np.zeros_like(events.behavior))
+    seen_parts = _seen(replace(parts, train=train), seen)
+
+    def alike(cases: Cases) -> Cases:
+        return replace(cases, behavior=np.zeros_like(cases.behavior))
+
+    seen_parts = replace(
+        seen_parts, validation=alike(seen_parts.validation), test=alike(seen_parts.test)
+    )
+    return Variant(replace(dataset, catalogue=catalogue), seen_parts, seen)
+
+
+def _seen(parts: Split, seen: Any) -> Split:
+    return replace(parts, validation=masked(parts.validation, seen), test=masked(parts.test, seen))
+
+
+WAYS = {
+    "target only": only,
+    "merged": merged,
+    "told apart": lambda dataset, parts: Variant(dataset, parts),
+}
+
+
+def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """All rows of one data set."""
+    dataset = load_dataset(path)
+    parts = split(dataset, None, recipe.seed)
+    rows: list[dict[str, Any]] = []
+    cases: dict[tuple[str, str], dict[str, Any]] = {}
+    for way, seen in WAYS.items():
+        variant = seen(dataset, parts)
+        for name, trained in fitted(variant, recipe, f"{dataset.name}, {way}").items():
+            found = asked(Reader(trained.recommender, variant.seen), dataset, parts.test, recipe)
+            cases[way, name] = found.cases
+            entry = {
+                "way": way,
+                "model": name,
+                "metrics": means(found.cases, recipe.seed, found.clusters),
+                "settings": settings(trained),
+            }
+            rows.append(entry)
+            print(line(f"{dataset.name}, {way}, {name}", entry), flush=True)
+    differences = [
+        {
+            "model": name,
+            "told apart less": way,
+            **difference(cases["told apart", name], cases[way, name], recipe.seed, None),
+        }
+        for name in MODELS
+        for way in ("target only", "merged")
+    ]
+    for entry in differences:
+        what = f"{dataset.name}, {entry['model']}, told apart less {entry['told apart less']}"
+        print(f"{what}: NDCG@10 {signed(entry['ndcg@10'])}", flush=True)
+    return {
+        "dataset": dataset.name,
+        "target": dataset.target,
+        "cases": len(parts.test.histories),
+        "seed": recipe.seed,
+        "rows": rows,
+        "differences": differences,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--out", type=Path, required=True)
+    told = parser.parse_args()
+    recipe = Recipe.load(overrides=told.overrides)
+    found = [compared(path, recipe) for path in told.data]
+    told.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

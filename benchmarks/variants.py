@@ -1,0 +1,108 @@
+"""One data set seen in several ways, each fitted by every model and asked the same questions.
+
+What benchmarks/behaviors.py and benchmarks/domains.py share.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from penchant import metrics
+from penchant.config import Recipe
+from penchant.data.cases import Cases, Split
+from penchant.data.dataset import Dataset, Histories
+from penchant.evaluate import Evaluation, evaluate
+from penchant.fitting import Trained, train
+from penchant.models.base import Recommender, Scores
+
+MODELS = ("transition", "sequence", "fusion")
+SHOWN = ("recall@10", "ndcg@10")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to see a data set: what is fitted, and how a history of the whole set looks in it."""
+
+    dataset: Dataset
+    parts: Split
+    seen: Callable[[Histories], Histories] = lambda histories: histories
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model of a variant, asked with the histories of the whole data set.
+
+    What is left out of a list are the items of the whole history, so that all variants have the
+    same candidates.
+    """
+
+    model: Recommender
+    seen: Callable[[Histories], Histories]
+
+    def score(self, histories: Histories) -> Scores:
+        return self.model.score(self.seen(histories))
+
+
+def fitted(variant: Variant, recipe: Recipe, label: str) -> dict[str, Trained]:
+    """Every model of a variant, settings chosen on its validation cases."""
+    began = time.perf_counter()
+
+    def told(text: str) -> None:
+        print(f"{time.perf_counter() - began:6.0f} s  {label}: {text}", file=sys.stderr, flush=True)
+
+    made: dict[str, Trained] = {}
+    for name in MODELS:
+        train(variant.dataset, variant.parts, name, recipe, told, made)
+    return made
+
+
+def asked(model: Any, dataset: Dataset, cases: Cases, recipe: Recipe) -> Evaluation:
+    """What a model does on some cases."""
+    return evaluate(model, dataset.catalogue, cases, repeats=recipe.repeats, seed=recipe.seed)
+
+
+def means(values: dict[str, Any], seed: int, users: Any) -> dict[str, Any]:
+    """Mean of each shown metric with its interval over users."""
+    return {name: metrics.bootstrap(values[name], seed, cluster=users)._asdict() for name in SHOWN}
+
+
+def difference(ours: Any, other: Any, seed: int, users: Any) -> dict[str, Any]:
+    """Paired difference of each shown metric with its interval over users."""
+    return {
+        name: metrics.paired(ours[name], other[name], seed, cluster=users)._asdict()
+        for name in SHOWN
+    }
+
+
+def settings(trained: Trained) -> dict[str, Any]:
+    """What validation chose, as JSON types."""
+    found: dict[str, Any] = trained.recommender.settings.model_dump()
+    return found
+
+
+def masked(cases: Cases, seen: Callable[[Histories], Histories]) -> Cases:
+    """The cases with their histories as a variant sees them."""
+    return replace(cases, histories=seen(cases.histories))
+
+
+def line(label: str, entry: dict[str, Any]) -> str:
+    """One row for a person."""
+    m = entry["metrics"]
+    cells = [
+        f"{m[name]['value']:.4f} +-{(m[name]['high'] - m[name]['low']) / 2:.4f}" for name in SHOWN
+    ]
+    return f"{label:32} " + "  ".join(cells)
+
+
+def signed(entry: dict[str, float]) -> str:
+    """A difference with its interval for a person."""
+    return f"{entry['value']:+.4f} [{entry['low']:+.4f}, {entry['high']:+.4f}]"
+
+
+def rows_at(owner: Any, keep: Any) -> Any:
+    """Places of the owners that are kept."""
+    return np.flatnonzero(keep[owner])

@@ -1,0 +1,70 @@
+"""How far the K vectors of the deep expert differ, and what each of them finds alone."""
+
+from typing import Any
+
+import numpy as np
+
+from penchant import metrics
+from penchant.data.cases import Cases
+from penchant.data.dataset import Catalogue, Floats, blocks
+from penchant.evaluate import CELLS, mask, outside, top
+from penchant.models.sequence import SequenceExpert
+
+ACTIVE = 0.1
+"""Share of the gates, over a case's list, from which on a vector is active."""
+
+
+def judge_vectors(
+    expert: SequenceExpert, catalogue: Catalogue, cases: Cases, k: int = 10, repeats: bool = False
+) -> dict[str, Any]:
+    """The vectors of an expert with several interests on some cases, as JSON types.
+
+    active     mean number of active vectors of a case: those that hold at least a tenth of the
+               gates over the k items of its list
+    collapse   mean cosine of pairs of active vectors of a case; 1 where they are all one, None
+               where no case has two
+    recall     of the list that each vector would make alone, and of all their lists together
+               (up to K k items)
+    """
+    K = expert.settings.interests
+    size = max(1, CELLS // max(1, len(catalogue) * K * expert.settings.facets))
+    active: list[Floats] = []
+    cosines: list[Floats] = []
+    alone: list[Floats] = []
+    union: list[Floats] = []
+    for part in blocks(len(cases.histories), size):
+        histories = cases.histories.take(part)
+        unit, scores, shares = expert.vectors(histories)
+        own, mine = cases.truth, cases.indptr[part.start : part.stop + 1]
+        truth, indptr = metrics.distinct(own[mine[0] : mine[-1]], mine - mine[0])
+
+        def ranked(of: Floats, histories: Any = histories, part: slice = part) -> Floats:
+            mask(of, histories, None if repeats else histories.events.item)
+            outside(of, catalogue, cases.domain[part])
+            return of
+
+        mixed = np.where(scores > -np.inf, scores, 0.0) * shares
+        whole = np.where((scores > -np.inf).any(axis=1), mixed.sum(axis=1), -np.inf)
+        listed = top(ranked(whole), k).items
+        inside = (listed >= 0)[:, None]
+        held = np.take_along_axis(shares, np.maximum(listed, 0)[:, None, :], axis=2)
+        held = (held * inside).sum(axis=2) / np.maximum(inside.sum(axis=2), 1)
+        on = (held >= ACTIVE) & (histories.lengths > 0)[:, None]
+        active.append(on.sum(axis=1).astype(np.float64))
+        cosine = unit @ unit.transpose(0, 2, 1)
+        pairs = on[:, :, None] & on[:, None, :] & np.triu(np.ones((K, K), bool), 1)
+        count = pairs.sum(axis=(1, 2))
+        mean = (cosine * pairs).sum(axis=(1, 2)) / np.maximum(count, 1)
+        cosines.append(np.where(count > 0, mean, np.nan))
+        ranks = [metrics.ranks(ranked(scores[:, v]), truth, indptr) for v in range(K)]
+        alone.append(np.stack([metrics.recall(r, k, indptr) for r in ranks]))
+        union.append(metrics.recall(np.min(ranks, axis=0), k, indptr))
+    index = np.concatenate(cosines)
+    recall = np.concatenate(alone, axis=1)
+    return {
+        "vectors": K,
+        "active": float(np.concatenate(active).mean()),
+        "collapse": None if np.isnan(index).all() else float(np.nanmean(index)),
+        f"recall@{k}": [float(np.nanmean(row)) for row in recall],
+        f"recall@{k} together": float(np.nanmean(np.concatenate(union))),
+    }

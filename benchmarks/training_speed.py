@@ -85,12 +85,13 @@ def compared(path: Path, limit: float, users: int, seed: int) -> dict[str, Any]:
 def ours(
     data: Dataset, asked: Any, same: dict[str, Any], limit: float, seed: int
 ) -> dict[str, Any]:
-    """The sequence expert's curve, for as long as the peer may train."""
-    settings = SequenceSettings(
-        **same, batch=BATCHES[same["length"]], id_dropout=0.0, event_dropout=0.0, patience=100
-    )
-    model = SEQUENCE.fitter(data, seed)(
-        settings,
+    """The sequence expert's curve: its usual schedule, or as much as the peer's time allows."""
+    fit = SEQUENCE.fitter(data, seed)
+    settings = SequenceSettings(**same, batch=BATCHES[same["length"]], patience=1000)
+    probe = fit(settings.model_copy(update={"stop": 1})).curve[0].seconds
+    epochs = max(1, min(settings.epochs, int(limit / probe)))
+    model = fit(
+        settings.model_copy(update={"epochs": epochs}),
         watch=lambda m: evaluate(m, data.catalogue, asked, seed=seed).mean("ndcg@10"),
         told=lambda text: print(text, file=sys.stderr, flush=True),
     )
@@ -105,8 +106,6 @@ def ours(
                 "ndcg@10": round(epoch.ndcg, 5),
             }
         )
-        if seconds > limit:
-            break
     events = sum(epoch["targets"] for epoch in curve)
     return {"events_per_second": round(events / seconds, 1), "epochs": curve}
 

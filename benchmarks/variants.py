@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from penchant import metrics
 from penchant.config import Recipe
 from penchant.data.cases import Cases, Split
@@ -101,8 +99,3 @@ def line(label: str, entry: dict[str, Any]) -> str:
 def signed(entry: dict[str, float]) -> str:
     """A difference with its interval for a person."""
     return f"{entry['value']:+.4f} [{entry['low']:+.4f}, {entry['high']:+.4f}]"
-
-
-def rows_at(owner: Any, keep: Any) -> Any:
-    """Places of the owners that are kept."""
-    return np.flatnonzero(keep[owner])

@@ -40,7 +40,6 @@ class Clock(Callback):
         self.steps += 1
         if self.seconds > self.limit:
             trainer.should_stop = True
-            trainer.limit_train_batches = 0
 
     @property
     def over(self) -> bool:
@@ -63,12 +62,11 @@ def main(folder: Path, told: dict) -> None:
     frame[Columns.Weight] = 1.0
     frame[Columns.Datetime] = pd.Timestamp(0) + pd.to_timedelta(np.arange(len(frame)), unit="s")
     dataset = Dataset.construct(frame)
-    clock = Clock(told["limit"])
 
     def trainer() -> Trainer:
         return Trainer(
             max_epochs=1,
-            callbacks=[clock],
+            callbacks=[Clock(told["limit"])],
             accelerator="cpu",
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -88,13 +86,11 @@ def main(folder: Path, told: dict) -> None:
         batch_size=told["batch"],
         get_trainer_func=trainer,
     )
-    curve = []
-    while not clock.over:
-        done, steps = clock.targets, clock.steps
-        if curve:
-            model.fit_partial(dataset, min_epochs=1, max_epochs=1)
-        else:
-            model.fit(dataset)
+    curve, done, steps, clock = [], 0, 0, None
+    while clock is None or not clock.over:
+        # of no epochs at least, or the first would be ended whatever it takes
+        model.fit_partial(dataset, min_epochs=0, max_epochs=1)
+        clock = next(c for c in model.fit_trainer.callbacks if isinstance(c, Clock))
         curve.append(
             {
                 "seconds": round(clock.seconds, 2),
@@ -104,6 +100,7 @@ def main(folder: Path, told: dict) -> None:
                 "ndcg@10": round(ndcg(model, dataset, asked), 5),
             }
         )
+        done, steps = clock.targets, clock.steps
         print(json.dumps(curve[-1]), file=sys.stderr, flush=True)
     found = {"events_per_second": round(clock.targets / clock.seconds, 1), "epochs": curve}
     print(json.dumps(found))

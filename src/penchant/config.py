@@ -117,13 +117,13 @@ class SequenceSettings(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     content_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    scale: Annotated[float, Field(ge=0, le=1000)] = 12.0
+    scale: Annotated[float, Field(ge=0, le=1000)] = 20.0
     negatives: Annotated[int, Field(ge=0, le=1 << 20)] = 1024
     batch: Annotated[int, Field(ge=16, le=1 << 22)] = 512
     rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 24
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     patience: Annotated[int, Field(ge=1)] = 5
     stop: Annotated[int, Field(ge=0)] = 0
     interests: Annotated[int, Field(ge=1, le=64)] = 1

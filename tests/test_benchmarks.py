@@ -1,0 +1,76 @@
+"""The scripts under benchmarks/ on a small generated world: their rows are whole and add up."""
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from penchant.config import Recipe
+from penchant.data import simulate
+from penchant.data.store import save
+
+pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
+
+QUICK = Recipe.load(
+    overrides=[
+        "search.budget=2",
+        "sequence.width=16",
+        "sequence.layers=1",
+        "sequence.length=12",
+        "sequence.negatives=0",
+        "sequence.epochs=2",
+    ]
+)
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    return importlib.import_module
+
+
+def stored(dataset, folder):
+    folder.mkdir()
+    save(dataset, folder)
+    return folder
+
+
+def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
+    world = simulate.world(300, 120, seed=2, browse_buy=True).dataset()
+    found = script("behaviors").compared(stored(world, tmp_path / "world"), QUICK)
+    json.dumps(found, allow_nan=False)
+    rows = {(row["way"], row["model"]): row["metrics"]["ndcg@10"] for row in found["rows"]}
+    assert len(rows) == 9
+    for entry in found["differences"]:
+        ours = rows["told apart", entry["model"]]["value"]
+        other = rows[entry["told apart less"], entry["model"]]["value"]
+        assert entry["ndcg@10"]["value"] == pytest.approx(ours - other)
+    assert rows["told apart", "transition"]["value"] > rows["target only", "transition"]["value"]
+
+
+def test_domains_are_compared_on_the_same_cases(script, tmp_path):
+    world = simulate.world(300, 120, seed=2).dataset()
+    world = replace(world, protocol="leave-one-out-per-domain")
+    found = script("domains").compared(stored(world, tmp_path / "world"), QUICK)
+    json.dumps(found, allow_nan=False)
+    rows = {(r["domain"], r["way"], r["model"]): r for r in found["rows"]}
+    domains = {domain for domain, _, _ in rows} - {"all"}
+    assert len(domains) == len(world.catalogue.domains) > 1
+    for way in ("joint", "alone"):
+        whole = rows["all", way, "transition"]
+        parts = [rows[domain, way, "transition"] for domain in domains]
+        assert whole["cases"] == sum(part["cases"] for part in parts) > 0
+        hits = sum(part["cases"] * part["metrics"]["ndcg@10"]["value"] for part in parts)
+        assert whole["metrics"]["ndcg@10"]["value"] == pytest.approx(hits / whole["cases"])
+
+
+def test_interests_are_compared_at_an_equal_budget(script, tmp_path):
+    world = simulate.world(300, 120, seed=2).dataset()
+    found = script("interests").compared(stored(world, tmp_path / "world"), QUICK)
+    json.dumps(found, allow_nan=False)
+    assert [row["interests"] for row in found["rows"]] == [1, 2, 4, 4]
+    assert found["rows"][0]["less_one"]["value"] == 0
+    best = max(found["rows"], key=lambda row: row["validation_ndcg@10"])
+    assert found["validation_chooses"]["interests"] == best["interests"]

@@ -26,6 +26,7 @@ from variants import (
     asked,
     difference,
     fitted,
+    fusion_less_best,
     line,
     masked,
     means,
@@ -109,6 +110,9 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     for entry in differences:
         what = f"{dataset.name}, {entry['model']}, told apart less {entry['told apart less']}"
         print(f"{what}: NDCG@10 {signed(entry['ndcg@10'])}", flush=True)
+    apart = {name: cases["told apart", name] for name in MODELS}
+    best = fusion_less_best(apart, recipe.seed, None)
+    print(f"{dataset.name}: fusion less {best['against']}: {signed(best['ndcg@10'])}", flush=True)
     return {
         "dataset": dataset.name,
         "target": dataset.target,
@@ -116,6 +120,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "rows": rows,
         "differences": differences,
+        "fusion_less_best": best,
     }
 
 

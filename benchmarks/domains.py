@@ -20,7 +20,18 @@ from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Events, Histories, Vocabulary
 from penchant.data.splits import split
 from penchant.search import take
-from variants import MODELS, Variant, asked, difference, fitted, line, means, settings, signed
+from variants import (
+    MODELS,
+    Variant,
+    asked,
+    difference,
+    fitted,
+    fusion_less_best,
+    line,
+    means,
+    settings,
+    signed,
+)
 
 
 def alone(dataset: Dataset, parts: Split, domain: int) -> Variant:
@@ -79,12 +90,15 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     parts = split(dataset, None, recipe.seed)
     many = shared_users(dataset)
     test = within(parts.test, many[parts.test.histories.users])
+    everyone = parts.test
     order = np.argsort(test.domain, kind="stable")
     test = take(test, order)  # the single-domain answers come one domain after the other
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     chosen: dict[tuple[str, str], Any] = {}
     joint = fitted(Variant(dataset, parts), recipe, f"{dataset.name}, joint")
+    whole = {}
     for name, trained in joint.items():
+        whole[name] = asked(trained.recommender, dataset, everyone, recipe).cases
         found["joint", name] = [asked(trained.recommender, dataset, test, recipe).cases]
         chosen["joint", name] = settings(trained)
     for row, domain in enumerate(names):
@@ -94,6 +108,9 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
             answer = asked(trained.recommender, variant.dataset, variant.parts.test, recipe)
             found.setdefault(("alone", name), []).append(answer.cases)
             chosen[f"alone, {domain}", name] = settings(trained)
+    best = fusion_less_best(whole, recipe.seed, everyone.histories.users)
+    what = f"{dataset.name}, all users, fusion less {best['against']}"
+    print(f"{what}: NDCG@10 {signed(best['ndcg@10'])}", flush=True)
     users = test.histories.users
     values = {
         key: {metric: np.concatenate([part[metric] for part in parts_]) for metric in parts_[0]}
@@ -130,6 +147,14 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "rows": rows,
         "differences": differences,
+        "all_users": {
+            "cases": len(everyone.histories),
+            "rows": [
+                {"model": name, "metrics": means(of, recipe.seed, everyone.histories.users)}
+                for name, of in whole.items()
+            ],
+            "fusion_less_best": best,
+        },
         "settings": [
             {"way": way, "model": name, "settings": of} for (way, name), of in chosen.items()
         ],

@@ -23,6 +23,15 @@ penchant benchmark "$data/amazon-sports" --models transition,sequence,fusion \
   --out "$results/fusion-amazon-sports.json"
 penchant benchmark "$data/ml-1m" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --out "$results/fusion-ml-1m.json"
+penchant benchmark "$data/lastfm" --models transition,sequence,fusion \
+  --out "$results/fusion-lastfm.json"
+python benchmarks/behaviors.py "$data/retailrocket" "$data/tmall" --out "$results/behaviors.json"
+python benchmarks/domains.py "$data/amazon-3domain" "$data/douban-music-book" \
+  --out "$results/domains.json"
+python benchmarks/interests.py "$data/amazon-beauty" --out "$results/interests-amazon-beauty.json"
+bash benchmarks/peers/rectools.sh
+python benchmarks/training_speed.py "$data/amazon-beauty" "$data/ml-1m" \
+  --out "$results/training-speed.json"
 python benchmarks/frontier.py "$data/amazon-beauty" --out "$results/frontier-amazon-beauty"
 python benchmarks/seconds.py "$data/amazon-beauty" "$data/amazon-sports" "$data/ml-1m" \
   --out "$results/seconds.json"

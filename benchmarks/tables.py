@@ -100,6 +100,98 @@ def exactness(name):
     return "\n".join(lines)
 
 
+def grid(columns, rows):
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def signed(entry):
+    return f"{entry['value']:+.4f} [{entry['low']:+.4f}, {entry['high']:+.4f}]"
+
+
+MODELS = ("transition", "sequence", "fusion")
+
+
+def behaviors(name):
+    """NDCG@10 of each way to see the behaviours, and what telling them apart adds."""
+    rows = []
+    for content in result(name):
+        label = f"{content['dataset']}, {content['target']}"
+        of = {(r["way"], r["model"]): r["metrics"]["ndcg@10"] for r in content["rows"]}
+        ways = dict.fromkeys(r["way"] for r in content["rows"])
+        rows += [[label, way, *(mean(of[way, model]) for model in MODELS)] for way in ways]
+        less = {(d["told apart less"], d["model"]): d["ndcg@10"] for d in content["differences"]}
+        for way in dict.fromkeys(way for way, _ in less):
+            cells = [signed(less[way, model]) for model in MODELS]
+            rows.append([label, f"told apart less {way}", *cells])
+    return grid(["data, target", "events", *MODELS], rows)
+
+
+def domains(name):
+    """NDCG@10 of users of two domains or more: a model for each domain, and one for all."""
+    rows = []
+    for content in result(name):
+        of = {(r["domain"], r["way"], r["model"]): r for r in content["rows"]}
+        less = {(d["domain"], d["model"]): d["ndcg@10"] for d in content["differences"]}
+        for domain in dict.fromkeys(r["domain"] for r in content["rows"]):
+            label = f"{content['dataset']}, {domain}"
+            cases = f"{of[domain, 'joint', 'fusion']['cases']:,}"
+            for way in ("alone", "joint"):
+                found = [mean(of[domain, way, m]["metrics"]["ndcg@10"]) for m in MODELS]
+                rows.append([label, cases, way, *found])
+            rows.append(
+                [label, cases, "joint less alone", *(signed(less[domain, m]) for m in MODELS)]
+            )
+    return grid(["data, domain", "cases", "model", *MODELS], rows)
+
+
+def interests(name):
+    """K user vectors and M item facets at an equal budget of training seconds."""
+    columns = ["K x M", "epochs", "training s", "validation NDCG@10", "test NDCG@10", "less 1 x 1"]
+    columns += ["active vectors", "collapse", "Recall@10 of each vector", "together"]
+    rows = [
+        [
+            f"{r['interests']} x {r['facets']}",
+            str(r["epochs"]),
+            f"{r['training_seconds']:.0f}",
+            f"{r['validation_ndcg@10']:.4f}",
+            mean(r["metrics"]["ndcg@10"]),
+            signed(r["less_one"]) if r["interests"] > 1 else "",
+            f"{r['active']:.2f}",
+            "" if r["collapse"] is None else f"{r['collapse']:.2f}",
+            " ".join(f"{value:.3f}" for value in r["recall@10"]),
+            f"{r['recall@10 together']:.3f}",
+        ]
+        for r in result(name)["rows"]
+    ]
+    return grid(columns, rows)
+
+
+def training(name):
+    """Training beside a peer's."""
+    rows = []
+    for content in result(name)["sets"]:
+        for r in content["rows"]:
+            reached = r["seconds_to_mark"]
+            last = r["epochs"][-1]
+            rows.append(
+                [
+                    content["dataset"],
+                    r["trainer"],
+                    f"{r['events_per_second']:,.0f}",
+                    f"{r['times_as_fast']:g}",
+                    f"{sum(epoch['whole'] for epoch in r['epochs'])}",
+                    f"{last['seconds']:.0f}",
+                    f"{last['ndcg@10']:.4f}",
+                    f"{content['mark']:.4f}",
+                    "not reached" if reached is None else f"{reached:.0f}",
+                ]
+            )
+    columns = ["data", "trainer", "events/s", "ours is so many times as fast", "whole epochs"]
+    columns += ["seconds", "NDCG@10 then", "mark", "seconds to the mark"]
+    return grid(columns, rows)
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -109,6 +201,10 @@ OTHERS = {
     "frontier": written,
     "seconds": written,
     "exactness": exactness,
+    "behaviors": behaviors,
+    "domains": domains,
+    "interests": interests,
+    "training": training,
 }
 
 

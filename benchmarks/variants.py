@@ -76,6 +76,12 @@ def difference(ours: Any, other: Any, seed: int, users: Any) -> dict[str, Any]:
     }
 
 
+def fusion_less_best(values: dict[str, dict[str, Any]], seed: int, users: Any) -> dict[str, Any]:
+    """The fusion less the expert that is better by NDCG@10, paired."""
+    best = max(("transition", "sequence"), key=lambda name: float(values[name]["ndcg@10"].mean()))
+    return {"against": best, **difference(values["fusion"], values[best], seed, users)}
+
+
 def settings(trained: Trained) -> dict[str, Any]:
     """What validation chose, as JSON types."""
     found: dict[str, Any] = trained.recommender.settings.model_dump()

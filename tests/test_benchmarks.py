@@ -48,6 +48,9 @@ def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
         other = rows[entry["told apart less"], entry["model"]]["value"]
         assert entry["ndcg@10"]["value"] == pytest.approx(ours - other)
     assert rows["told apart", "transition"]["value"] > rows["target only", "transition"]["value"]
+    best = found["fusion_less_best"]
+    ours = [rows["told apart", name]["value"] for name in ("fusion", best["against"])]
+    assert best["ndcg@10"]["value"] == pytest.approx(ours[0] - ours[1])
 
 
 def test_domains_are_compared_on_the_same_cases(script, tmp_path):
@@ -57,6 +60,7 @@ def test_domains_are_compared_on_the_same_cases(script, tmp_path):
     json.dumps(found, allow_nan=False)
     rows = {(r["domain"], r["way"], r["model"]): r for r in found["rows"]}
     domains = {domain for domain, _, _ in rows} - {"all"}
+    assert found["all_users"]["cases"] >= rows["all", "joint", "fusion"]["cases"]
     assert len(domains) == len(world.catalogue.domains) > 1
     for way in ("joint", "alone"):
         whole = rows["all", way, "transition"]

@@ -7,17 +7,20 @@ import pytest
 from scipy import sparse
 
 from conformance import RecommenderSuite
-from penchant.config import TransitionSettings
+from penchant.config import Recipe, TransitionSettings
 from penchant.data import simulate, store
 from penchant.data.dataset import Behavior
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import top
+from penchant.explaining import explain
+from penchant.fitting import fit
 from penchant.models.kernels import Content, tag_rows, unit_rows
 from penchant.models.solve import solve, system
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import TRANSITION, Fitter, Transition
 from penchant.search import changed
+from penchant.updating import forget, update
 
 SETTINGS = TransitionSettings(candidates=50)
 
@@ -76,6 +79,76 @@ def test_sums_equal_those_of_each_row_by_hand(changes):
         half = sums.G.toarray()
         assert np.array_equal(half + half.T - np.diag(np.diag(half)), G)
         assert np.array_equal(sums.C.toarray(), C)
+
+
+def several_domains(seed=0, users=40, items=30, events=600):
+    """Events of four domains that have no order in common; some users are in one alone."""
+    rng = np.random.default_rng(seed)
+    user, item = rng.integers(0, users, events), rng.integers(0, items, events)
+    user = np.where((user < 10) & (item % 4 > 0), users + user, user)
+    return store.from_columns(
+        [f"u{u}" for u in user],
+        [f"i{i}" for i in item],
+        rng.choice(["view", "buy", "dislike"], events).tolist(),
+        rng.integers(1, 50, events).tolist(),
+        domain=[f"d{i % 4}" for i in item],
+        time="order",
+        target="buy",
+    )
+
+
+def test_other_domains_are_sets_beside_the_order_of_ones_own():
+    data = several_domains()
+    settings = changed(SETTINGS, {"window": 4, "across": 0.3})
+    found = summed(data, settings)
+    P, N = found.forward.C.shape
+    predictors = Predictors.of(data.catalogue)
+    e, p, target = data.events, predictors.rows(data.events), predictors.targets(data.events)
+    strength = np.array([b.strength for b in data.catalogue.behaviors])
+    G, C = np.zeros((P, P), np.int64), np.zeros((P, N), np.int64)
+    for t in np.flatnonzero(target):
+        mine = (e.user == e.user[t]) & (np.arange(len(e)) < t) & (e.domain == e.domain[t])
+        x = np.zeros(P, np.int64)
+        for age, past in enumerate(np.flatnonzero(mine)[::-1][:4]):
+            x[p[past]] += int(np.rint(strength[e.behavior[past]] * 2**12 * 0.8**age))
+        for past in np.flatnonzero((e.user == e.user[t]) & (e.domain != e.domain[t])):
+            x[p[past]] += int(np.rint(strength[e.behavior[past]] * 2**12 * 0.3))
+        v = int(strength[e.behavior[t]] * 64)
+        G += v * np.outer(x, x)
+        C[:, e.item[t]] += v * x
+    half = found.forward.G.toarray()
+    assert np.array_equal(half + half.T - np.diag(np.diag(half)), G)
+    assert np.array_equal(found.forward.C.toarray(), C)
+    rng = np.random.default_rng(0)
+    total = Statistics.zero(P, N)
+    for part in parts_of(data.events, len(data.users), rng, 5):
+        total = total + summed(data, settings, part)
+    assert total == found
+
+
+def test_a_score_reads_its_own_domain_in_order_and_the_others_as_sets():
+    data = several_domains(1)
+    settings = changed(SETTINGS, {"across": 0.3})
+    model = Fitter(data)(settings)
+    histories = data.events.histories(np.arange(len(data.users)))
+    scores = model.score(histories)
+    e, B = histories.events, model.whole.toarray()
+    p = model.predictors.rows(e)
+    strength = np.array([b.strength for b in data.catalogue.behaviors])[e.behavior]
+    for user in range(0, len(histories), 5):
+        own = np.flatnonzero(histories.owner == user)
+        for item in range(0, len(data.catalogue), 7):
+            same = e.domain[own] == data.catalogue.domain[item]
+            after = np.array([same[i + 1 :].sum() for i in range(len(own))])
+            weight = np.where(same, np.where(after < 20, 0.8**after, 0), 0.3) * strength[own]
+            if np.isfinite(scores[user, item]):
+                assert scores[user, item] == pytest.approx(weight @ B[p[own], item])
+    # an event of another domain may move within its own order: no score of the first can tell
+    swapped = replace(e, time=np.where(e.domain == 1, -e.time, e.time))
+    again = data.with_events(swapped.sorted()).events.histories(histories.users)
+    mine = data.catalogue.domain == 0
+    assert np.allclose(model.score(again)[:, mine], scores[:, mine])
+    assert not np.allclose(model.score(again)[:, ~mine], scores[:, ~mine])
 
 
 def parts_of(events, users, rng, count):
@@ -296,3 +369,21 @@ class TestTransition(RecommenderSuite):
     """The expert keeps the contract of every recommender."""
 
     family = TRANSITION
+
+
+def test_several_orders_are_updated_forgotten_and_explained_exactly():
+    data = several_domains(2, users=60, events=1500)
+    model = fit(data, Recipe.load(overrides=["search.budget=3"]), model="transition")
+    gone = data.users.ids[3]
+    less, _ = forget(model, [gone])
+    fresh = Fitter(less.dataset)(model.settings)
+    assert less.recommender.statistics == fresh.statistics
+    histories = less.dataset.events.histories(np.arange(20))
+    assert np.array_equal(less.recommender.score(histories), fresh.score(histories))
+    back = several_domains(2, users=60, events=1500)
+    again, _ = update(less, back.with_events(back.events.take(back.events.user == 3)))
+    assert again.recommender.statistics == model.recommender.statistics
+    for item in model.dataset.catalogue.items.ids[:6]:
+        found = explain(model, item, user=data.users.ids[20])
+        assert abs(found.residue) < 1e-9
+        assert found.reasons

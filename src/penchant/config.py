@@ -68,6 +68,8 @@ class TransitionSettings(Settings):
     others      by which the weights of targets are multiplied for all behaviours but the one that
                 is predicted; 0 learns from its events alone
     decays      decay of a behaviour's events, where its memory is not that of the others
+    across      weight of events of other domains than the item's, without decay, where time is
+                the order within a domain and domains have none in common
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -81,6 +83,7 @@ class TransitionSettings(Settings):
     targets: dict[str, Weight] = {}
     others: Annotated[float, Field(ge=0, le=1)] = 1.0
     decays: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    across: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
 class SequenceSettings(Settings):

@@ -88,7 +88,7 @@ def _explained(model: Model, given: Histories, row: int, user: str | None) -> Ex
         )
     events = given.events
     column = expert.whole[:, [row]].toarray().ravel()
-    parts = expert.weights(given) * column[expert.predictors.rows(events)]
+    parts = expert.weights(given, row) * column[expert.predictors.rows(events)]
     total = float(expert.score(given)[0, row])
     order = np.lexsort((np.arange(len(parts)), -np.abs(parts)))
     mass = float(np.abs(parts).sum()) or 1.0

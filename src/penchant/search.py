@@ -142,6 +142,8 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
     for name, ladder in family.space.items():
         if name.endswith(".tags") and not any(catalogue.tags):
             continue
+        if name == "across" and not dataset.apart:
+            continue
         if name.endswith(".*"):
             yield from ((name[:-1] + other, ladder) for other in others)
         elif others or not name.endswith("?"):

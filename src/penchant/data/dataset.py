@@ -227,6 +227,11 @@ class Dataset:
     def with_events(self, events: Events) -> "Dataset":
         return replace(self, events=events)
 
+    @property
+    def apart(self) -> bool:
+        """Whether domains have no order in common: time is the order within each of several."""
+        return self.time == "order" and len(self.catalogue.domains) > 1
+
     def aimed(self, target: str | None) -> "Dataset":
         """The dataset with another target behaviour; ConfigError lists the known ones."""
         if target is None:

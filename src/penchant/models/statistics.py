@@ -2,6 +2,8 @@
 
 Each target event gives a row (x, y): x holds the decayed weights of the events before it, or, for
 a reverse row, of those after it. The sums are G = sum v x x' (P x P) and C = sum v x y' (P x N).
+Where domains have no order in common, "before" is within the target's domain, and a forward row
+also holds all events of the user's other domains, without decay.
 Weights are rounded to a grid and summed as integers, so addition is associative: any partition,
 order, update or deletion gives the same bits.
 """
@@ -24,7 +26,7 @@ WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
 TARGET_BITS = 6  # weights of a target are multiples of 2^-6
 G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
-SUMMED = frozenset({"decay", "decays", "window", "history", "targets", "others"})
+SUMMED = frozenset({"decay", "decays", "window", "history", "targets", "others", "across"})
 _BLOCK = 1 << 16  # events in one block of pairs
 
 
@@ -133,13 +135,21 @@ def statistics(
     table = np.rint(levels[0, :, None] * levels[1, :, None] ** np.arange(settings.window))
     columns = events.user, p, events.item, level.ravel().astype(np.int64), value
     table = table.astype(np.int64)
+    beside = Sums.zero(*shape)
+    if time == "order" and len(catalogue.domains) > 1:
+        unit = events.user * (len(catalogue.domains) + 1) + events.domain + 1
+        order = np.argsort(unit, kind="stable")
+        columns = unit[order], p[order], events.item[order], columns[3][order], value[order]
+        other = np.rint(weight * settings.across).astype(np.int64)[order]
+        beside = _across(*columns, table, events.user[order], other, shape)
 
     def summed(order: slice) -> Sums:
         user, p, item, level, value = (column[order] for column in columns)
         return _rows(user, p, item, level, value, table, shape)
 
     with ThreadPoolExecutor(2) as pool:  # a reverse row is a row of the history read backwards
-        return Statistics(*pool.map(summed, (slice(None), slice(None, None, -1))))
+        forward, backward = pool.map(summed, (slice(None), slice(None, None, -1)))
+    return Statistics(forward + beside if beside.C.nnz else forward, backward)
 
 
 def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
@@ -216,6 +226,50 @@ def _rows(
         G.append(sums_g.total())
         C.append(sums_c.total())
     return Sums(stacked(G, shape[0]), stacked(C, shape[1]))
+
+
+def _across(
+    unit: Ints,
+    p: Ints,
+    item: Ints,
+    level: Ints,
+    value: Ints,
+    table: Ints,
+    user: Ints,
+    other: Ints,
+    shape: tuple[int, int],
+) -> Sums:
+    """What the forward rows of units (a user in a domain) gain from the user's other units.
+
+    With o the sum of a unit's other events by weight ``other``, each of its rows is x + o. So G
+    gains s o' + o s' + V o o', where s is the sum of its v x and V that of its v, and C gains o y'
+    for each of its targets.
+    """
+    _, of = np.unique(unit, return_inverse=True)
+    people, owner = np.unique(user, return_inverse=True)
+    units = int(of.max(initial=-1)) + 1
+    mine = coo(np.ones_like(of), owner, of, (len(people), units))
+    mine.data[:] = 1
+    own = coo(other, of, p, (units, shape[0]))
+    o = canonical(mine.T @ (mine @ own) - own)
+    Y = coo(value, of, np.maximum(item, 0), (units, shape[1]))
+    reach = np.zeros(len(p), np.int64)
+    for age in range(1, min(table.shape[1], len(p) - 1) + 1):
+        same = unit[age:] == unit[:-age]
+        reach[:-age] += np.where(same, value[age:] * table[level[:-age], age - 1], 0)
+    s = coo(reach, of, p, (units, shape[0]))
+    V = np.bincount(of, value, units)
+    size = np.asarray(o.sum(axis=1), np.float64).ravel()
+    if float((size * (V * size + 2.0 * np.asarray(s.sum(axis=1)).ravel())).sum()) >= 2.0**62:
+        raise DataError(
+            "expected sums below 2^62 units, received more; sum the events in parts (their "
+            "statistics add), or scale the behaviours' weights down"
+        )
+    both = s.T @ o
+    weighed = o.copy()
+    weighed.data = weighed.data * np.repeat(V.astype(np.int64), np.diff(o.indptr))
+    G = sparse.triu(both + both.T + o.T @ weighed, format="csr")
+    return Sums(canonical(G), canonical(o.T @ Y))
 
 
 def _blocks(

@@ -38,6 +38,7 @@ class Transition:
     weight      of each behaviour in a history, in units of 2^-12, (A,)
     decay       of each behaviour's events, (A,)
     statistics  the sums that B solves, for updates
+    domain      of each item, (N,), where domains have no order in common
     """
 
     B: sparse.csr_array
@@ -47,6 +48,7 @@ class Transition:
     settings: TransitionSettings
     time: TimeKind
     statistics: Statistics
+    domain: Ints | None = None
 
     @property
     def name(self) -> str:
@@ -64,36 +66,62 @@ class Transition:
         weight = grid(dataset.catalogue, settings.history, WEIGHT_BITS)
         predictors = Predictors.of(dataset.catalogue)
         decay = decays(dataset.catalogue, settings)
-        return cls(B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics)
+        domain = dataset.catalogue.domain if dataset.apart else None
+        solved = B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics
+        return cls(*solved, domain)
 
-    def weights(self, histories: Histories) -> Floats:
+    def weights(self, histories: Histories, item: int | None = None) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
 
-        The latest event has age 1; events past the window have weight 0.
+        The latest event has age 1; events past the window have weight 0. Where domains have no
+        order in common, the latest of each has age 1, and those of other domains than the
+        ``item``'s weigh w(behavior) across.
         """
         weight: Floats = self.weight[histories.events.behavior].astype(np.float64)
         weight *= 2.0**-WEIGHT_BITS
         if self.time == "none":
             return weight
+        domain = histories.events.domain
         age = np.repeat(histories.indptr[1:], histories.lengths) - np.arange(len(weight))
+        if self.domain is not None:
+            unit = histories.owner * (int(domain.max(initial=-1)) + 2) + domain + 1
+            order = np.argsort(unit, kind="stable")
+            last = np.searchsorted(unit[order], unit[order], "right")
+            age[order] = last - np.arange(len(weight))
         age = np.minimum(age, self.settings.window + 1)
         inside = age <= self.settings.window
         decay = self.decay[histories.events.behavior]
         decayed: Floats = np.where(inside, weight * decay ** (age - 1.0), 0.0)
+        if self.domain is not None and item is not None:
+            other = domain != self.domain[item]
+            decayed[other] = weight[other] * self.settings.across
         return decayed
 
-    def inputs(self, histories: Histories) -> sparse.csr_array:
-        """x of each history, (B, P) sparse float64."""
+    def inputs(self, histories: Histories, item: int | None = None) -> sparse.csr_array:
+        """x of each history, (B, P) sparse float64; of an item's domain, see ``weights``."""
         p = self.predictors.rows(histories.events)
-        x = (self.weights(histories), (histories.owner, p))
+        x = (self.weights(histories, item), (histories.owner, p))
         return sparse.coo_array(x, shape=(len(histories), len(self.predictors))).tocsr()
 
     def score(self, histories: Histories) -> Scores:
         # each row of a sparse product is summed on its own, so batches cannot change it
-        scores: Scores = (self.inputs(histories) @ self.whole).toarray()
+        if self.domain is None:
+            scores: Scores = (self.inputs(histories) @ self.whole).toarray()
+        else:
+            scores = np.zeros((len(histories), self.B.shape[1]))
+            for items, columns in self.by_domain:
+                x = self.inputs(histories, int(items[0]))
+                scores[:, items] = (x @ columns).toarray()
         if not self.scored.all():
             scores[:, ~self.scored] = -np.inf
         return scores
+
+    @cached_property
+    def by_domain(self) -> list[tuple[Ints, sparse.csr_array]]:
+        """The items of each domain and their columns of B."""
+        assert self.domain is not None
+        items = [np.flatnonzero(self.domain == one) for one in np.unique(self.domain)]
+        return [(some, self.whole[:, some]) for some in items]
 
     @cached_property
     def whole(self) -> sparse.csr_array:
@@ -207,6 +235,7 @@ TRANSITION = Family(
         "history.*": (0.0, 0.1, 0.2, 0.5, 1.0),
         "alpha.tags": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "ridge": (5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
+        "across": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
         "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
     },
     Fitter,

@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it is the e
 from penchant.config import SequenceSettings  # noqa: E402
 from penchant.data import simulate  # noqa: E402
 from penchant.data.splits import split  # noqa: E402
+from penchant.data.store import from_columns  # noqa: E402
 from penchant.errors import TrainingError  # noqa: E402
 from penchant.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
-from penchant.models.sequence.expert import Fitter, built, lesson  # noqa: E402
+from penchant.models.sequence.expert import Fitter, built, lesson, units  # noqa: E402
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax  # noqa: E402
 from penchant.models.sequence.network import Dropout  # noqa: E402
 from penchant.models.sequence.rows import RowAdam  # noqa: E402
@@ -247,3 +248,35 @@ def test_vectors_add_to_the_score_and_are_judged():
     recall = evaluate(plain, data.catalogue, cases).mean("recall@10")
     assert one["recall@10"] == [pytest.approx(recall)]
     assert one["collapse"] is None
+
+
+def test_domains_without_a_common_order_are_read_one_by_one():
+    rng = np.random.default_rng(0)
+    user, item = rng.integers(0, 30, 500), rng.integers(0, 40, 500)
+    user = np.where((user < 8) & (item % 3 > 0), user + 30, user)
+    data = from_columns(
+        [f"u{u:02}" for u in user],
+        [f"i{i:02}" for i in item],
+        timestamp=rng.integers(1, 50, 500).tolist(),
+        domain=[f"d{i % 3}" for i in item],
+        time="order",
+    )
+    events, unit, own = units(data)
+    assert np.count_nonzero(own) == len(data.events)  # each event is a target once
+    e = data.events
+    for one in np.unique(unit):
+        mine = unit == one
+        (user,) = set(events.user[mine])
+        (domain,) = set(events.domain[mine & own])
+        assert np.count_nonzero(mine) == np.count_nonzero(e.user == user)
+        assert not own[mine][: np.count_nonzero(mine & ~own)].any()  # the others come first
+        told = e.item[(e.user == user) & (e.domain == domain)]
+        assert events.item[mine & own].tolist() == told.tolist()
+    model = Fitter(data)(SMALL)
+    whole = data.events.histories(np.arange(len(data.users)))
+    scores = model.score(whole)
+    moved = replace(e, time=np.where(e.domain == 1, 100 + e.time, e.time)).sorted()
+    again = model.score(data.with_events(moved).events.histories(whole.users))
+    assert np.allclose(again, scores, atol=1e-5)  # a common order is neither known nor read
+    curve = Fitter(data)(SMALL.model_copy(update={"epochs": 30, "dropout": 0.0})).curve
+    assert curve[-1].loss < curve[0].loss

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Dataset, Floats, Histories, Ints
+from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints
 from penchant.models.base import Arrays, Scores, Told
 from penchant.models.kernels import Rows, tag_columns, tag_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
@@ -44,8 +44,10 @@ class Sequence:
     def score(self, histories: Histories) -> Scores:
         scores = np.zeros((len(histories), len(self.dataset.catalogue)))
         with torch.inference_mode():
-            for part, states in self._states(histories):
-                scores[part] = self.network.logits(states, self.table).float().cpu().numpy()
+            for items, table in self._tables:
+                for part, states in self._states(_turned(histories, items, self.dataset)):
+                    logits = self.network.logits(states, table).float().cpu().numpy()
+                    scores[part if items is None else np.ix_(part, items)] = logits
         scores[:, ~self.scored] = -np.inf
         return scores
 
@@ -57,10 +59,14 @@ class Sequence:
         B, N, K = len(histories), len(self.dataset.catalogue), self.settings.interests
         unit = np.zeros((B, K, self.settings.width))
         scores, shares = np.zeros((B, K, N)), np.zeros((B, K, N))
+        every = np.arange(K)
         with torch.inference_mode():
+            for items, table in self._tables:
+                for part, states in self._states(_turned(histories, items, self.dataset)):
+                    found = self.network.each(states, table)
+                    place = part if items is None else np.ix_(part, every, items)
+                    scores[place], shares[place] = (each.float().cpu().numpy() for each in found)
             for part, states in self._states(histories):
-                found = self.network.each(states, self.table)
-                scores[part], shares[part] = (each.float().cpu().numpy() for each in found)
                 directions = self.network.directions(states).float().cpu().numpy()
                 unit[part] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
         scores[:, :, ~self.scored] = -np.inf
@@ -83,6 +89,17 @@ class Sequence:
                 states = self.network.read(fields, self.table.vectors)[:, -1]
                 asked = torch.full((len(part),), behavior, device=states.device)
                 yield part, self.network.ask(states, asked)
+
+    @cached_property
+    def _tables(self) -> list[tuple[Ints | None, Table]]:
+        """The items of each domain where domains have no order in common; else None, for all."""
+        domain = self.dataset.catalogue.domain
+        if not self.dataset.apart:
+            return [(None, self.table)]
+        items = [np.flatnonzero(domain == one) for one in np.unique(domain)]
+        with torch.inference_mode():
+            device = self.table.bias.device
+            return [(some, self.table.take(torch.from_numpy(some).to(device))) for some in items]
 
     @cached_property
     def table(self) -> Table:
@@ -169,19 +186,50 @@ class Fitter:
 
 def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
     """The dataset's events as a lesson; targets are positive events about items."""
-    events, catalogue = dataset.events, dataset.catalogue
+    catalogue = dataset.catalogue
+    events, unit, own = units(dataset)
     values = grid(catalogue, settings.targets, TARGET_BITS) * 2.0**-TARGET_BITS
     values[[b.polarity < 0 for b in catalogue.behaviors]] = 0
-    weight = (values[events.behavior] * (events.item >= 0)).astype(np.float32)
+    weight = (values[events.behavior] * (events.item >= 0) * own).astype(np.float32)
     share = np.bincount(events.item[weight > 0], weight[weight > 0], len(catalogue))
     share = share / max(share.sum(), 1e-9)
     return Lesson(
-        Inputs.of(events, events.user, catalogue, dataset.time),
-        events.indptr(len(dataset.users)),
+        Inputs.of(events, unit, catalogue, dataset.time),
+        np.append(0, np.flatnonzero(np.diff(unit, append=-1)) + 1),
         np.maximum(events.item, 0),
         weight,
         torch.from_numpy(share.astype(np.float32)),
     )
+
+
+def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:
+    """What is read as one history: events in order, the number of their history, and its targets.
+
+    It is all that a user did. Where domains have no order in common, each domain of a user has a
+    history of its own: what they did in the others, which is no target, and then its events.
+    """
+    events = dataset.events
+    if not dataset.apart:
+        return events, events.user, np.ones(len(events), bool)
+    index, unit, own = [], [], []
+    for place, one in enumerate(np.unique(events.domain)):
+        mine = events.domain == one
+        read = np.flatnonzero(np.isin(events.user, events.user[mine]))
+        read = read[np.lexsort((read, events.domain[read], mine[read], events.user[read]))]
+        index.append(read)
+        unit.append(place * len(dataset.users) + events.user[read])
+        own.append(mine[read])
+    return events.take(np.concatenate(index)), np.concatenate(unit), np.concatenate(own)
+
+
+def _turned(histories: Histories, items: Ints | None, dataset: Dataset) -> Histories:
+    """The histories as ``units`` reads them for the domain of these items."""
+    if items is None:
+        return histories
+    domain = histories.events.domain
+    mine = domain == dataset.catalogue.domain[items[0]]
+    order = np.lexsort((np.arange(len(mine)), domain, mine, histories.owner))
+    return replace(histories, events=histories.events.take(order))
 
 
 def built(

@@ -52,13 +52,13 @@ def inside(model, world, behavior, weights):
     return float(np.mean(hits))
 
 
-@pytest.mark.parametrize("family", ["transition", "fusion"])
+@pytest.mark.parametrize("family", ["transition", "sequence", "fusion"])
 def test_browsing_and_buying_are_both_served(world, transition, family):
     model = transition if family == "transition" else fitted(world, family, *DEEP)
     assert set(model.others) == {"cart", "like", "share", "view"}
     bought, browsed = world.buying, world.weights
-    assert inside(model, world, "buy", bought) > inside(model, world, "view", bought)
-    assert inside(model, world, "view", browsed) > inside(model, world, "buy", browsed)
+    assert inside(model, world, "buy", bought) > inside(model, world, "view", bought) + 0.1
+    assert inside(model, world, "view", browsed) > inside(model, world, "buy", browsed) + 0.1
 
 
 def test_every_head_is_saved_and_moves_on(world, transition, tmp_path):

@@ -127,8 +127,9 @@ def test_the_past_alone_decides(model, data):
     longer = model.score(first)
     assert not np.array_equal(whole, longer)
     network = model.network
-    fields = [torch.randint(0, 5, (2, 9)) for _ in range(4)]
-    fields[1] = fields[1] % network.shape.behaviors
+    fields = [torch.randint(0, 5, (2, 9)) for _ in range(5)]
+    for place in (1, 4):
+        fields[place] = fields[place] % network.shape.behaviors
     fields[2] = fields[2] % network.shape.domains
     with torch.inference_mode():
         vectors = network.table().vectors

@@ -85,10 +85,10 @@ class Sequence:
             length = int(lengths[same[0]]) if len(same) else 1
             for part in np.split(same, range(_EVENTS // length, len(same), _EVENTS // length)):
                 place = histories.indptr[part + 1, None] - length + np.arange(length)
-                fields = self._tensors(read.take(place))
-                states = self.network.read(fields, self.table.vectors)[:, -1]
-                asked = torch.full((len(part),), behavior, device=states.device)
-                yield part, self.network.ask(states, asked)
+                next_ = np.roll(read.behavior[place], -1, axis=1)
+                next_[:, -1] = behavior
+                fields = self._tensors(read.take(place), next_)
+                yield part, self.network.read(fields, self.table.vectors)[:, -1]
 
     @cached_property
     def _tables(self) -> list[tuple[Ints | None, Table]]:
@@ -141,8 +141,8 @@ class Sequence:
         """The same network asked for another behaviour."""
         return replace(self, dataset=self.dataset.aimed(behavior))
 
-    def _tensors(self, read: Inputs) -> list[torch.Tensor]:
-        fields = (read.thing, read.behavior, read.domain, read.gap)
+    def _tensors(self, read: Inputs, asked: Ints) -> list[torch.Tensor]:
+        fields = (read.thing, read.behavior, read.domain, read.gap, asked)
         return [torch.from_numpy(part).to(self.settings.device) for part in fields]
 
     def arrays(self) -> Arrays:

@@ -223,13 +223,15 @@ class Network(nn.Module):
         return Table(self.items(everything, own), bias)
 
     def read(self, fields: Sequence[Tensor], vectors: Tensor) -> Tensor:
-        """States after each event, (B, L, D), of events (B, L): thing, behavior, domain, gap.
+        """States after each event, (B, L, D), of thing, behavior, domain, gap, asked, (B, L) each.
 
-        A thing is a row of the item ``vectors`` (I, D), or I + the row of a token.
+        A thing is a row of the item ``vectors`` (I, D), or I + the row of a token. ``asked`` is
+        the behaviour of the event to come: what is read of the past depends on it.
         """
-        thing, behavior, domain, gap = fields
+        thing, behavior, domain, gap, asked = fields
         x = self._things(thing, vectors)
         x = x + self.behaviors(behavior) + self.domains(domain) + self.gaps(gap)
+        x = x + self.asked(asked)
         x = (
             x + self.places.weight[-thing.shape[1] :]
         )  # the latest event has one place in all windows
@@ -245,10 +247,6 @@ class Network(nn.Module):
         of_items = functional.embedding(torch.where(about[..., 0], thing, 0), vectors)
         of_tokens = self.tokens((thing - len(vectors)).clamp(min=0))
         return torch.where(about, of_items, of_tokens)
-
-    def ask(self, states: Tensor, behavior: Tensor) -> Tensor:
-        """States (T, D) turned to the behaviour that is asked for, (T,)."""
-        return states + self.asked(behavior)
 
     def logits(self, states: Tensor, items: Table) -> Tensor:
         """Scores of some items for asked states (T, D), (T, I).

@@ -216,7 +216,7 @@ class Trainer:
         of_thing, right, drawn = places.split([int(about.sum()), len(right), len(drawn)])
         # a token comes after the items of the batch as it comes after all of them
         thing = (thing - N + len(pool)).masked_scatter(about, of_thing)
-        arrays = (read.behavior, read.domain, read.gap)
+        arrays = (read.behavior, read.domain, read.gap, lesson.inputs.behavior[place + 1])
         device = self.settings.device
         fields = (thing, *(torch.from_numpy(array) for array in arrays))
         pool = pool.to(device)
@@ -226,7 +226,6 @@ class Trainer:
             [own.detach().requires_grad_() for own in self.network.items.own(pool)],
             [field.to(device) for field in fields],
             torch.from_numpy(wanted).to(device),
-            torch.from_numpy(lesson.inputs.behavior[place + 1][wanted]).to(device),
             right.to(device),
             drawn.to(device),
             expected.to(device),
@@ -241,7 +240,6 @@ class Trainer:
             own, bias = part.own
             items = Table(network.items(part.pool, own), bias)
             states = network.read(part.fields, items.vectors)[part.wanted]
-            states = network.ask(states, part.asked)
             negative = network.logits(states, items.take(part.drawn))
             positive = network.pair_logits(states, items.take(part.right))
         losses = sampled_softmax(
@@ -255,9 +253,9 @@ class Part:
     """A batch: the distinct items of its events, targets and negatives, and where they are.
 
     pool         rows of the I distinct items, (I,); ``own`` their vectors and biases
-    fields       thing, behavior, domain, gap of each event, (B, L); thing is a place in the pool
+    fields       thing, behavior, domain, gap of each event and the behavior of the next one,
+                 (B, L); thing is a place in the pool
     wanted       which events are followed by one of T targets, (B, L)
-    asked        behavior of each target, (T,)
     right, drawn places in the pool of the targets (T,) and of the negatives (S,)
     expected     log of how often each negative was to be expected, (S,)
     weight       of each target, (T,), and their ``total``
@@ -267,7 +265,6 @@ class Part:
     own: list[Tensor]
     fields: list[Tensor]
     wanted: Tensor
-    asked: Tensor
     right: Tensor
     drawn: Tensor
     expected: Tensor

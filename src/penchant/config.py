@@ -96,8 +96,8 @@ class SequenceSettings(Settings):
     content_dropout        share of items whose content is left out of a training batch
     id_dropout             share of items whose own embedding is, so that content learns to stand
                            alone, as it must for a new item
-    scale                  of a logit: scale x cosine of user and item vector; 0 takes their inner
-                           product as it is
+    scale                  of a logit: the length of a user's vector, an item's being at most 1; 0
+                           takes the inner product of both as they are
     negatives              shared by a batch, half drawn from its targets, half uniformly; 0 takes
                            the whole catalogue
     batch                  events in a batch

@@ -251,9 +251,9 @@ class Network(nn.Module):
     def logits(self, states: Tensor, items: Table) -> Tensor:
         """Scores of some items for asked states (T, D), (T, I).
 
-        One interest and one facet: <x_u, x_i> + b_i, x_u and x_i of fixed length where there is a
-        ``scale``. Else the mixture of logits (Zhai et al. 2023, eq. 5): sum over k, m of
-        pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item gate), all of fixed length.
+        One interest and one facet: <x_u, x_i> + b_i, x_u of length ``scale`` and x_i of at most 1
+        where there is a scale. Else the mixture of logits (Zhai et al. 2023, eq. 5): sum over k, m of
+        pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item gate), of the same lengths.
         """
         if self.user_gate is None or self.item_gate is None:
             return torch.addmm(items.bias, self._scaled(states), self._unit(items.vectors).T)
@@ -299,8 +299,17 @@ class Network(nn.Module):
         return functional.normalize(states, dim=-1) * scale if scale else states
 
     def _unit(self, vectors: Tensor) -> Tensor:
-        return functional.normalize(vectors, dim=-1) if self.settings.scale else vectors
+        return _soft(vectors) if self.settings.scale else vectors
 
     def _faces(self, vectors: Tensor) -> Tensor:
         M, D = self.settings.facets, self.settings.width
-        return functional.normalize(self.facets(vectors).view(-1, M, D), dim=-1)
+        return _soft(self.facets(vectors).view(-1, M, D))
+
+
+def _soft(vectors: Tensor) -> Tensor:
+    """v / sqrt(|v|^2 + .5^2): near a unit vector where training has made v long.
+
+    A vector that few events have moved stays short, and its logits near the bias: were it of full
+    length from the start, its random direction would be believed.
+    """
+    return vectors * torch.rsqrt(vectors.square().sum(-1, keepdim=True) + 0.25)

@@ -18,7 +18,7 @@ DEEP = (
     "sequence.width=32",
     "sequence.layers=1",
     "sequence.length=20",
-    "sequence.epochs=8",
+    "sequence.epochs=16",
     "sequence.negatives=0",
 )
 

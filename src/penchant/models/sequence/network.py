@@ -252,8 +252,8 @@ class Network(nn.Module):
         """Scores of some items for asked states (T, D), (T, I).
 
         One interest and one facet: <x_u, x_i> + b_i, x_u of length ``scale`` and x_i of at most 1
-        where there is a scale. Else the mixture of logits (Zhai et al. 2023, eq. 5): sum over k, m of
-        pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item gate), of the same lengths.
+        where there is a scale. Else the mixture of logits (Zhai et al. 2023, eq. 5): sum over
+        k, m of pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item gate), of the same lengths.
         """
         if self.user_gate is None or self.item_gate is None:
             return torch.addmm(items.bias, self._scaled(states), self._unit(items.vectors).T)

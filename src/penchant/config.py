@@ -139,7 +139,7 @@ class SequenceSettings(Settings):
 class SearchSettings(Settings):
     """The bounded search on validation events: how many settings, on how many users."""
 
-    budget: Annotated[int, Field(ge=1, le=16)] = 12
+    budget: Annotated[int, Field(ge=1, le=16)] = 16
     users: Annotated[int, Field(ge=1)] = 5000
 
 

@@ -16,6 +16,9 @@ from penchant.models.base import Family, Recommender, Told
 
 METRIC = "ndcg@10"
 
+MOST = 10_000
+"""Validation cases that a fusion or a calibration is fitted on: more would not move its weights."""
+
 FEWEST = 50
 """Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a
 calibration is fitted on, or there are no probabilities."""
@@ -104,10 +107,13 @@ def search(
     return Found(best, tuple(trials.values()))
 
 
-def drawn(dataset: Dataset, cases: Cases, users: int, seed: int) -> Ints:
-    """Which validation cases the search may read, ascending places."""
+def drawn(dataset: Dataset, cases: Cases, users: int, seed: int, part: int = 0) -> Ints:
+    """Which validation cases of a share of users are read, ascending places.
+
+    At most ``users``, drawn by a hash of their identifiers; all cases where the share is empty.
+    """
     names = [dataset.users.ids[user] for user in cases.histories.users]
-    mine = np.flatnonzero(share(names, seed) == 0)
+    mine = np.flatnonzero(share(names, seed) == part)
     if len(mine) > users:
         place = uniform(hashes("search", [names[i] for i in mine], seed))
         mine = np.sort(mine[np.argsort(place, kind="stable")[:users]])
@@ -129,10 +135,8 @@ def take(cases: Cases, index: Ints) -> Cases:
 
 
 def shared(dataset: Dataset, validation: Cases, part: int, seed: int) -> Cases:
-    """The validation cases of one share of users; all of them where that share is empty."""
-    names = [dataset.users.ids[user] for user in validation.histories.users]
-    mine = np.flatnonzero(share(names, seed) == part)
-    return take(validation, mine) if len(mine) else validation
+    """The validation cases of one share of users, at most MOST; all where it is empty."""
+    return take(validation, drawn(dataset, validation, MOST, seed, part))
 
 
 def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, ...]]]:

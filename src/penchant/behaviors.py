@@ -53,21 +53,23 @@ def heads(
 
     def head(name: str, model: Recommender) -> Head:
         cases = held_out(dataset, parts, name, ahead)
-        thirds = [shared(dataset, cases, part, recipe.seed) for part in range(3)]
-        if min(len(third.histories) for third in thirds) < FEWEST:
+        shares = [shared(dataset, cases, part, recipe.seed) for part in range(3)]
+        if min(len(part.histories) for part in shares) < FEWEST:
             return Head(model)
+        to_judge, to_weigh, to_calibrate = shares
         say(f"fitting what scores of {name!r} mean on validation users of their own")
         if isinstance(model, Fusion):
             experts = model.transition, model.sequence
-            weights = fit_weights(*experts, model.context, thirds[1], recipe.repeats)
+            weights = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
             model = replace(model, weights=weights)
-        judged, _, fitted = (
-            lists(model, dataset.catalogue, third, recipe.repeats) for third in thirds
+        judged, fitted = (
+            lists(model, dataset.catalogue, some, recipe.repeats)
+            for some in (to_judge, to_calibrate)
         )
         calibration = calibrate(fitted)
         popularity = train.aimed(name).counts()
         found = judge(calibration, fitted, judged, popularity, recipe.seed)
-        events = len(thirds[0].truth) / len(thirds[0].histories)
+        events = len(to_judge.truth) / len(to_judge.histories)
         return Head(model, calibration, {"behavior": name, "events_ahead": events, **found})
 
     return {name: head(name, model) for name, model in twins.items()}

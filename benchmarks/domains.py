@@ -41,12 +41,15 @@ def alone(dataset: Dataset, parts: Split, domain: int) -> Variant:
     row = np.full(len(catalogue), -1)
     row[items] = np.arange(len(items))
 
+    def own(of: Events) -> Any:
+        return (of.domain == domain) & (row[of.item] >= 0)
+
     def events(of: Events) -> Events:
-        mine = of.take(of.domain == domain)
+        mine = of.take(own(of))
         return replace(mine, item=row[mine.item], domain=np.zeros_like(mine.domain))
 
     def histories(of: Histories) -> Histories:
-        kept = of.keep(of.events.domain == domain)
+        kept = of.keep(own(of.events))
         return replace(kept, events=events(kept.events))
 
     def cases(of: Cases) -> Cases:
@@ -71,6 +74,13 @@ def alone(dataset: Dataset, parts: Split, domain: int) -> Variant:
     return Variant(replace(dataset, catalogue=few, events=part.train), part)
 
 
+def at_home(dataset: Dataset, cases: Cases) -> Cases:
+    """The cases whose truth is an item of their domain: an item may be sold in two, and has one."""
+    case = np.repeat(np.arange(len(cases.histories)), np.diff(cases.indptr))
+    foreign = dataset.catalogue.domain[cases.truth] != cases.domain[case]
+    return within(cases, np.bincount(case[foreign], minlength=len(cases.histories)) == 0)
+
+
 def within(cases: Cases, mine: Any) -> Cases:
     """The cases of a mask."""
     return take(cases, np.flatnonzero(mine))
@@ -88,6 +98,14 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     dataset = load_dataset(path)
     names = dataset.catalogue.domains
     parts = split(dataset, None, recipe.seed)
+    asked_in_all = len(parts.test.histories)
+    parts = replace(
+        parts,
+        validation=at_home(dataset, parts.validation),
+        test=at_home(dataset, parts.test),
+    )
+    foreign = asked_in_all - len(parts.test.histories)
+    print(f"{dataset.name}: {foreign} test cases of an item of another domain left out", flush=True)
     many = shared_users(dataset)
     test = within(parts.test, many[parts.test.histories.users])
     everyone = parts.test
@@ -144,6 +162,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
         "dataset": dataset.name,
         "users": int(np.count_nonzero(many)),
         "cases": len(users),
+        "left_out": foreign,
         "seed": recipe.seed,
         "rows": rows,
         "differences": differences,

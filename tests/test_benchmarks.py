@@ -55,9 +55,13 @@ def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
 
 def test_domains_are_compared_on_the_same_cases(script, tmp_path):
     world = simulate.world(300, 120, seed=2).dataset()
+    domain = world.events.domain.copy()
+    domain[::50] = (domain[::50] + 1) % len(world.catalogue.domains)  # sold in two domains
+    world = world.with_events(replace(world.events, domain=domain))
     world = replace(world, protocol="leave-one-out-per-domain")
     found = script("domains").compared(stored(world, tmp_path / "world"), QUICK)
     json.dumps(found, allow_nan=False)
+    assert found["left_out"] > 0
     rows = {(r["domain"], r["way"], r["model"]): r for r in found["rows"]}
     domains = {domain for domain, _, _ in rows} - {"all"}
     assert found["all_users"]["cases"] >= rows["all", "joint", "fusion"]["cases"]

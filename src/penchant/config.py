@@ -127,7 +127,7 @@ class SequenceSettings(Settings):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    patience: Annotated[int, Field(ge=1)] = 5
+    patience: Annotated[int, Field(ge=1)] = 10
     stop: Annotated[int, Field(ge=0)] = 0
     interests: Annotated[int, Field(ge=1, le=64)] = 1
     facets: Annotated[int, Field(ge=1, le=64)] = 1

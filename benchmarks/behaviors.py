@@ -6,8 +6,6 @@ For each data set and each way to see it, both experts and their fusion choose t
 validation and are asked the same test cases, among the same candidates. Differences are paired.
 """
 
-import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from variants import (
     fitted,
     fusion_less_best,
     line,
-    masked,
+    main,
     means,
     settings,
     signed,
@@ -43,7 +41,10 @@ def only(dataset: Dataset, parts: Split) -> Variant:
         return histories.keep(histories.events.behavior == row)
 
     train = parts.train.take(parts.train.behavior == row)
-    return Variant(dataset, _seen(replace(parts, train=train), seen), seen)
+    validation, test = (
+        replace(cases, histories=seen(cases.histories)) for cases in (parts.validation, parts.test)
+    )
+    return Variant(dataset, Split(train, validation, test, parts.protocol), seen)
 
 
 def merged(dataset: Dataset, parts: Split) -> Variant:
@@ -55,21 +56,13 @@ def merged(dataset: Dataset, parts: Split) -> Variant:
         events = histories.events
         return replace(histories, events=replace(events, behavior=np.zeros_like(events.behavior)))
 
-    events = parts.train
-    train = replace(events, behavior=np.zeros_like(events.behavior))
-    seen_parts = _seen(replace(parts, train=train), seen)
-
     def alike(cases: Cases) -> Cases:
-        return replace(cases, behavior=np.zeros_like(cases.behavior))
+        behavior = np.zeros_like(cases.behavior)
+        return replace(cases, histories=seen(cases.histories), behavior=behavior)
 
-    seen_parts = replace(
-        seen_parts, validation=alike(seen_parts.validation), test=alike(seen_parts.test)
-    )
+    train = replace(parts.train, behavior=np.zeros_like(parts.train.behavior))
+    seen_parts = Split(train, alike(parts.validation), alike(parts.test), parts.protocol)
     return Variant(replace(dataset, catalogue=catalogue), seen_parts, seen)
-
-
-def _seen(parts: Split, seen: Any) -> Split:
-    return replace(parts, validation=masked(parts.validation, seen), test=masked(parts.test, seen))
 
 
 WAYS = {
@@ -124,16 +117,5 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="+", type=Path)
-    parser.add_argument("--set", action="append", default=[], dest="overrides")
-    parser.add_argument("--out", type=Path, required=True)
-    told = parser.parse_args()
-    recipe = Recipe.load(overrides=told.overrides)
-    found = [compared(path, recipe) for path in told.data]
-    told.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, compared)

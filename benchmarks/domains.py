@@ -6,8 +6,6 @@ Asked are the users of two domains or more, each in each of their domains, among
 items. The models of one domain know that domain's users, items and events alone.
 """
 
-import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from variants import (
     fitted,
     fusion_less_best,
     line,
+    main,
     means,
     settings,
     signed,
@@ -107,17 +106,18 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     foreign = asked_in_all - len(parts.test.histories)
     print(f"{dataset.name}: {foreign} test cases of an item of another domain left out", flush=True)
     many = shared_users(dataset)
-    test = within(parts.test, many[parts.test.histories.users])
     everyone = parts.test
-    order = np.argsort(test.domain, kind="stable")
-    test = take(test, order)  # the single-domain answers come one domain after the other
+    asked_of = np.flatnonzero(many[everyone.histories.users])
+    # the single-domain answers come one domain after the other
+    asked_of = asked_of[np.argsort(everyone.domain[asked_of], kind="stable")]
+    test = take(everyone, asked_of)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     chosen: dict[tuple[str, str], Any] = {}
     joint = fitted(Variant(dataset, parts), recipe, f"{dataset.name}, joint")
     whole = {}
     for name, trained in joint.items():
         whole[name] = asked(trained.recommender, dataset, everyone, recipe).cases
-        found["joint", name] = [asked(trained.recommender, dataset, test, recipe).cases]
+        found["joint", name] = [{metric: v[asked_of] for metric, v in whole[name].items()}]
         chosen["joint", name] = settings(trained)
     for row, domain in enumerate(names):
         variant = alone(dataset, replace(parts, test=test), row)
@@ -180,16 +180,5 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="+", type=Path)
-    parser.add_argument("--set", action="append", default=[], dest="overrides")
-    parser.add_argument("--out", type=Path, required=True)
-    told = parser.parse_args()
-    recipe = Recipe.load(overrides=told.overrides)
-    found = [compared(path, recipe) for path in told.data]
-    told.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, compared)

@@ -44,20 +44,18 @@ def benchmark(name):
         cells = [f"{row['model']} (published{sees})", row["recall@10"], row["ndcg@10"]]
         rows.append((value, [*cells, "", "", "", ""]))
     columns = ["model", "Recall@10", "NDCG@10", "coverage", "fit s", "users/s", "peak MB"]
-    lines = [columns, ["---"] * len(columns), *(cells for _, cells in sorted(rows, reverse=True))]
-    text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    text = grid(columns, [cells for _, cells in sorted(rows, reverse=True)])
     if paired := content["paired"]:
-        d = paired["ndcg@10"]
         text += (
             f"\n\n{paired['model']} less {paired['against']}, NDCG@10, paired over "
-            f"{content['cases']:,} users: {d['value']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
+            f"{content['cases']:,} users: {signed(paired['ndcg@10'])}"
         )
     return text
 
 
 def settings(_):
     """What validation chose for the transition expert, and the seconds of it."""
-    lines = ["| data | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    lines = []
     for name in RESULTS:
         content = result(name)
         row = next(r for r in content["rows"] if r["model"] == "transition")
@@ -72,8 +70,8 @@ def settings(_):
             f"{row['evaluate_seconds']:.1f}",
             f"{row['peak_mb']:,}",
         )
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([name, *cells])
+    return grid(["data", *COLUMNS], lines)
 
 
 COLUMNS = (
@@ -86,9 +84,8 @@ RESULTS = ("amazon-beauty", "amazon-beauty-ids-only", "amazon-sports", "ml-1m")
 def exactness(name):
     rows = result(name)
     columns = [name for name in rows[0] if name != "of"]
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for row in rows:
-        cells = [
+    lines = [
+        [
             f"{row[c]:,} of {row['of']:,}"
             if c == "columns solved"
             else {True: "yes", False: "**no**"}.get(row[c], row[c])
@@ -96,8 +93,9 @@ def exactness(name):
             else str(row[c])
             for c in columns
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        for row in rows
+    ]
+    return grid(columns, lines)
 
 
 def grid(columns, rows):

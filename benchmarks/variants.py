@@ -3,10 +3,13 @@
 What benchmarks/behaviors.py and benchmarks/domains.py share.
 """
 
+import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from penchant import metrics
@@ -88,11 +91,6 @@ def settings(trained: Trained) -> dict[str, Any]:
     return found
 
 
-def masked(cases: Cases, seen: Callable[[Histories], Histories]) -> Cases:
-    """The cases with their histories as a variant sees them."""
-    return replace(cases, histories=seen(cases.histories))
-
-
 def line(label: str, entry: dict[str, Any]) -> str:
     """One row for a person."""
     m = entry["metrics"]
@@ -105,3 +103,15 @@ def line(label: str, entry: dict[str, Any]) -> str:
 def signed(entry: dict[str, float]) -> str:
     """A difference with its interval for a person."""
     return f"{entry['value']:+.4f} [{entry['low']:+.4f}, {entry['high']:+.4f}]"
+
+
+def main(description: str | None, compared: Callable[[Path, Recipe], dict[str, Any]]) -> None:
+    """The command of a script: every data set compared, written as one JSON document."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--out", type=Path, required=True)
+    told = parser.parse_args()
+    recipe = Recipe.load(overrides=told.overrides)
+    found = [compared(path, recipe) for path in told.data]
+    told.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

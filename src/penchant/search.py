@@ -17,7 +17,7 @@ from penchant.models.base import Family, Recommender, Told
 METRIC = "ndcg@10"
 
 MOST = 10_000
-"""Validation cases that a fusion or a calibration is fitted on: more would not move its weights."""
+"""Validation cases that a fusion or a calibration is fitted on at most: it has few weights."""
 
 FEWEST = 50
 """Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a

@@ -9,10 +9,11 @@ from penchant.config import Recipe
 from penchant.data import simulate
 from penchant.data.splits import split
 from penchant.evaluate import evaluate
-from penchant.fitting import fit, shared, train
+from penchant.fitting import fit, train
 from penchant.model import load
 from penchant.models.fusion import FEATURES, Context, _logit, bucket, fit_weights
 from penchant.models.transition import Fitter, TransitionSettings
+from penchant.search import shared
 
 QUICK = Recipe.load(
     overrides=[

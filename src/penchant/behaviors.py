@@ -16,7 +16,7 @@ from penchant.models.calibration import Calibration
 from penchant.models.fusion import Fusion, asked_for, expert_of, fit_weights
 from penchant.models.sequence import SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
-from penchant.probability import calibrate, judge, lists
+from penchant.probability import measured
 from penchant.search import FEWEST, search, shared
 
 SPACE = ("others?", "history.*")
@@ -62,15 +62,9 @@ def heads(
             experts = model.transition, model.sequence
             weights = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
             model = replace(model, weights=weights)
-        judged, fitted = (
-            lists(model, dataset.catalogue, some, recipe.repeats)
-            for some in (to_judge, to_calibrate)
-        )
-        calibration = calibrate(fitted)
-        popularity = train.aimed(name).counts()
-        found = judge(calibration, fitted, judged, popularity, recipe.seed)
-        events = len(to_judge.truth) / len(to_judge.histories)
-        return Head(model, calibration, {"behavior": name, "events_ahead": events, **found})
+        asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
+        calibration, _, found = measured(model, train.aimed(name), *asked)
+        return Head(model, calibration, found)
 
     return {name: head(name, model) for name, model in twins.items()}
 

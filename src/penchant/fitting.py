@@ -17,7 +17,7 @@ from penchant.models.calibration import Calibration
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
-from penchant.probability import above, calibrate, judge, lists
+from penchant.probability import above, lists, measured
 from penchant.search import FEWEST, Trial, search, shared
 from penchant.vectors import judge_vectors
 
@@ -138,13 +138,8 @@ def calibrated(
             f"needs {FEWEST}",
         )
         return made, found, notes
-    fitted, judged = (
-        lists(twin, dataset.catalogue, some, recipe.repeats) for some in (cases, parts.test)
-    )
-    calibration = calibrate(fitted)
-    popularity = dataset.with_events(parts.train).counts()
-    own = judge(calibration, fitted, judged, popularity, recipe.seed)
-    events = len(parts.test.truth) / len(parts.test.histories)
+    asked = cases, parts.test, recipe.repeats, recipe.seed
+    calibration, judged, own = measured(twin, dataset.with_events(parts.train), *asked)
     likelier = {
         name: above(
             (judged, calibration),
@@ -152,7 +147,7 @@ def calibrated(
         )
         for name, other in made.items()
     }
-    head = {"behavior": dataset.target, "events_ahead": events, **own, "above": likelier}
+    head = {**own, "above": likelier}
     return {dataset.target: calibration, **made}, [head, *found], notes
 
 

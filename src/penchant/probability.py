@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from penchant import metrics
 from penchant.data.cases import Cases
-from penchant.data.dataset import Catalogue, Floats, Ints, blocks
+from penchant.data.dataset import Catalogue, Dataset, Floats, Ints, blocks
 from penchant.evaluate import CELLS, mask, outside, top
 from penchant.models.base import Recommender
 from penchant.models.calibration import (
@@ -96,6 +96,20 @@ def judge(
             for said, happened, count in zip(*curve, strict=True)
         ],
     }
+
+
+def measured(
+    model: Recommender, train: Dataset, fitted: Cases, judged: Cases, repeats: bool, seed: int
+) -> tuple[Calibration, Lists, dict[str, Any]]:
+    """A calibration of the dataset's target, the judged lists, and how good it is on them.
+
+    ``train`` holds the events that the model was fitted on; what is found are JSON types.
+    """
+    made, asked = (lists(model, train.catalogue, some, repeats) for some in (fitted, judged))
+    calibration = calibrate(made)
+    found = judge(calibration, made, asked, train.counts(), seed)
+    ahead = len(judged.truth) / len(judged.histories)
+    return calibration, asked, {"behavior": train.target, "events_ahead": ahead, **found}
 
 
 def above(ours: tuple[Lists, Calibration], other: tuple[Lists, Calibration]) -> dict[str, Any]:

@@ -200,6 +200,10 @@ class Catalogue:
             raise unknown("domain", name, self.domains)
         return self.domains.index(name)
 
+    def apart(self, time: TimeKind) -> bool:
+        """Whether domains have no order in common: time is the order within each of several."""
+        return time == "order" and len(self.domains) > 1
+
     def title(self, item: int) -> str | None:
         return self.titles[item] if self.titles else None
 
@@ -229,8 +233,8 @@ class Dataset:
 
     @property
     def apart(self) -> bool:
-        """Whether domains have no order in common: time is the order within each of several."""
-        return self.time == "order" and len(self.catalogue.domains) > 1
+        """Whether its domains have no order in common."""
+        return self.catalogue.apart(self.time)
 
     def aimed(self, target: str | None) -> "Dataset":
         """The dataset with another target behaviour; ConfigError lists the known ones."""

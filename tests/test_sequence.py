@@ -18,7 +18,7 @@ from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
 from penchant.models.sequence.expert import Fitter, built, lesson, units  # noqa: E402
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax  # noqa: E402
-from penchant.models.sequence.network import Dropout  # noqa: E402
+from penchant.models.sequence.network import Dropout, Network, Shape, Table  # noqa: E402
 from penchant.models.sequence.rows import RowAdam  # noqa: E402
 from penchant.models.sequence.training import Trainer  # noqa: E402
 from penchant.vectors import judge_vectors  # noqa: E402
@@ -205,6 +205,34 @@ def test_it_learns_the_planted_world(interests, facets):
     found = Fitter(train, 0)(settings)
     value = evaluate(found, data.catalogue, parts.test).mean("recall@10")
     assert value > 0.25  # 10 of 120 by chance: 0.08
+
+
+@pytest.mark.parametrize("spread", [1.0, 300.0])
+def test_the_mixture_is_the_sum_of_logits_weighed_by_a_softmax_of_gates(spread):
+    torch.manual_seed(0)
+    settings = SequenceSettings(width=8, interests=3, facets=2)
+    network = Network(Shape(9, 0, 1, 1), np.ones(9, bool), {}, settings).eval()
+    states, items = torch.randn(5, 8), Table(torch.randn(9, 8), torch.randn(9))
+    with torch.no_grad():
+        for gate in (network.user_gate, network.item_gate):
+            gate.weight.normal_(std=spread)
+        z = network.directions(states)
+        x = network.facets(items.vectors).view(9, 2, 8)
+        x = x / (x.square().sum(-1, keepdim=True) + 0.25).sqrt()
+        pairs = torch.einsum("tkd,imd->tikm", z, x).flatten(2)
+        gates = network.user_gate(states)[:, None] + network.item_gate(items.vectors)
+        expected = (pairs * gates.softmax(-1)).sum(-1) + items.bias
+        found = network.logits(states, items)
+        assert torch.isfinite(found).all()
+        own, share = network.each(states, items)
+        assert torch.allclose((own * share).sum(1), found, atol=1e-4)
+        assert torch.allclose(
+            network.pair_logits(states, items.take(torch.arange(5))),
+            found[:, :5].diagonal(),
+            atol=1e-4,
+        )
+        if spread == 1:
+            assert torch.allclose(found, expected, atol=1e-4)
 
 
 def test_arrays_restore_the_same_scores(model, data):

@@ -257,10 +257,9 @@ class Network(nn.Module):
         """
         if self.user_gate is None or self.item_gate is None:
             return torch.addmm(items.bias, self._scaled(states), self._unit(items.vectors).T)
-        z, x = self.directions(states), self._faces(items.vectors)
-        pairs = torch.einsum("tkd,imd->tikm", z, x).flatten(2)
-        gate = self.user_gate(states)[:, None] + self.item_gate(items.vectors)[None]
-        return (pairs * torch.softmax(gate, -1)).sum(-1) + items.bias
+        (u, p), (v, q) = self._users(states), self._faces(items.vectors)
+        told = u.flatten(1) @ v.flatten(1).T
+        return told / (p.flatten(1) @ q.flatten(1).T) + items.bias
 
     def each(self, states: Tensor, items: Table) -> tuple[Tensor, Tensor]:
         """What each of the K vectors of asked states (T, D) says: logits and shares, (T, K, I).
@@ -271,22 +270,17 @@ class Network(nn.Module):
         if self.user_gate is None or self.item_gate is None:
             logits = self.logits(states, items)[:, None]
             return logits, torch.ones_like(logits)
-        K, M = self.settings.interests, self.settings.facets
-        z, x = self.directions(states), self._faces(items.vectors)
-        pairs = torch.einsum("tkd,imd->tkim", z, x)
-        gate = self.user_gate(states)[:, None] + self.item_gate(items.vectors)[None]
-        gate = gate.unflatten(-1, (K, M)).transpose(1, 2)
-        own = (pairs * torch.softmax(gate, -1)).sum(-1) + items.bias
-        return own, torch.softmax(gate.logsumexp(-1), 1)
+        (u, p), (v, q) = self._users(states), self._faces(items.vectors)
+        gate = torch.einsum("tkm,ikm->tki", p, q)
+        own = torch.einsum("tkf,ikf->tki", u, v) / gate + items.bias
+        return own, gate / gate.sum(1, keepdim=True)
 
     def pair_logits(self, states: Tensor, items: Table) -> Tensor:
         """Score of one item for each asked state (T, D), (T,)."""
         if self.user_gate is None or self.item_gate is None:
             return (self._scaled(states) * self._unit(items.vectors)).sum(-1) + items.bias
-        z, x = self.directions(states), self._faces(items.vectors)
-        pairs = torch.einsum("tkd,tmd->tkm", z, x).flatten(1)
-        gate = torch.softmax(self.user_gate(states) + self.item_gate(items.vectors), -1)
-        return (pairs * gate).sum(-1) + items.bias
+        (u, p), (v, q) = self._users(states), self._faces(items.vectors)
+        return (u * v).sum((1, 2)) / (p * q).sum((1, 2)) + items.bias
 
     def directions(self, states: Tensor) -> Tensor:
         """The K vectors of each asked state (T, D), all of one length, (T, K, D)."""
@@ -301,9 +295,27 @@ class Network(nn.Module):
     def _unit(self, vectors: Tensor) -> Tensor:
         return _soft(vectors) if self.settings.scale else vectors
 
-    def _faces(self, vectors: Tensor) -> Tensor:
+    # softmax(a + b)_j is exp(a_j) exp(b_j) over the sum of such products: so the mixture is one
+    # matrix product, of what each side weighs by its own gate, over another, of the gates
+
+    def _users(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """exp(user gate) z_uk for all facets in a row, (T, K, M D), and the gates (T, K, M)."""
+        assert self.user_gate is not None
+        gate = self._opened(self.user_gate(states))
+        return (self.directions(states)[:, :, None] * gate[..., None]).flatten(2), gate
+
+    def _faces(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """exp(item gate) x_im for each interest, (I, K, M D), and the gates (I, K, M)."""
+        assert self.item_gate is not None
         M, D = self.settings.facets, self.settings.width
-        return _soft(self.facets(vectors).view(-1, M, D))
+        gate = self._opened(self.item_gate(vectors))
+        faces = _soft(self.facets(vectors).view(-1, 1, M, D))
+        return (faces * gate[..., None]).flatten(2), gate
+
+    def _opened(self, gate: Tensor) -> Tensor:
+        """exp of gates (T, K M), the widest being 1 and none below what float32 can divide by."""
+        gate = (gate - gate.amax(-1, keepdim=True)).clamp(min=-40)
+        return torch.exp(gate).view(-1, self.settings.interests, self.settings.facets)
 
 
 def _soft(vectors: Tensor) -> Tensor:

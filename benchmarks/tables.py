@@ -190,6 +190,30 @@ def training(name):
     return grid(columns, rows)
 
 
+def curve(name):
+    """A sequence expert's training: the first passes, each fifth, the best and the last."""
+    content = result(name.removeprefix("curve-"))
+    row = next(r for r in content["rows"] if r["model"] == "sequence")
+    lines, minutes = [], 0.0
+    best = row["settings"]["stop"]
+    for at in row["curve"]:
+        minutes += at["seconds"] / 60
+        epoch = at["epoch"]
+        if epoch in (1, 2, best, len(row["curve"])) or epoch % 5 == 0:
+            mark = "**" if epoch == best else ""
+            lines.append(
+                [
+                    f"{mark}{epoch}{mark}",
+                    f"{minutes:.0f}",
+                    f"{at['loss']:.3f}",
+                    f"{at['ndcg']:.4f}",
+                    f"{at['events_per_second']:,.0f}",
+                ]
+            )
+    columns = ["epoch", "training minutes", "training loss", "validation NDCG@10", "events/s"]
+    return grid(columns, lines)
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -203,6 +227,7 @@ OTHERS = {
     "domains": domains,
     "interests": interests,
     "training": training,
+    "curve": curve,
 }
 
 

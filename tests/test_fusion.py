@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
+from penchant.benchmarking import benchmark
 from penchant.config import Recipe
 from penchant.data import simulate
 from penchant.data.splits import split
@@ -15,6 +16,7 @@ from penchant.models.fusion import FEATURES, Context, _logit, bucket, fit_weight
 from penchant.models.transition import Fitter, TransitionSettings
 from penchant.search import shared
 
+MODELS = ("transition", "sequence", "fusion")
 QUICK = Recipe.load(
     overrides=[
         "search.budget=2",
@@ -107,10 +109,7 @@ def test_the_fusion_is_not_below_its_experts(world):
     parts = split(world)
     made = {}
     train(world, parts, "fusion", QUICK, made=made)
-    found = {
-        name: evaluate(made[name].recommender, world.catalogue, parts.test)
-        for name in ("transition", "sequence", "fusion")
-    }
+    found = {name: evaluate(made[name].recommender, world.catalogue, parts.test) for name in MODELS}
     better = max(("transition", "sequence"), key=lambda name: found[name].mean("ndcg@10"))
     assert found["fusion"].minus(found[better], "ndcg@10").high > 0
 
@@ -121,3 +120,15 @@ def test_shares_of_validation_do_not_meet(world):
     assert sum(map(len, users)) == len(parts.validation.histories)
     assert not users[0] & users[1]
     assert len(users[0]) > len(users[1]) > len(users[2])
+
+
+def test_a_benchmark_tells_the_training_curve(world):
+    rows = {row["model"]: row for row in benchmark(world, MODELS, recipe=QUICK).to_dict()["rows"]}
+    curve = rows["sequence"]["curve"]
+    assert [line["epoch"] for line in curve] == [1, 2, 3]
+    assert (
+        max(line["ndcg"] for line in curve)
+        == curve[rows["sequence"]["settings"]["stop"] - 1]["ndcg"]
+    )
+    assert curve[0]["loss"] > curve[-1]["loss"]
+    assert "curve" not in rows["transition"]

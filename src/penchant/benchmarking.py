@@ -21,6 +21,7 @@ from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
 from penchant.model import FAMILIES, family_of, interval_dict
 from penchant.models.base import Recommender, Told
+from penchant.models.sequence import SequenceExpert
 
 OURS = ("fusion", "transition")
 
@@ -33,6 +34,7 @@ class Row:
     search_seconds   the whole search before it
     users_per_second lists of 10 made, seen items left out
     peak_mb          the most memory that the process held during search, fit and evaluation
+    curve            one line for each pass of a training, where there is one
     """
 
     model: str
@@ -43,10 +45,11 @@ class Row:
     search_seconds: float
     users_per_second: float
     peak_mb: float
+    curve: tuple[Any, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The line as JSON types."""
-        return {
+        line: dict[str, Any] = {
             "model": self.model,
             "settings": self.settings,
             "metrics": interval_dict(self.evaluation.metrics),
@@ -57,6 +60,12 @@ class Row:
             "recommend_users_per_second": round(self.users_per_second, 1),
             "peak_mb": round(self.peak_mb),
         }
+        if self.curve:
+            line["curve"] = [
+                {name: round(value, 5) for name, value in vars(epoch).items()}
+                for epoch in self.curve
+            ]
+        return line
 
 
 @dataclass
@@ -175,6 +184,7 @@ def _rows(
             trained.search_seconds,
             _speed(model, parts),
             max(peak, further.megabytes),
+            model.curve if isinstance(model, SequenceExpert) else (),
         )
 
     with Peak() as peak:

@@ -21,6 +21,11 @@ from penchant.models.base import Arrays, Family, Recommender, Scores
 class SequenceExpert(Recommender, Protocol):
     """What others ask of the fitted expert: to them it is a recommender that can move."""
 
+    @property
+    def curve(self) -> tuple[Any, ...]:
+        """One line for each pass of its training: epoch, loss, events/s, seconds, NDCG@10."""
+        ...
+
     def moved(self, dataset: Dataset, items: Ints, tokens: Ints) -> Self:
         """The same expert for a larger dataset, where item i is row ``items[i]``, and so on."""
         ...

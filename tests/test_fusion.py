@@ -73,7 +73,8 @@ def test_an_expert_that_knows_nothing_gets_no_weight(world):
     transition = Fitter(train_data)(TransitionSettings())
     noise, context = Noise(len(world.catalogue)), Context.of(train_data)
     weights = fit_weights(transition, noise, context, parts.validation)
-    assert weights.shape == (6, len(FEATURES))
+    assert context.features == (*FEATURES, "tags")
+    assert weights.shape == (6, len(context.features))
     cases = np.bincount(bucket(parts.validation.histories.lengths), minlength=len(weights))
     of_noise, of_expert = np.average(weights[:, :2], axis=0, weights=cases)
     assert abs(of_noise) < 0.15

@@ -10,6 +10,7 @@ import pytest
 from penchant.config import TransitionSettings
 from penchant.data import simulate, store
 from penchant.data.dataset import Events
+from penchant.data.features import Feature
 from penchant.data.merge import merge, without_users
 from penchant.errors import ConfigError, DataError
 from penchant.model import Model
@@ -133,6 +134,35 @@ def test_a_new_item_is_taken_in_with_its_tags(wide):
     assert found.recommender.scored[row]
     assert_same(found, fitted(found.dataset, 20))
     assert 0 < receipt.solved < receipt.columns
+
+
+def featured(data, seed=0, width=6):
+    """The dataset with a made-up modality that some items lack."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((len(data.catalogue), 20))
+    present = rng.random(len(vectors)) < 0.9
+    feature = Feature.fitted(vectors, present, width, "noise")
+    return replace(data, catalogue=replace(data.catalogue, features={"noise": feature}))
+
+
+def test_a_new_item_without_events_costs_one_small_solve(wide):
+    tags = [wide.catalogue.tags[row] for row in (5, 9)]
+    described = {"item": ["new/1", "0/new"], "tags": tags}
+    known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
+    none = store.from_columns([], [], [], [], items=described, **known)
+    model = fitted(featured(wide), 20)
+    found, receipt = update(model, none)
+    assert (receipt.items, receipt.solved) == (2, 2)
+    rows = found.dataset.catalogue.items.rows(described["item"])
+    assert found.recommender.scored[rows].all()
+    assert_same(found, fitted(found.dataset, 20))
+    # its first event makes it a predictor too
+    user = wide.users.ids[3]
+    new = store.from_columns([user], ["new/1"], "buy", [1_790_000_000], time="clock")
+    again, receipt = update(found, new)
+    assert_same(again, fitted(again.dataset, 20))
+    assert np.diff(again.recommender.B.indptr)[rows[0]] > 0
+    assert np.diff(found.recommender.B.indptr)[rows[0]] == 0
 
 
 def test_one_event_solves_few_columns(wide):

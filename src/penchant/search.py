@@ -144,7 +144,11 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
     catalogue = dataset.catalogue
     others = [b.name for b in catalogue.behaviors if b.polarity > 0 and b.name != dataset.target]
     for name, ladder in family.space.items():
-        if name.endswith(".tags") and not any(catalogue.tags):
+        if name.startswith("alpha."):
+            found = [m for m in catalogue.modalities if name == f"alpha.{m}"]
+            if name.endswith("*"):
+                found = [m for m in catalogue.modalities if f"alpha.{m}" not in family.space]
+            yield from ((f"alpha.{modality}", ladder) for modality in found)
             continue
         if name == "across" and not dataset.apart:
             continue

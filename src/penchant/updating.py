@@ -18,7 +18,9 @@ from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
 from penchant.models.base import Recommender
+from penchant.models.cold import cold_columns
 from penchant.models.fusion import Context, Fusion, asked_for
+from penchant.models.kernels import content_rows, same_content
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import Transition, contents
@@ -156,18 +158,24 @@ def _solved(
     old_rows = _predictor_rows(old, merged)
     shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
     before = expert.statistics.reindex(old_rows, *shape)
+    if not len(changed) and same_content(old.catalogue, data.catalogue, merged.items):
+        new = np.setdiff1d(np.arange(shape[1]), merged.items)
+        fresh = cold_columns(before, content_rows(data.catalogue), settings, new, data.met)
+        B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
+        return Transition.of(B, data, settings, before), len(new)
     leaving = len(data.users) < len(old.users)
     old_users = changed if leaving else old.users.rows(data.users.ids[u] for u in changed)
     after = before - _sums(old, old_users, settings).reindex(old_rows, *shape)
     if not leaving:
         after = after + _sums(data, changed, settings)
-    first = contents(old.catalogue, settings)
+    first = contents(old, settings)
     second = first
-    if old.catalogue is not data.catalogue:
+    described = old.catalogue is not data.catalogue
+    if described or not np.array_equal(old.met, data.met):
         first = {name: content.moved(merged.items, shape[1]) for name, content in first.items()}
-        second = contents(data.catalogue, settings)
+        second = contents(data, settings)
     systems = system(before, first, settings), system(after, second, settings)
-    columns = touched(*systems, settings.candidates, second is not first)
+    columns = touched(*systems, settings.candidates, described)
     fresh = solve(systems[1], settings.candidates, columns)
     B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh
     return Transition.of(B, data, settings, after), len(columns)

@@ -7,12 +7,15 @@ is the rank of its identifier in byte order, so that a tie broken by row is brok
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penchant.errors import DataError, unknown
+
+if TYPE_CHECKING:
+    from penchant.data.features import Feature
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -173,6 +176,7 @@ class Catalogue:
     titles   (N,) of str or None
     tags     (N,) of tuples of str
     columns  further item columns, name -> (N,) object array; None where missing
+    features what encoders found in the items, by modality
     """
 
     items: Vocabulary
@@ -183,9 +187,15 @@ class Catalogue:
     titles: tuple[str | None, ...] = ()
     tags: tuple[tuple[str, ...], ...] = ()
     columns: dict[str, NDArray[np.object_]] = field(default_factory=dict)
+    features: dict[str, "Feature"] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of what is known of the items' content."""
+        return tuple(sorted([*self.features, *(["tags"] if any(self.tags) else [])]))
 
     def behavior(self, name: str) -> int:
         """Row of a behaviour by name; ConfigError lists the known ones."""
@@ -248,6 +258,12 @@ class Dataset:
         target = self.events.behavior == self.catalogue.behavior(self.target)
         item = self.events.item[target & (self.events.item >= 0)]
         return np.bincount(item, minlength=len(self.catalogue)).astype(np.int64)
+
+    @property
+    def met(self) -> NDArray[np.bool_]:
+        """Which items have events, (N,)."""
+        item = self.events.item
+        return np.bincount(item[item >= 0], minlength=len(self.catalogue)) > 0
 
     def history(self, user: str) -> Histories:
         """One user's history; empty, with user row -1, where the user is unknown."""

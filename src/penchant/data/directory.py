@@ -16,7 +16,11 @@ TABLES = ("events", "items", "users", "relations", "test")
 
 
 class DatasetSettings(Settings):
-    """What dataset.toml says; what it leaves out is inferred."""
+    """What dataset.toml says; what it leaves out is inferred.
+
+    ``features`` names, for each modality of features.safetensors, the encoder that made it: it
+    stands in saved runs.
+    """
 
     name: str | None = None
     time: TimeKind | None = None
@@ -24,6 +28,7 @@ class DatasetSettings(Settings):
     protocol: str | None = None
     target: str | None = None
     behaviors: dict[str, BehaviorSettings] = Field(default_factory=dict)
+    features: dict[str, str] = Field(default_factory=dict)
 
 
 def write_directory(
@@ -62,5 +67,11 @@ def _toml(settings: DatasetSettings) -> str:
             f"[behaviors.{json.dumps(name, ensure_ascii=False)}]",
             f"strength = {behavior.strength}",
             f"polarity = {behavior.polarity}",
+        ]
+    if settings.features:
+        lines += ["", "[features]"]
+        lines += [
+            f"{json.dumps(name)} = {json.dumps(made, ensure_ascii=False)}"
+            for name, made in settings.features.items()
         ]
     return "\n".join(lines) + "\n"

@@ -24,8 +24,8 @@ def merge(old: Dataset, new: Dataset) -> Merged:
     """All events of both; the new ones come after old ones of the same time.
 
     An item, or user, of both keeps its old title, tags and columns where the new has none of its
-    own. Raises DataError for a behaviour that the old dataset lacks, and where the two do not
-    mean the same by time.
+    own. The features of a new item are zero: who encodes items fills them in. Raises DataError for
+    a behaviour that the old dataset lacks, and where the two do not mean the same by time.
     """
     if new.time != old.time:
         raise DataError(
@@ -67,6 +67,7 @@ def merge(old: Dataset, new: Dataset) -> Merged:
         titles if a.titles or b.titles else (),
         tuple(x or () for x in tags) if a.tags or b.tags else (),
         _columns(len(items), from_a, a.columns, from_b, b.columns),
+        {name: feature.moved(from_a, len(items)) for name, feature in a.features.items()},
     )
     joint = replace(
         old,

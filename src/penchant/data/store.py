@@ -1,6 +1,7 @@
 """DATA directories: written by ``ingest`` or from columns, read as a ``Dataset``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from penchant.data.database import (
 from penchant.data.dataset import Behavior, Dataset, Events, Ints, TimeKind
 from penchant.data.directory import TABLES, DatasetSettings, write_directory
 from penchant.data.encode import TOKENS
+from penchant.data.features import load_features, save_features
 from penchant.data.mapping import KNOWN, BehaviorSettings, DataMapping, read_toml
 from penchant.data.report import CleaningReport
 from penchant.data.sources import read_sources
@@ -158,8 +160,12 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
             b.name: BehaviorSettings(strength=b.strength, polarity=b.polarity)
             for b in catalogue.behaviors
         },
+        features={name: feature.made for name, feature in catalogue.features.items()},
     )
-    return write_directory(database, Path(directory), queries, settings)
+    folder = write_directory(database, Path(directory), queries, settings)
+    if catalogue.features:
+        save_features(catalogue.features, folder)
+    return folder
 
 
 def _named(dataset: Dataset, events: Events) -> dict[str, Any]:
@@ -210,7 +216,10 @@ def load(path: str | Path) -> Dataset:
         file = folder / f"{table}.parquet"
         if file.is_file() and table != "relations":
             _scan(database, table, file)
-    return assemble(database, settings.name or folder.resolve().name, settings, notes, str(folder))
+    name = settings.name or folder.resolve().name
+    dataset = assemble(database, name, settings, notes, str(folder))
+    features = load_features(folder, settings.features, len(dataset.catalogue))
+    return replace(dataset, catalogue=replace(dataset.catalogue, features=features))
 
 
 def from_columns(

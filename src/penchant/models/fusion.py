@@ -1,8 +1,9 @@
 """The fusion of both experts: late, log-linear, with weights that depend on the history.
 
 score_i = sum over features f of w_f(history) f_i, where the features are the sequence logit, the
-log of the transition score's share, the log of popularity, and closeness of content. The weights
-are those of a conditional logit (McFadden 1974) fitted on validation users of their own.
+log of the transition score's share, the log of popularity, and for each modality closeness of
+content. The weights are those of a conditional logit (McFadden 1974) fitted on validation users of
+their own.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.optimize import minimize
 
 from penchant.config import SequenceSettings, Settings, TransitionSettings
@@ -19,11 +19,13 @@ from penchant.data.cases import Cases
 from penchant.data.dataset import Dataset, Floats, Histories, Ints, blocks
 from penchant.errors import ConfigError, DataError
 from penchant.models.base import Arrays, Family, Recommender, Scores, over, under
-from penchant.models.kernels import Rows, tag_rows, unit_rows
+from penchant.models.kernels import Rows, content_rows, sparse_or_dense, unit_rows
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 
-FEATURES = ("sequence", "transition", "popularity", "content")
+FEATURES = ("sequence", "transition", "popularity")
+"""What is weighed besides the modalities of the items."""
+
 LENGTHS = (4, 8, 16, 32, 64)
 """Histories of at most so many events share weights; longer ones have the last."""
 
@@ -45,19 +47,23 @@ class Context:
     """What the features read besides the experts.
 
     popular  log of each item's share of target events, one added to each, (N,)
-    content  unit rows of the items' tags, (N, F) sparse; without columns where there are none
+    content  unit rows of the items for each modality, (N, F) float64, sparse or dense
     """
 
     popular: Floats
-    content: Rows
+    content: dict[str, Rows]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of what is weighed, in order."""
+        return (*FEATURES, *self.content)
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Context":
         """Of the events that the experts were fitted on."""
         counts = 1.0 + dataset.counts()
-        content = sparse.csr_array((len(counts), 0))
-        if any(dataset.catalogue.tags):
-            content = unit_rows(tag_rows(dataset.catalogue.tags)).astype(np.float64)
+        rows = content_rows(dataset.catalogue)
+        content = {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
         return cls(np.log(counts / counts.sum()), content)
 
 
@@ -103,12 +109,12 @@ def bucket(lengths: Ints) -> Ints:
 def features(
     transition: Transition, sequence: Recommender, context: Context, histories: Histories
 ) -> tuple[list[Floats], NDArray[np.bool_]]:
-    """Each feature of all items, (B, N), in the order of FEATURES; and what has no score at all.
+    """Each feature of all items, (B, N), in the context's order; and what has no score at all.
 
     sequence    logit less the history's mean logit; the least where the expert has none
     transition  log(share of the history's positive transition score + 1e-4)
     popularity  log of the share of target events
-    content     mean over the latest events, by the transition expert's weights, of the cosine
+    modalities  mean over the latest events, by the transition expert's weights, of the cosine
     """
     t, s = transition.score(histories), sequence.score(histories)
     missing = (t == -np.inf) & (s == -np.inf)
@@ -120,12 +126,10 @@ def features(
     share = t / np.maximum(t.sum(axis=1, keepdims=True), 1e-300)
     N = len(context.popular)
     x = transition.inputs(histories)[:, :N]
-    near = np.zeros_like(s)
-    if context.content.shape[1]:
-        length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
-        near = ((x @ context.content) @ context.content.T).toarray() / length
+    length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
+    near = [sparse_or_dense((x @ rows) @ rows.T) / length for rows in context.content.values()]
     popular = np.broadcast_to(context.popular, s.shape)
-    return [s, np.log(share + _FLOOR), popular, near], missing
+    return [s, np.log(share + _FLOOR), popular, *near], missing
 
 
 def fit_weights(

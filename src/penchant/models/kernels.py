@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from penchant.data.dataset import Ints, Vocabulary, blocks
+from penchant.data.dataset import Catalogue, Ints, Vocabulary, blocks
 
 Rows = Any  # a sparse.csr_array, whose package has no types, or NDArray[np.float32]
 
@@ -25,17 +25,22 @@ class Content:
     """One modality of the catalogue.
 
     rows  unit rows F on the grid of 2^-11, (N, D) sparse or dense float32; zero where missing
-    near  inner products with each item's nearest others, (N, N) sparse float32, symmetric,
-          diagonal 0: it proposes candidates; the regression reads the products themselves
+    near  near[p, i] is the inner product of item i with p, one of its nearest among the items
+          that have events; (N, N) sparse float32, diagonal 0: it proposes candidates; the
+          regression reads the products themselves
     """
 
     rows: Rows
     near: sparse.csr_array
 
     @classmethod
-    def of(cls, rows: Rows, neighbors: int) -> "Content":
+    def of(cls, rows: Rows, neighbors: int, known: NDArray[np.bool_] | None = None) -> "Content":
+        """Of rows of any length; ``known`` (N,) marks the items that have events (default: all).
+
+        An item that nobody has met predicts nothing, so that it changes no other's column.
+        """
         exact = unit_rows(rows)
-        return cls(exact, nearest(exact, neighbors))
+        return cls(exact, nearest(exact, neighbors, known))
 
     def products(self, items: Ints) -> NDArray[np.float32]:
         """F F' among some items, dense; the same bits whichever other items are asked for."""
@@ -60,6 +65,32 @@ class Content:
 
 
 Contents = Mapping[str, Content]
+
+
+def content_rows(catalogue: Catalogue) -> dict[str, Rows]:
+    """Rows of each modality of the catalogue: its tags, and what encoders found; by name."""
+    rows: dict[str, Rows] = {name: of.rows for name, of in catalogue.features.items()}
+    if any(catalogue.tags):
+        rows["tags"] = tag_rows(catalogue.tags)
+    return dict(sorted(rows.items()))
+
+
+def same_content(old: Catalogue, new: Catalogue, items: Ints) -> bool:
+    """Whether items stay what they were in a larger catalogue: item i is its row ``items[i]``."""
+    before, after = content_rows(old), content_rows(new)
+    if before.keys() != after.keys():
+        return False
+    for name, rows in before.items():
+        mine, theirs = unit_rows(rows), unit_rows(after[name])[items]
+        if name == "tags":
+            column = tag_columns(new.tags).rows(tag_columns(old.tags).ids)
+            mine = mine.tocoo()
+            placed = mine.data, (mine.row, column[mine.col])
+            if (sparse.csr_array(placed, theirs.shape) != theirs).nnz:
+                return False
+        elif not np.array_equal(mine, theirs):
+            return False
+    return True
 
 
 def tag_rows(tags: Sequence[Sequence[str]]) -> sparse.csr_array:
@@ -109,40 +140,57 @@ def unit_rows(
     )
 
 
-def nearest(F: Rows, neighbors: int) -> sparse.csr_array:
-    """Inner products of unit rows, of each item's nearest others only; symmetric, diagonal 0.
+def nearest(F: Rows, neighbors: int, known: NDArray[np.bool_] | None = None) -> sparse.csr_array:
+    """Inner products of unit rows (N, D) with their nearest known ones, (N, N), diagonal 0.
 
-    F is (N, D). A pair stays where either item is among the other's ``neighbors`` nearest with a
-    positive product; ties go to the lower row. Exact search in blocks, so memory does not grow
-    with N squared.
+    A pair (p, i) stays where p is known (default: all are) and either is among the other's
+    ``neighbors`` nearest known with a positive product; ties go to the lower row. Exact search in
+    blocks, so memory does not grow with N squared.
     """
     N = F.shape[0]
-    transposed = F.T.tocsr() if sparse.issparse(F) else F.T
-
-    def near(block: slice) -> list[tuple[Ints, NDArray[np.float32]]]:
-        product = sparse.csr_array(F[block] @ transposed)
-        product.sort_indices()
-        found = []
-        for row, item in enumerate(range(N)[block]):
-            mine = slice(*product.indptr[row : row + 2])
-            column, value = product.indices[mine], product.data[mine]
-            kept = strongest(np.where(column == item, 0, value), neighbors)
-            found.append((column[kept].astype(np.int64), value[kept]))
-        return found
-
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        sizes = blocks(N, max(1, _BLOCK_CELLS // max(N, 1)))
-        rows = [row for part in pool.map(near, sizes) for row in part]
-    indptr = np.concatenate([[0], np.cumsum([len(column) for column, _ in rows])])
-    data = np.concatenate([np.zeros(0, np.float32), *(value for _, value in rows)])
-    indices = np.concatenate([np.zeros(0, np.int64), *(column for column, _ in rows)])
-    one_way = sparse.csr_array((data, indices, indptr), (N, N))
-    both = one_way.maximum(one_way.T).tocsr()
+    known = np.ones(N, bool) if known is None else known
+    theirs = nearest_of(F, np.arange(N), neighbors, known)
+    mine = theirs.copy()
+    mine.data[~np.repeat(known, np.diff(mine.indptr))] = 0
+    mine.eliminate_zeros()
+    both = theirs.T.maximum(mine).tocsr()
     both.sort_indices()
     return both
 
 
-def sparse_or_dense(product: Rows) -> NDArray[np.float32]:
+def nearest_of(F: Rows, items: Ints, neighbors: int, known: NDArray[np.bool_]) -> sparse.csr_array:
+    """Inner products of some items (I,) with the nearest known others of each, (I, N)."""
+    N = F.shape[0]
+    among = np.flatnonzero(known)
+    transposed = F[among].T
+    if sparse.issparse(F):
+        transposed = transposed.tocsr()
+
+    def near(block: slice) -> list[tuple[Ints, NDArray[np.float32]]]:
+        product, found = F[items[block]] @ transposed, []
+        if sparse.issparse(F):
+            product = sparse.csr_array(product)
+            product.sort_indices()
+        for row, item in enumerate(items[block]):
+            if sparse.issparse(F):
+                mine = slice(*product.indptr[row : row + 2])
+                column, value = product.indices[mine], product.data[mine]
+            else:
+                column, value = np.arange(len(among)), product[row]
+            kept = strongest(np.where(among[column] == item, 0, value), neighbors)
+            found.append((among[column[kept]].astype(np.int64), value[kept]))
+        return found
+
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        sizes = blocks(len(items), max(1, _BLOCK_CELLS // max(N, 1)))
+        rows = [row for part in pool.map(near, sizes) for row in part]
+    indptr = np.concatenate([[0], np.cumsum([len(column) for column, _ in rows])])
+    data = np.concatenate([np.zeros(0, np.float32), *(value for _, value in rows)])
+    indices = np.concatenate([np.zeros(0, np.int64), *(column for column, _ in rows)])
+    return sparse.csr_array((data, indices, indptr), (len(items), N))
+
+
+def sparse_or_dense(product: Rows) -> NDArray[Any]:
     """A dense array of either."""
     return np.asarray(product.toarray() if sparse.issparse(product) else product)
 

@@ -20,6 +20,7 @@ from penchant.data.dataset import Ints, blocks
 from penchant.models.kernels import Content, Contents, strongest
 from penchant.models.statistics import Statistics
 
+ALPHA = 2.0  # weight of a modality of which the settings say nothing
 _UNION = 2048  # predictors in one dense block shared by a group of columns
 
 
@@ -56,9 +57,9 @@ def system(statistics: Statistics, contents: Contents, settings: TransitionSetti
     C = statistics.cross(settings.reverse)
     P, N = C.shape
     weighed = [
-        (settings.alpha.get(name, 0.0), content)
+        (settings.alpha.get(name, ALPHA), content)
         for name, content in sorted(contents.items())
-        if settings.alpha.get(name, 0.0) > 0
+        if settings.alpha.get(name, ALPHA) > 0
     ]
     near = sparse.csr_array((N, N))
     for weight, content in weighed:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import TransitionSettings
-from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints, TimeKind
+from penchant.data.dataset import Dataset, Floats, Histories, Ints, TimeKind
 from penchant.models.base import Arrays, Family, Scores
-from penchant.models.kernels import Content, Contents, tag_rows
-from penchant.models.solve import solve, system
+from penchant.models.kernels import Content, Contents, content_rows
+from penchant.models.solve import ALPHA, solve, system
 from penchant.models.statistics import (
     SUMMED,
     WEIGHT_BITS,
@@ -197,7 +197,7 @@ class Fitter:
     def content(self, settings: TransitionSettings) -> Contents:
         """The catalogue's content with each item's nearest."""
         if settings.neighbors not in self.contents:
-            self.contents[settings.neighbors] = contents(self.dataset.catalogue, settings)
+            self.contents[settings.neighbors] = contents(self.dataset, settings)
         return self.contents[settings.neighbors]
 
 
@@ -213,17 +213,18 @@ def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
     """What an entry stands at where the settings say nothing of it."""
     field, _, key = name.partition(".")
     if field == "alpha":
-        return 0.0
+        return ALPHA
     if field == "decays":
         return settings.decay
     return dataset.catalogue.behaviors[dataset.catalogue.behavior(key)].strength
 
 
-def contents(catalogue: Catalogue, settings: TransitionSettings) -> Contents:
-    """Each modality that the catalogue has."""
-    if not any(catalogue.tags):
-        return {}
-    return {"tags": Content.of(tag_rows(catalogue.tags), settings.neighbors)}
+def contents(dataset: Dataset, settings: TransitionSettings) -> Contents:
+    """Each modality that the catalogue has, with the nearest among the items that have events."""
+    return {
+        name: Content.of(rows, settings.neighbors, dataset.met)
+        for name, rows in content_rows(dataset.catalogue).items()
+    }
 
 
 TRANSITION = Family(
@@ -233,6 +234,7 @@ TRANSITION = Family(
         "decay": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
         "alpha.tags": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "ridge": (5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
+        "alpha.*": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "across": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
         "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
         "others?": (0.0, 0.1, 0.2, 0.5, 1.0),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints
 from penchant.models.base import Arrays, Scores, Told
-from penchant.models.kernels import Rows, tag_columns, tag_rows, unit_rows
+from penchant.models.kernels import content_rows, tag_columns, unit_rows
 from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.network import Network, Shape, Table
 from penchant.models.sequence.training import Epoch, Lesson, Trainer
@@ -169,7 +169,7 @@ class Fitter:
         """Train; with ``watch`` it stops early, and the settings say after which epoch."""
         data = self.dataset
         torch.manual_seed(self.seed)
-        network, scored = built(data, settings, _known(data))
+        network, scored = built(data, settings, data.met)
         network.to(settings.device)
         trainer = Trainer(network, lesson(data, settings), settings, self.seed)
 
@@ -237,7 +237,7 @@ def built(
 ) -> tuple[Network, NDArray[np.bool_]]:
     """A network for a dataset, and which items it can score, (N,)."""
     catalogue = dataset.catalogue
-    contents = content_rows(dataset)
+    contents = {name: unit_rows(rows) for name, rows in content_rows(catalogue).items()}
     shape = Shape(
         len(catalogue),
         len(catalogue.tokens),
@@ -250,12 +250,6 @@ def built(
     return Network(shape, known, contents, settings), scored
 
 
-def content_rows(dataset: Dataset) -> dict[str, Rows]:
-    """Unit rows of each modality of the catalogue."""
-    tags = dataset.catalogue.tags
-    return {"tags": unit_rows(tag_rows(tags))} if any(tags) else {}
-
-
 def restored(arrays: Arrays, dataset: Dataset, settings: Any) -> Sequence:
     """The expert that gave these arrays."""
     arrays = dict(arrays)
@@ -265,9 +259,3 @@ def restored(arrays: Arrays, dataset: Dataset, settings: Any) -> Sequence:
     network.load_state_dict(state, strict=False)
     network.to(settings.device).eval()
     return Sequence(network, dataset, settings, scored, curve)
-
-
-def _known(dataset: Dataset) -> NDArray[np.bool_]:
-    """Which items are in a training event, (N,)."""
-    item = dataset.events.item
-    return np.bincount(item[item >= 0], minlength=len(dataset.catalogue)) > 0

@@ -215,33 +215,42 @@ def test_weights_beyond_the_exact_range_are_refused():
         TransitionSettings(history={"view": 1e9})
 
 
-def dense_reference(statistics, contents, settings):
+def dense_reference(statistics, contents, settings, events):
     """(G + ridge I)^-1 C over all predictors, with the whole kernels: what the solve restricts."""
-    G = statistics.gram(settings.reverse).toarray()
+    G = statistics.gram(settings.reverse).toarray() + settings.ridge * np.eye(
+        statistics.forward.C.shape[0]
+    )
     C = statistics.cross(settings.reverse).toarray()
     N = C.shape[1]
+    kernel = np.zeros((N, N))
     for name, content in contents.items():
-        kernel = content.products(np.arange(N)).astype(float) * settings.alpha[name]
-        G[:N, :N] += kernel
-        C[:N] += kernel - np.diag(np.diag(kernel))
-    return np.linalg.solve(G + settings.ridge * np.eye(len(G)), C)
+        kernel += content.products(np.arange(N)).astype(float) * settings.alpha[name]
+    columns = []
+    for item in range(N):
+        more = 1 + settings.cold / (1 + events[item]) ** 2
+        left, right = G.copy(), C[:, item].copy()
+        left[:N, :N] += more * kernel
+        right[:N] += more * np.where(np.arange(N) == item, 0, kernel[:, item])
+        columns.append(np.linalg.solve(left, right))
+    return np.stack(columns, axis=1)
 
 
-def test_with_all_candidates_the_solve_is_the_dense_one(data):
-    settings = TransitionSettings(neighbors=1000)
+@pytest.mark.parametrize("cold", [0.0, 20.0])
+def test_with_all_candidates_the_solve_is_the_dense_one(data, cold):
+    settings = TransitionSettings(neighbors=1000, cold=cold)
     fitter = Fitter(data)
     sums, contents = fitter.statistics(settings), fitter.content(settings)
-    both = system(sums, contents, settings)
+    both = system(sums, contents, settings, data.met)
     P, N = both.right.shape
     everything = replace(both, right=sparse.csc_array(np.ones((P, N))))
     B = solve(everything, P).toarray()
-    assert np.allclose(B, dense_reference(sums, contents, settings), atol=1e-4)
+    assert np.allclose(B, dense_reference(sums, contents, settings, data.met), atol=1e-4)
 
 
 def test_each_column_is_the_ridge_regression_on_its_candidates(data):
     settings = TransitionSettings(alpha={})
     sums = Fitter(data).statistics(settings)
-    both = system(sums, {}, settings)
+    both = system(sums, {}, settings, data.met)
     B, A, C = solve(both, 30).toarray(), both.left.toarray().astype(float), both.cross.toarray()
     for j in range(0, len(data.catalogue), 7):
         rows = np.lexsort((np.arange(len(C)), -C[:, j]))[:30]
@@ -253,7 +262,7 @@ def test_each_column_is_the_ridge_regression_on_its_candidates(data):
 
 def test_columns_do_not_depend_on_threads_or_company(data):
     fitter = Fitter(data)
-    both = system(fitter.statistics(SETTINGS), fitter.content(SETTINGS), SETTINGS)
+    both = system(fitter.statistics(SETTINGS), fitter.content(SETTINGS), SETTINGS, data.met)
     whole = solve(both, 50, threads=1)
     again = solve(both, 50, threads=2)
     assert (whole != again).nnz == 0
@@ -271,7 +280,7 @@ def test_the_same_top_ten_with_one_thread_and_two(data):
     for threads in (1, 2):
         fitter = Fitter(data)
         sums = fitter.statistics(SETTINGS)
-        B = solve(system(sums, fitter.content(SETTINGS), SETTINGS), 50, threads=threads)
+        B = solve(system(sums, fitter.content(SETTINGS), SETTINGS, data.met), 50, threads=threads)
         model = Transition.of(B, data, SETTINGS, sums)
         lists.append(top(model.score(histories), 10).items)
     assert np.array_equal(*lists)

@@ -17,7 +17,7 @@ from penchant.model import Model
 from penchant.models.transition import Fitter
 from penchant.updating import forget, update
 
-SETTINGS = TransitionSettings(candidates=60)
+SETTINGS = TransitionSettings(candidates=60, cold=4.0)
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 

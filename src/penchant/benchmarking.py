@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from penchant.config import Recipe
+from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Events, blocks
 from penchant.data.splits import split
@@ -127,9 +128,10 @@ def benchmark(
     recipe = recipe or Recipe()
     say = told or (lambda text: None)
     dataset = dataset.aimed(recipe.target)
+    dataset, read = described(dataset, recipe.content, say)
     parts = split(dataset, protocol, recipe.seed)
     table = Table(dataset.name, parts.protocol, recipe.seed, len(parts.test.histories))
-    table.notes.extend(dataset.notes)
+    table.notes.extend((*dataset.notes, *read.notes))
     table.published = [
         row
         for row in published()

@@ -63,6 +63,8 @@ class TransitionSettings(Settings):
     candidates  predictors kept for each target item; 0 is 500 for up to 5,000 items, else 200
     neighbors   of each item in a content kernel
     alpha       weight of each content kernel; as the ridge, it is counted in events
+    cold        how much more an item's column trusts content while it has few events: alpha is
+                multiplied by 1 + cold / (1 + events)^2
     history     weight of a behaviour in histories (default: its strength)
     targets     weight of a behaviour's events as targets (default: its strength)
     others      by which the weights of targets are multiplied for all behaviours but the one that
@@ -79,6 +81,7 @@ class TransitionSettings(Settings):
     candidates: Annotated[int, Field(ge=0, le=2000)] = 0
     neighbors: Annotated[int, Field(ge=1, le=1000)] = 200
     alpha: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = {"tags": 2.0}
+    cold: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     history: dict[str, Weight] = {}
     targets: dict[str, Weight] = {}
     others: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -136,6 +139,23 @@ class SequenceSettings(Settings):
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
+class ContentSettings(Settings):
+    """What is read of the items, and with what.
+
+    text    "universal" (in the extra ``text``) or "sentence-transformers:NAME"
+    image   "mobilenet" (in the extra ``image``), "clip:NAME" or "onnx:FILE"
+    audio   "librosa" (in the extra ``audio``) or "onnx:FILE"
+    width   directions that are kept of an encoder's numbers
+
+    Each may be "auto", which takes the first where it is installed, or "none".
+    """
+
+    text: str = "auto"
+    image: str = "auto"
+    audio: str = "auto"
+    width: Annotated[int, Field(ge=1, le=4096)] = 128
+
+
 class SearchSettings(Settings):
     """The bounded search on validation events: how many settings, on how many users."""
 
@@ -148,6 +168,7 @@ class Recipe(Settings):
 
     target      the behaviour to predict (default: the dataset's)
     repeats     whether items already seen may be recommended again
+    content     what is read of the items
     search      the bounded search; budget 1 takes ``transition`` as it stands
     """
 
@@ -155,6 +176,7 @@ class Recipe(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     repeats: bool = False
     cleaning: CleaningSettings = CleaningSettings()
+    content: ContentSettings = ContentSettings()
     transition: TransitionSettings = TransitionSettings()
     sequence: SequenceSettings = SequenceSettings()
     search: SearchSettings = SearchSettings()

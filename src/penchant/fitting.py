@@ -6,6 +6,7 @@ from typing import Any
 
 from penchant.behaviors import Head, heads, other_behaviors
 from penchant.config import Recipe, Settings
+from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset
 from penchant.data.splits import split
@@ -63,6 +64,9 @@ def fit(
     dataset = dataset.aimed(recipe.target)
     say = told or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
+    dataset, read = described(dataset, recipe.content, say)
+    info["content"] = read.to_dict()
+    info["notes"] += read.notes
     twin: Recommender | None = None
     others: dict[str, Head] = {}
     calibrations: dict[str, Calibration] = {}

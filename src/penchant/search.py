@@ -150,7 +150,9 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
                 found = [m for m in catalogue.modalities if f"alpha.{m}" not in family.space]
             yield from ((f"alpha.{modality}", ladder) for modality in found)
             continue
-        if name == "across" and not dataset.apart:
+        if (name == "across" and not dataset.apart) or (
+            name == "cold" and not catalogue.modalities
+        ):
             continue
         if name.endswith(".*"):
             yield from ((name[:-1] + other, ladder) for other in others)

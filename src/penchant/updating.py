@@ -12,12 +12,13 @@ import numpy as np
 from scipy import sparse
 
 from penchant.config import TransitionSettings
+from penchant.content import described_anew
 from penchant.data.dataset import Dataset, Ints
 from penchant.data.merge import Merged, merge, without_users
 from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
-from penchant.models.base import Recommender
+from penchant.models.base import Recommender, Told
 from penchant.models.cold import cold_columns
 from penchant.models.fusion import Context, Fusion, asked_for
 from penchant.models.kernels import content_rows, same_content
@@ -38,6 +39,7 @@ class Receipt:
     solved, columns        columns of the target's B that were solved again, of how many
     exact                  what now equals a fit on the remaining data
     left                   what stands as it was until the next fit
+    notes                  what could not be read of new items, in words
     """
 
     users: int
@@ -48,13 +50,14 @@ class Receipt:
     columns: int
     exact: tuple[str, ...] = EXACT
     left: tuple[str, ...] = LEFT
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The receipt as JSON types."""
         return asdict(self)
 
 
-def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
+def update(model: Model, new: Dataset, told: Told | None = None) -> tuple[Model, Receipt]:
     """The model with further events, users and items, as if fitted on all with its settings.
 
     The receipt names what is not: in a fusion the deep expert stands as it was trained.
@@ -63,7 +66,8 @@ def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
     users may be new or described anew. Raises DataError for a behavior that the model lacks.
     """
     merged = merge(model.dataset, new)
-    both = merged.dataset
+    both, read = described_anew(merged.dataset, model.dataset.catalogue, merged.items, told)
+    merged = replace(merged, dataset=both)
     changed = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
     renewed, solved = _renewed(model, merged, changed)
     receipt = Receipt(
@@ -74,6 +78,7 @@ def update(model: Model, new: Dataset) -> tuple[Model, Receipt]:
         solved,
         len(both.catalogue),
         left=_left(model),
+        notes=read.notes,
     )
     return renewed, receipt
 
@@ -160,7 +165,7 @@ def _solved(
     before = expert.statistics.reindex(old_rows, *shape)
     if not len(changed) and same_content(old.catalogue, data.catalogue, merged.items):
         new = np.setdiff1d(np.arange(shape[1]), merged.items)
-        fresh = cold_columns(before, content_rows(data.catalogue), settings, new, data.met)
+        fresh = cold_columns(before, content_rows(data.catalogue), settings, new, data.met > 0)
         B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
         return Transition.of(B, data, settings, before), len(new)
     leaving = len(data.users) < len(old.users)
@@ -171,10 +176,15 @@ def _solved(
     first = contents(old, settings)
     second = first
     described = old.catalogue is not data.catalogue
-    if described or not np.array_equal(old.met, data.met):
+    if described or not np.array_equal(old.met > 0, data.met > 0):
         first = {name: content.moved(merged.items, shape[1]) for name, content in first.items()}
         second = contents(data, settings)
-    systems = system(before, first, settings), system(after, second, settings)
+    counts = np.zeros(shape[1], np.int64)
+    counts[merged.items] = old.met
+    systems = (
+        system(before, first, settings, counts),
+        system(after, second, settings, data.met),
+    )
     columns = touched(*systems, settings.candidates, described)
     fresh = solve(systems[1], settings.candidates, columns)
     B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh

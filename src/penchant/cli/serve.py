@@ -160,7 +160,7 @@ def update(
         data = Path(scratch) / "data"
         report = ingest(events, data, items=items, mapping=described, settings=cleaning)
         told("updating")
-        renewed, receipt = updated(model, load(data))
+        renewed, receipt = updated(model, load(data), told)
         told("saving")
         renewed.save(out or run)
     if as_json:
@@ -168,6 +168,8 @@ def update(
         return
     for line in report.lines():
         say(line)
+    for note in receipt.notes:
+        say(f"note: {note}")
     say(
         f"{receipt.events:,} events, {receipt.users:,} new users, {receipt.items:,} new items; "
         f"solved again: {receipt.solved:,} of {receipt.columns:,} columns"

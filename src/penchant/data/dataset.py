@@ -260,10 +260,10 @@ class Dataset:
         return np.bincount(item, minlength=len(self.catalogue)).astype(np.int64)
 
     @property
-    def met(self) -> NDArray[np.bool_]:
-        """Which items have events, (N,)."""
+    def met(self) -> Ints:
+        """Events of any behaviour on each item, (N,)."""
         item = self.events.item
-        return np.bincount(item[item >= 0], minlength=len(self.catalogue)) > 0
+        return np.bincount(item[item >= 0], minlength=len(self.catalogue)).astype(np.int64)
 
     def history(self, user: str) -> Histories:
         """One user's history; empty, with user row -1, where the user is unknown."""

@@ -1,5 +1,6 @@
 """DATA directories: written by ``ingest`` or from columns, read as a ``Dataset``."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from penchant.data.database import (
     Connection,
     connect,
     exists,
+    identifier,
     listing,
     literal,
     register,
@@ -30,6 +32,9 @@ from penchant.data.report import CleaningReport
 from penchant.data.sources import read_sources
 from penchant.data.tables import TEXT, assemble, name_columns
 from penchant.errors import DataError
+
+MEDIA = ("image", "audio")
+"""Columns of items that hold paths: in a DATA directory relative to it, unless absolute."""
 
 __all__ = ["from_columns", "ingest", "load", "save", "write", "write_parquet"]
 
@@ -78,6 +83,9 @@ def ingest(
     queries = {"events": f"{query} from events order by row"}
     for table in ("items", "users", "relations"):
         if exists(database, table):
+            if table == "items":
+                home = Path(items or events_path or ".")
+                _rebased(database, home if home.is_dir() else home.parent, Path(out))
             names = [name for name in types(database, table) if name != "row"]
             queries[table] = f"select {listing(names)} from {table} order by row"
     kind = sources.time.kind
@@ -91,6 +99,16 @@ def ingest(
     )
     write_directory(database, Path(out), queries, dataset)
     return report
+
+
+def _rebased(database: Connection, home: Path, out: Path) -> None:
+    """Paths that stood relative to the items' file, relative to the DATA directory."""
+    prefix = literal(os.path.relpath(home, out) + "/")
+    for name in {*MEDIA} & {*types(database, "items")}:
+        cell = identifier(name)
+        database.execute(
+            f"update items set {cell} = {prefix} || {cell} where not starts_with({cell}, '/')"
+        )
 
 
 def write(
@@ -219,7 +237,19 @@ def load(path: str | Path) -> Dataset:
     name = settings.name or folder.resolve().name
     dataset = assemble(database, name, settings, notes, str(folder))
     features = load_features(folder, settings.features, len(dataset.catalogue))
-    return replace(dataset, catalogue=replace(dataset.catalogue, features=features))
+    columns = {
+        name: _rooted(cells, folder) if name in MEDIA else cells
+        for name, cells in dataset.catalogue.columns.items()
+    }
+    catalogue = replace(dataset.catalogue, features=features, columns=columns)
+    return replace(dataset, catalogue=catalogue)
+
+
+def _rooted(cells: Any, folder: Path) -> Any:
+    """Paths from a DATA directory as they are from everywhere; None where there is none."""
+    found = np.empty(len(cells), object)
+    found[:] = [None if cell is None else str(folder.resolve() / str(cell)) for cell in cells]
+    return found
 
 
 def from_columns(

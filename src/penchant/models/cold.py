@@ -10,7 +10,7 @@ from scipy import sparse
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Ints
 from penchant.models.kernels import Content, Rows, nearest_of, unit_rows
-from penchant.models.solve import ALPHA, System, solve
+from penchant.models.solve import ALPHA, System, solve, trust
 from penchant.models.statistics import Statistics
 from penchant.models.sums import Sums
 
@@ -50,6 +50,7 @@ def cold_columns(
         right,
         sparse.csc_array(size),
         [(alpha, Content(rows[items], none)) for alpha, rows in unit.values()],
+        trust(np.zeros(len(items), np.int64), settings),
     )
     found = solve(both, settings.candidates, place).tocoo()
     return sparse.csc_array((found.data, (items[found.row], items[found.col])), (P, N))

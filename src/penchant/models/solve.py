@@ -33,12 +33,14 @@ class System:
     cross     C alone, (P, N) sparse float64
     contents  (weight, content) of each modality: both sides gain weight F F', but for the
               diagonal on the right
+    trust     by which these weights are multiplied for each column, (N,) float32
     """
 
     left: sparse.csr_array
     right: sparse.csc_array
     cross: sparse.csc_array
     contents: list[tuple[float, Content]]
+    trust: NDArray[np.float32]
 
     def block(self, union: Ints) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Left side among some predictors, and the content alone, dense."""
@@ -51,8 +53,13 @@ class System:
         return self.left[union][:, union].toarray() + content, content
 
 
-def system(statistics: Statistics, contents: Contents, settings: TransitionSettings) -> System:
-    """Both sides, with the content of each modality weighed by its alpha."""
+def system(
+    statistics: Statistics, contents: Contents, settings: TransitionSettings, events: Ints
+) -> System:
+    """Both sides, with the content of each modality weighed by its alpha.
+
+    ``events`` counts those of each item, (N,): the fewer, the more its column trusts content.
+    """
     left = statistics.gram(settings.reverse, settings.ridge).astype(np.float32)
     C = statistics.cross(settings.reverse)
     P, N = C.shape
@@ -66,7 +73,16 @@ def system(statistics: Statistics, contents: Contents, settings: TransitionSetti
         near = near + weight * content.near.astype(np.float64)
     indptr = np.append(near.indptr, np.full(P - N, near.indptr[-1]))
     right = (C + sparse.csr_array((near.data, near.indices, indptr), (P, N))).tocsc()
-    return System(left, right, C.tocsc() if weighed else right, weighed)
+    return System(left, right, C.tocsc() if weighed else right, weighed, trust(events, settings))
+
+
+def trust(events: Ints, settings: TransitionSettings) -> NDArray[np.float32]:
+    """1 + cold / (1 + n)^2 for columns of items with n events, (N,).
+
+    >>> trust(np.array([0, 1, 9]), TransitionSettings(cold=100.0)).tolist()
+    [101.0, 26.0, 2.0]
+    """
+    return (1 + settings.cold / (1.0 + events) ** 2).astype(np.float32)
 
 
 def candidates(right: sparse.csc_array, columns: Ints, count: int) -> list[Ints]:
@@ -103,10 +119,14 @@ def solve(
             for k, place in enumerate(group):
                 rows = np.searchsorted(union, chosen[place])
                 target = np.searchsorted(union, columns[place])
-                b = content[rows, target] * (rows != target)
+                more = both.trust[columns[place]]
+                b = content[rows, target] * (rows != target) * more
                 mine = slice(*cross.indptr[k : k + 2])
                 b = b + _pick(cross.indices[mine], cross.data[mine], chosen[place])
-                found[place] = _ridge(gather(left, rows), b).astype(np.float32)
+                A = gather(left, rows)
+                if more > 1 and both.contents:
+                    A += np.float64(more - 1) * content[np.ix_(rows, rows)]
+                found[place] = _ridge(A, b).astype(np.float32)
 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, parts))
@@ -201,6 +221,7 @@ def touched(before: System, after: System, count: int, described: bool) -> Ints:
     """
     N = after.right.shape[1]
     moved = _columns_of(before.right != after.right) | _columns_of(before.cross != after.cross)
+    moved |= before.trust != after.trust
     still = np.flatnonzero(~moved)
     chosen = candidates(after.right, still, count)
     rows = np.concatenate([np.zeros(0, np.int64), *chosen])

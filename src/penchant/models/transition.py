@@ -181,7 +181,8 @@ class Fitter:
     def __call__(self, settings: TransitionSettings) -> Transition:
         settings = sized(settings, len(self.dataset.catalogue))
         sums = self.statistics(settings)
-        B = solve(system(sums, self.content(settings), settings), settings.candidates)
+        both = system(sums, self.content(settings), settings, self.dataset.met)
+        B = solve(both, settings.candidates)
         return Transition.of(B, self.dataset, settings, sums)
 
     def statistics(self, settings: TransitionSettings) -> Statistics:
@@ -222,7 +223,7 @@ def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
 def contents(dataset: Dataset, settings: TransitionSettings) -> Contents:
     """Each modality that the catalogue has, with the nearest among the items that have events."""
     return {
-        name: Content.of(rows, settings.neighbors, dataset.met)
+        name: Content.of(rows, settings.neighbors, dataset.met > 0)
         for name, rows in content_rows(dataset.catalogue).items()
     }
 
@@ -237,6 +238,7 @@ TRANSITION = Family(
         "alpha.*": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "across": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
         "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
+        "cold": (0.0, 1.0, 3.0, 10.0, 30.0),
         "others?": (0.0, 0.1, 0.2, 0.5, 1.0),
         "history.*": (0.0, 0.1, 0.2, 0.5, 1.0),
     },

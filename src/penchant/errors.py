@@ -4,7 +4,8 @@ Each message says what was expected, what was received and what to do.
 
 PenchantError
 ├── DataError        the input: files, columns, values, identifiers
-│   └── StrictError  a finding of the cleaning report, under ``--strict``
+│   ├── StrictError      a finding of the cleaning report, under ``--strict``
+│   └── UnreadableError  the text, image or sound of one item; a run reports it and goes on
 ├── ConfigError      a recipe, a setting, a name that is not known
 ├── TrainingError    a loss that is not finite, a training that cannot go on
 ├── ArtifactError    a saved run that is damaged, foreign or of another version
@@ -26,6 +27,10 @@ class StrictError(DataError):
     """Cleaning found something, and ``--strict`` makes each finding an error."""
 
 
+class UnreadableError(DataError):
+    """The content of one item cannot be encoded; the message is the reason, in a few words."""
+
+
 class ConfigError(PenchantError, ValueError):
     """A setting or a name is not known, or a value lies outside its range."""
 
@@ -39,12 +44,15 @@ class ArtifactError(PenchantError):
 
 
 class MissingExtraError(PenchantError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
+    ``command`` installs it where the extra alone does not.
+    """
+
+    def __init__(self, package: str, extra: str, command: str | None = None) -> None:
         super().__init__(
             f"{package} is needed here and is not installed; install it with: "
-            f"pip install 'penchant[{extra}]'"
+            + (command or f"pip install 'penchant[{extra}]'")
         )
 
 

@@ -1,0 +1,1 @@
+"""What items are, as rows of numbers: text, images, audio and columns."""

@@ -15,6 +15,7 @@ from penchant.config import Recipe
 from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Events, blocks
+from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluate import Evaluation, evaluate, mask, top
@@ -129,9 +130,10 @@ def benchmark(
     say = told or (lambda text: None)
     dataset = dataset.aimed(recipe.target)
     dataset, read = described(dataset, recipe.content, say)
+    dataset, noted = described_users(dataset, recipe.users)
     parts = split(dataset, protocol, recipe.seed)
     table = Table(dataset.name, parts.protocol, recipe.seed, len(parts.test.histories))
-    table.notes.extend((*dataset.notes, *read.notes))
+    table.notes.extend((*dataset.notes, *read.notes, *noted))
     table.published = [
         row
         for row in published()

@@ -72,6 +72,9 @@ class TransitionSettings(Settings):
     decays      decay of a behaviour's events, where its memory is not that of the others
     across      weight of events of other domains than the item's, without decay, where time is
                 the order within a domain and domains have none in common
+    attributes  weight of each attribute of a user
+    friends     weight of an event of a friend, times its behaviour's strength
+    recent      how many of these count, the latest
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -87,6 +90,9 @@ class TransitionSettings(Settings):
     others: Annotated[float, Field(ge=0, le=1)] = 1.0
     decays: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     across: Annotated[float, Field(ge=0, le=1)] = 0.2
+    attributes: Weight = 0.2
+    friends: Weight = 0.1
+    recent: Annotated[int, Field(ge=1, le=1000)] = 20
 
 
 class SequenceSettings(Settings):
@@ -156,6 +162,19 @@ class ContentSettings(Settings):
     width: Annotated[int, Field(ge=1, le=4096)] = 128
 
 
+class UserSettings(Settings):
+    """What is known of users besides their events, and used.
+
+    attributes  columns of the users; default: all that are not protected
+    protected   protected ones (gender, age, health ...) that are used all the same
+    friends     whether the events of friends count
+    """
+
+    attributes: tuple[str, ...] | None = None
+    protected: tuple[str, ...] = ()
+    friends: bool = True
+
+
 class SearchSettings(Settings):
     """The bounded search on validation events: how many settings, on how many users."""
 
@@ -169,6 +188,7 @@ class Recipe(Settings):
     target      the behaviour to predict (default: the dataset's)
     repeats     whether items already seen may be recommended again
     content     what is read of the items
+    users       what is used of the users
     search      the bounded search; budget 1 takes ``transition`` as it stands
     """
 
@@ -177,6 +197,7 @@ class Recipe(Settings):
     repeats: bool = False
     cleaning: CleaningSettings = CleaningSettings()
     content: ContentSettings = ContentSettings()
+    users: UserSettings = UserSettings()
     transition: TransitionSettings = TransitionSettings()
     sequence: SequenceSettings = SequenceSettings()
     search: SearchSettings = SearchSettings()

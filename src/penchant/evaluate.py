@@ -6,11 +6,11 @@ Blocks run on all cores; the result has the same bits for any size of block.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,22 @@ class Evaluation:
         return metrics.paired(
             self.cases[metric], other.cases[metric], self.seed, cluster=self.clusters
         )
+
+    def by(self, groups: Sequence[Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Cases, and mean and interval of some metrics, of each group; ``groups`` has one a case.
+
+        A case whose group is None is in none.
+        """
+        found = {}
+        for group in sorted({str(one) for one in groups if one is not None}):
+            mine = np.array([one is not None and str(one) == group for one in groups], bool)
+            found[group] = {"cases": int(mine.sum())} | {
+                name: metrics.bootstrap(
+                    self.cases[name][mine], self.seed, cluster=self.users[mine]
+                )._asdict()
+                for name in names
+            }
+        return found
 
     def mean(self, metric: str) -> float:
         """The mean of one metric; NaN cases are left out."""

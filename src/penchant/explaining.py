@@ -11,10 +11,11 @@ from penchant.model import Model, unknown_item
 
 
 class Reason(NamedTuple):
-    """What one past event adds to a score.
+    """What one past event adds to a score, or what stands beside the history.
 
-    about         the item or token of the event
-    age           its position from the end of the history, the latest being 1
+    about         the item or token of the event, or the attribute of the user
+    behavior      of the event; "attribute", or "friend" for the event of a friend
+    age           its position from the end of the history, the latest being 1; 0 for what has none
     contribution  signed, in the units of the score
     share         of the sum of absolute contributions, signed, from -1 to 1
     """
@@ -90,22 +91,34 @@ def _explained(model: Model, given: Histories, row: int, user: str | None) -> Ex
     column = expert.whole[:, [row]].toarray().ravel()
     parts = expert.weights(given, row) * column[expert.predictors.rows(events)]
     total = float(expert.score(given)[0, row])
-    order = np.lexsort((np.arange(len(parts)), -np.abs(parts)))
-    mass = float(np.abs(parts).sum()) or 1.0
-    reasons = tuple(
-        Reason(
-            catalogue.items.ids[events.item[e]]
-            if events.item[e] >= 0
-            else catalogue.tokens.ids[events.token[e]],
-            catalogue.title(int(events.item[e])) if events.item[e] >= 0 else None,
-            catalogue.behaviors[events.behavior[e]].name,
-            len(parts) - int(e),
-            float(parts[e]),
-            float(parts[e] / mass),
+    sides = expert.beside(given).tocoo()
+    beside = sides.data * column[sides.col]
+    first = expert.predictors.before_attributes
+    mass = float(np.abs(parts).sum() + np.abs(beside).sum()) or 1.0
+
+    def reason(item: int, token: str, behavior: str, age: int, part: float) -> Reason:
+        about, title = (
+            (catalogue.items.ids[item], catalogue.title(item)) if item >= 0 else (token, None)
         )
-        for e in order
-        if parts[e] != 0
-    )
-    residue = total - float(parts.sum()) if np.isfinite(total) else 0.0
+        return Reason(about, title, behavior, age, float(part), float(part / mass))
+
+    found = [
+        reason(
+            int(events.item[e]),
+            catalogue.tokens.ids[events.token[e]] if events.token[e] >= 0 else "",
+            catalogue.behaviors[events.behavior[e]].name,
+            len(parts) - e,
+            parts[e],
+        )
+        for e in np.flatnonzero(parts).tolist()
+    ]
+    for p, part in zip(sides.col.tolist(), beside.tolist(), strict=True):
+        if p >= first:
+            found.append(reason(-1, catalogue.attributes.ids[p - first], "attribute", 0, part))
+        elif part:
+            found.append(reason(p, "", "friend", 0, part))
+    reasons = tuple(sorted(found, key=lambda one: -abs(one.contribution)))
+    whole = float(parts.sum() + beside.sum())
+    residue = total - whole if np.isfinite(total) else 0.0
     name, title = catalogue.items.ids[row], catalogue.title(row)
     return Explanation(user, name, title, total if np.isfinite(total) else 0.0, reasons, residue)

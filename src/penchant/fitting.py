@@ -9,6 +9,7 @@ from penchant.config import Recipe, Settings
 from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset
+from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import evaluate
@@ -66,7 +67,8 @@ def fit(
     info: dict[str, Any] = {"notes": list(dataset.notes)}
     dataset, read = described(dataset, recipe.content, say)
     info["content"] = read.to_dict()
-    info["notes"] += read.notes
+    dataset, noted = described_users(dataset, recipe.users)
+    info["notes"] += (*read.notes, *noted)
     twin: Recommender | None = None
     others: dict[str, Head] = {}
     calibrations: dict[str, Calibration] = {}
@@ -97,6 +99,13 @@ def fit(
             "cases": len(parts.test.histories),
             "seed": recipe.seed,
             "metrics": interval_dict(evaluation.metrics),
+        }
+        info["groups"] = {
+            name: evaluation.by(
+                [dataset.attributes[name][user] for user in evaluation.users],
+                ("recall@10", "ndcg@10"),
+            )
+            for name in recipe.users.protected
         }
         deep = twin.sequence if isinstance(twin, Fusion) else twin
         if isinstance(deep, SequenceExpert) and deep.settings.interests > 1:

@@ -12,6 +12,7 @@ from penchant import __version__, artifact
 from penchant.config import Recipe, TransitionSettings, parse
 from penchant.data import store
 from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
+from penchant.data.people import described_users
 from penchant.errors import ArtifactError, ConfigError, DataError, unknown
 from penchant.evaluate import CELLS, mask, outside, top
 from penchant.listing import POPULAR, Block, Ranked, Recommendation
@@ -235,7 +236,10 @@ class Model:
     def _ranked(self, histories: Histories, k: int, domain: Ints, repeats: bool) -> Block:
         scores = self.recommender.score(histories)
         scores[scores == -np.inf] = _UNSCORED
-        scores[histories.lengths == 0] = _UNSCORED
+        strangers = histories.lengths == 0
+        if self.transition is not None and self.transition.sides is not None:
+            strangers &= ~self.transition.sides.has(histories.users)
+        scores[strangers] = _UNSCORED
         mask(scores, histories, None if repeats else histories.events.item)
         best = None if self.calibration is None else top(scores, LISTED)
         outside(scores, self.dataset.catalogue, domain)
@@ -270,7 +274,8 @@ def load(path: str | Path) -> Model:
         raise ArtifactError(f"{path}: expected a known family, received {manifest['family']!r}")
     family = FAMILIES[manifest["family"]]
     settings = parse(family.settings, manifest["settings"], str(path))
-    dataset = store.load(path / "data")
+    recipe = parse(Recipe, manifest["recipe"], str(path))
+    dataset, _ = described_users(store.load(path / "data"), recipe.users)
     arrays = artifact.load_arrays(path / "arrays.safetensors")
     calibrations = {
         name: Calibration(flat[:-1], float(flat[-1]))
@@ -278,7 +283,6 @@ def load(path: str | Path) -> Model:
     }
     weights = under(arrays, f"{WEIGHTS}/")
     recommender = family.restore(arrays, dataset, settings)
-    recipe = parse(Recipe, manifest["recipe"], str(path))
 
     def other(name: str, content: dict[str, Any] | None) -> Recommender:
         aimed = dataset.aimed(name)

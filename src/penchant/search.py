@@ -150,9 +150,13 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
                 found = [m for m in catalogue.modalities if f"alpha.{m}" not in family.space]
             yield from ((f"alpha.{modality}", ladder) for modality in found)
             continue
-        if (name == "across" and not dataset.apart) or (
-            name == "cold" and not catalogue.modalities
-        ):
+        needed = {
+            "across": dataset.apart,
+            "cold": catalogue.modalities,
+            "friends": len(dataset.relations),
+            "attributes": len(catalogue.attributes),
+        }
+        if not needed.get(name, True):
             continue
         if name.endswith(".*"):
             yield from ((name[:-1] + other, ladder) for other in others)

@@ -13,8 +13,9 @@ from scipy import sparse
 
 from penchant.config import TransitionSettings
 from penchant.content import described_anew
-from penchant.data.dataset import Dataset, Ints
+from penchant.data.dataset import Dataset, Ints, Vocabulary
 from penchant.data.merge import Merged, merge, without_users
+from penchant.data.people import attribute_rows, described_users
 from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
@@ -22,6 +23,7 @@ from penchant.models.base import Recommender, Told
 from penchant.models.cold import cold_columns
 from penchant.models.fusion import Context, Fusion, asked_for
 from penchant.models.kernels import content_rows, same_content
+from penchant.models.sides import Sides
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import Transition, contents
@@ -67,9 +69,13 @@ def update(model: Model, new: Dataset, told: Told | None = None) -> tuple[Model,
     """
     merged = merge(model.dataset, new)
     both, read = described_anew(merged.dataset, model.dataset.catalogue, merged.items, told)
+    both = _named(model, both)
     merged = replace(merged, dataset=both)
-    changed = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
-    renewed, solved = _renewed(model, merged, changed)
+    acting = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
+    changed = np.union1d(acting, _told_anew(model.dataset, both, merged.users))
+    changed = np.union1d(changed, _befriended(both, acting)).astype(np.int64)
+    before = model.dataset.users.rows(both.users.ids[user] for user in changed)
+    renewed, solved = _renewed(model, merged, before, changed)
     receipt = Receipt(
         len(both.users) - len(model.dataset.users),
         len(both.events) - len(model.dataset.events),
@@ -98,12 +104,16 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
         raise unknown("user", strange, [*data.users.ids[:3], f"... ({len(data.users)} in all)"])
     left = without_users(data, gone)
     rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
-    renewed, solved = _renewed(model, Merged(left, *rows, np.zeros(0, np.int64)), gone)
+    friends = np.setdiff1d(_befriended(data, gone), gone)
+    before = np.union1d(gone, friends).astype(np.int64)
+    after = left.users.rows(data.users.ids[user] for user in friends)
+    merged = Merged(left, *rows, np.zeros(0, np.int64))
+    renewed, solved = _renewed(model, merged, before, after)
     receipt = Receipt(
         len(gone),
         len(data.events) - len(left.events),
         0,
-        len(gone),
+        len(before),
         solved,
         len(data.catalogue),
         left=_left(model),
@@ -117,11 +127,44 @@ def _left(model: Model) -> tuple[str, ...]:
     return (*LEFT, "deep expert", "weights of the fusion") if fused else LEFT
 
 
-def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
+def _named(model: Model, both: Dataset) -> Dataset:
+    """The merged dataset with the attributes that the recipe takes, the old ones among them.
+
+    A model that was fitted without any takes none before its next fit.
+    """
+    if not len(model.dataset.catalogue.attributes):
+        return both
+    named, _ = described_users(both, model.recipe.users)
+    old, new = model.dataset.catalogue.attributes, named.catalogue.attributes
+    if old.ids == new.ids:
+        return replace(named, catalogue=both.catalogue)
+    joint = Vocabulary.of((*old.ids, *new.ids))
+    return replace(named, catalogue=replace(named.catalogue, attributes=joint))
+
+
+def _told_anew(old: Dataset, both: Dataset, users: Ints) -> Ints:
+    """Users of the merged data whose attributes or friends are others than before."""
+    pairs = zip((old, both), (users, np.arange(len(both.users))), strict=True)
+    told = [
+        (set(zip(place[who].tolist(), [of.catalogue.attributes.ids[a] for a in what], strict=True)),
+         set(map(tuple, place[of.relations].tolist())))
+        for of, place in pairs
+        for who, what in [attribute_rows(of)]
+    ]  # fmt: skip
+    changes = (told[0][0] ^ told[1][0]) | (told[0][1] ^ told[1][1])
+    return np.array(sorted({user for user, _ in changes}), np.int64)
+
+
+def _befriended(dataset: Dataset, users: Ints) -> Ints:
+    """Who has some users for friends, ascending rows."""
+    return np.unique(dataset.relations[np.isin(dataset.relations[:, 1], users), 0])
+
+
+def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[Model, int]:
     """The model on the merged data, and how many columns were solved again.
 
-    ``changed`` are the users whose events differ: rows of the merged data, or, where users have
-    left, of the old.
+    ``before`` and ``after`` are the users whose part in the sums is taken away and given: rows of
+    the old data and of the merged. A row of -1 has no part.
     """
     data, expert = merged.dataset, model.recommender
     solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
@@ -132,7 +175,7 @@ def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
         key = id(head.transition)
         if key not in solved:
             aimed = replace(merged, dataset=data.aimed(head.dataset.target))
-            solved[key] = _solved(head.dataset, aimed, changed, head.transition)
+            solved[key] = _solved(head.dataset, aimed, before, after, head.transition)
         return solved[key]
 
     columns = len(data.catalogue)
@@ -156,23 +199,20 @@ def _renewed(model: Model, merged: Merged, changed: Ints) -> tuple[Model, int]:
 
 
 def _solved(
-    old: Dataset, merged: Merged, changed: Ints, expert: Transition
+    old: Dataset, merged: Merged, leaving: Ints, coming: Ints, expert: Transition
 ) -> tuple[Transition, int]:
     """The transition expert on the merged data, and how many columns were solved again."""
     data, settings = merged.dataset, expert.settings
     old_rows = _predictor_rows(old, merged)
     shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
     before = expert.statistics.reindex(old_rows, *shape)
-    if not len(changed) and same_content(old.catalogue, data.catalogue, merged.items):
+    if not len(leaving) + len(coming) and same_content(old.catalogue, data.catalogue, merged.items):
         new = np.setdiff1d(np.arange(shape[1]), merged.items)
         fresh = cold_columns(before, content_rows(data.catalogue), settings, new, data.met > 0)
         B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
         return Transition.of(B, data, settings, before), len(new)
-    leaving = len(data.users) < len(old.users)
-    old_users = changed if leaving else old.users.rows(data.users.ids[u] for u in changed)
-    after = before - _sums(old, old_users, settings).reindex(old_rows, *shape)
-    if not leaving:
-        after = after + _sums(data, changed, settings)
+    after = before - _sums(old, leaving, settings).reindex(old_rows, *shape)
+    after = after + _sums(data, coming, settings)
     first = contents(old, settings)
     second = first
     described = old.catalogue is not data.catalogue
@@ -194,20 +234,21 @@ def _solved(
 def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statistics:
     """What some users contribute; a user row of -1 contributes nothing."""
     mine = np.isin(dataset.events.user, users)
-    return statistics(
-        dataset.events.take(mine), dataset.catalogue, settings, dataset.time, dataset.target
-    )
+    events, sides = dataset.events.take(mine), Sides.of(dataset)
+    return statistics(events, dataset.catalogue, settings, dataset.time, dataset.target, sides)
 
 
 def _predictor_rows(old: Dataset, merged: Merged) -> Ints:
     """Where each predictor of the old dataset stands in the merged one."""
     catalogue = merged.dataset.catalogue
     items, tokens = len(catalogue), len(catalogue.tokens)
-    negative = Predictors.of(old.catalogue).negative
+    predictors = Predictors.of(old.catalogue)
+    negative = predictors.negative
     shifts = [items + tokens + place * items for place in range(len(negative))]
-    return np.concatenate(
-        [merged.items, items + merged.tokens, *(merged.items + shift for shift in shifts)]
-    )
+    attributes = catalogue.attributes.rows(old.catalogue.attributes.ids)
+    first = Predictors.of(catalogue).before_attributes
+    moved = (merged.items + shift for shift in shifts)
+    return np.concatenate([merged.items, items + merged.tokens, *moved, first + attributes])
 
 
 def _moved(

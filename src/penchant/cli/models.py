@@ -117,6 +117,8 @@ def show_run(content: dict[str, Any]) -> None:
         say(f"  {name} = {value}")
     for note in content["notes"]:
         say(f"note: {note}")
+    if content.get("content"):
+        show_content(content["content"])
     evaluation = content.get("evaluation")
     if not evaluation:
         return
@@ -126,10 +128,35 @@ def show_run(content: dict[str, Any]) -> None:
         f"({evaluation['protocol']}), on these; mean and 95 % interval"
     )
     table(title, ("metric", "value"), rows)
+    for name, groups in content.get("groups", {}).items():
+        show_groups(name, groups)
     if vectors := content.get("vectors"):
         show_vectors(vectors)
     for probabilities in content.get("probabilities", []):
         show_calibration(probabilities)
+
+
+def show_content(found: dict[str, Any]) -> None:
+    """Print what was read of the items, and what could not be."""
+    rows = [
+        (name, of["encoder"], f"{of['items']:,}", f"{of['unread']:,}", f"{of['seconds']:.1f}")
+        for name, of in found.items()
+    ]
+    table("Items as they are", ("modality", "read by", "items", "unread", "s"), rows, left=2)
+    for name, of in found.items():
+        lines = [(one["item"], one["source"], one["reason"]) for one in of["examples"]]
+        if lines:
+            title = f"{name}: {len(lines)} of {of['unread']:,} items that could not be read"
+            table(title, ("item", "source", "reason"), lines, left=3)
+
+
+def show_groups(name: str, groups: dict[str, Any]) -> None:
+    """Print the metrics of each group of users by a protected attribute."""
+    rows = [
+        (group, f"{of['cases']:,}", interval(of["recall@10"]), interval(of["ndcg@10"]))
+        for group, of in groups.items()
+    ]
+    table(f"By {name}, which the recipe opted in", (name, "cases", "recall@10", "ndcg@10"), rows)
 
 
 def show_vectors(found: dict[str, Any]) -> None:

@@ -177,6 +177,7 @@ class Catalogue:
     tags     (N,) of tuples of str
     columns  further item columns, name -> (N,) object array; None where missing
     features what encoders found in the items, by modality
+    attributes what can be known of a user, as "column=value"
     """
 
     items: Vocabulary
@@ -188,6 +189,7 @@ class Catalogue:
     tags: tuple[tuple[str, ...], ...] = ()
     columns: dict[str, NDArray[np.object_]] = field(default_factory=dict)
     features: dict[str, "Feature"] = field(default_factory=dict)
+    attributes: Vocabulary = Vocabulary(())
 
     def __len__(self) -> int:
         return len(self.items)
@@ -224,7 +226,8 @@ class Dataset:
 
     ``held_out`` holds the test events of protocol "given" (test.parquet), else None. ``notes``
     are the things inferred on loading, in words. ``attributes`` are the users' columns,
-    name -> (U,) object array.
+    name -> (U,) object array. ``relations`` are pairs of users (R, 2): the first has the second for
+    a friend.
     """
 
     name: str
@@ -236,6 +239,7 @@ class Dataset:
     protocol: str = "leave-one-out"
     held_out: Events | None = None
     attributes: dict[str, NDArray[np.object_]] = field(default_factory=dict)
+    relations: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     notes: tuple[str, ...] = ()
 
     def with_events(self, events: Events) -> "Dataset":

@@ -50,9 +50,13 @@ class Assembly:
             self._explode(part)
         both = " union all ".join(f"select * from {identifier(f'{part} about')}" for part in parts)
         self.database.execute(f"create temp view everything as {both}")
-        users = self._vocabulary("user", "users" if exists(self.database, "users") else None)
-        items = self._vocabulary("item", "items" if exists(self.database, "items") else None)
-        tokens = self._vocabulary("token", None)
+        people = [f"select user from {t}" for t in ("users",) if exists(self.database, t)]
+        if exists(self.database, "relations"):
+            people += ["select user from relations", "select friend from relations"]
+        users = self._vocabulary("user", *people)
+        things = ["select item from items"] if exists(self.database, "items") else []
+        items = self._vocabulary("item", *things)
+        tokens = self._vocabulary("token")
         names = [row[0] for row in self.database.execute(
             "select distinct behavior from everything").fetchall()]  # fmt: skip
         behaviors = behaviors_of(
@@ -77,6 +81,7 @@ class Assembly:
             protocol=self._protocol(held_out is not None),
             held_out=held_out,
             attributes=self._columns("users", "user", len(users), {"user"}),
+            relations=self._relations(),
             notes=tuple(self.notes),
         )
 
@@ -118,16 +123,14 @@ class Assembly:
             f"create temp table {identifier(f'{part} about')} as {' union all '.join(rows)}"
         )
 
-    def _vocabulary(self, column: str, further: str | None) -> Vocabulary:
+    def _vocabulary(self, column: str, *further: str) -> Vocabulary:
         """Create ``<column> rows`` (name, number) in byte order; DuckDB compares bytes."""
-        name = identifier(column)
-        source = f"select {name} as name from everything where {name} is not null"
-        if further:
-            source += f" union all select {name} from {further} where {name} is not null"
+        source = f"select {identifier(column)} as name from everything"
+        source = " union all ".join((source, *further))
         self.database.execute(
             f"create temp table {identifier(f'{column} rows')} as "
             "select name, row_number() over (order by name) - 1 as number "
-            f"from (select distinct name from ({source}))"
+            f"from (select distinct name from ({source}) where name is not null)"
         )
         names = self.database.execute(
             f"select name from {identifier(f'{column} rows')} order by number"
@@ -237,6 +240,17 @@ class Assembly:
             result[name] = np.empty(length, object)
             result[name][:] = cells
         return result
+
+    def _relations(self) -> NDArray[np.int64]:
+        """Pairs of rows of users, distinct, in order, (R, 2)."""
+        if not exists(self.database, "relations"):
+            return np.zeros((0, 2), np.int64)
+        found = self.database.execute(
+            "select distinct u.number as a, f.number as b from relations r "
+            'join "user rows" u on u.name = r.user join "user rows" f on f.name = r.friend '
+            "where u.number <> f.number order by 1, 2"
+        ).fetchnumpy()
+        return np.stack([found["a"], found["b"]], axis=1).astype(np.int64)
 
     def _target(self, behaviors: list[Behavior], events: Events) -> str:
         names = [behavior.name for behavior in behaviors]

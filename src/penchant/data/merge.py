@@ -68,6 +68,7 @@ def merge(old: Dataset, new: Dataset) -> Merged:
         tuple(x or () for x in tags) if a.tags or b.tags else (),
         _columns(len(items), from_a, a.columns, from_b, b.columns),
         {name: feature.moved(from_a, len(items)) for name, feature in a.features.items()},
+        a.attributes,
     )
     joint = replace(
         old,
@@ -76,6 +77,7 @@ def merge(old: Dataset, new: Dataset) -> Merged:
         events=events.sorted(),
         held_out=None if held is None else _moved(held, user_a, from_a, token_a, rows, domain_a, 0),
         attributes=_columns(len(users), user_a, old.attributes, user_b, new.attributes),
+        relations=np.unique(np.concatenate([user_a[old.relations], user_b[new.relations]]), axis=0),
     )
     return Merged(joint, from_a, token_a, user_a)
 
@@ -96,6 +98,7 @@ def without_users(dataset: Dataset, gone: Ints) -> Dataset:
         events=kept(dataset.events),
         held_out=None if dataset.held_out is None else kept(dataset.held_out),
         attributes={name: cells[left] for name, cells in dataset.attributes.items()},
+        relations=place[dataset.relations[(place[dataset.relations] >= 0).all(axis=1)]],
     )
 
 

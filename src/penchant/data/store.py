@@ -162,6 +162,9 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
         },
         "users": {"user": dataset.users.ids, **dataset.attributes},
     }
+    if len(dataset.relations):
+        who, friend = (_names(dataset.users.ids, rows) for rows in dataset.relations.T)
+        named["relations"] = {"user": who, "friend": friend}
     if dataset.held_out is not None:
         named["test"] = _named(dataset, dataset.held_out)
     queries = {}
@@ -232,7 +235,7 @@ def load(path: str | Path) -> Dataset:
     database = connect()
     for table in TABLES:
         file = folder / f"{table}.parquet"
-        if file.is_file() and table != "relations":
+        if file.is_file():
             _scan(database, table, file)
     name = settings.name or folder.resolve().name
     dataset = assemble(database, name, settings, notes, str(folder))
@@ -262,6 +265,7 @@ def from_columns(
     *,
     items: Columns | None = None,
     users: Columns | None = None,
+    relations: Columns | None = None,
     time: TimeKind | None = None,
     target: str | None = None,
     protocol: str | None = None,
@@ -292,7 +296,8 @@ def from_columns(
     database = connect()
     register(database, "events source", columns)
     name_columns(database, "events", '"events source"', "events")
-    for table, further in (("items", items), ("users", users)):
+    tables = ("items", items), ("users", users), ("relations", relations)
+    for table, further in tables:
         if further is not None:
             register(database, f"{table} source", further)
             name_columns(database, table, f'"{table} source"', table)

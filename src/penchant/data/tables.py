@@ -15,7 +15,9 @@ TEXT = ("user", "item", "query", "topic", "creator", "behavior", "domain")
 def name_columns(database: Connection, table: str, source: str, where: str) -> None:
     """Create a table with the columns of the data model, identifiers as text."""
     kinds = types(database, source)
-    needed = {"items": ["item"], "users": ["user"]}.get(table, ["user"])
+    needed = {"items": ["item"], "users": ["user"], "relations": ["user", "friend"]}.get(
+        table, ["user"]
+    )
     if table in ("events", "test") and not set(TEXT[1:5]) & set(kinds):
         needed.append("item")
     for name in needed:
@@ -25,7 +27,7 @@ def name_columns(database: Connection, table: str, source: str, where: str) -> N
                 f"{', '.join(k for k in kinds if k not in ('row', 'file_row_number'))}; "
                 "rename it, or let penchant ingest read the source"
             )
-    if table in ("items", "users"):
+    if table in ("items", "users", "relations"):
         cells = [
             f"cast({identifier(n)} as varchar) as {identifier(n)}"
             if n in (*needed, "domain", "title")

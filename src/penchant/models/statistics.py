@@ -11,6 +11,7 @@ order, update or deletion gives the same bits.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,33 +21,46 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Catalogue, Events, Floats, Ints, TimeKind
 from penchant.errors import DataError
 from penchant.models import sums
-from penchant.models.sums import EXACT, Accumulator, Sums, canonical, coo, stacked
+from penchant.models.gains import gains_across, gains_beside, set_sums
+from penchant.models.sides import Sides
+from penchant.models.sums import EXACT, Accumulator, Sums, stacked
 
 WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
 TARGET_BITS = 6  # weights of a target are multiples of 2^-6
 G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
-SUMMED = frozenset({"decay", "decays", "window", "history", "targets", "others", "across"})
+SUMMED = frozenset(
+    {"decay", "decays", "window", "history", "targets", "others", "across"}
+    | {"attributes", "friends", "recent"}
+)
 _BLOCK = 1 << 16  # events in one block of pairs
 
 
 @dataclass(frozen=True)
 class Predictors:
-    """What can stand in a history: N items, T tokens, and each item under a negative behaviour.
+    """What can stand in a history: N items, T tokens, each item under a negative behaviour.
 
-    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behaviour.
+    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behaviour; last
+    the attributes of users.
     """
 
     items: int
     tokens: int
     negative: tuple[int, ...]
+    attributes: int = 0
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> "Predictors":
         negative = tuple(i for i, b in enumerate(catalogue.behaviors) if b.polarity < 0)
-        return cls(len(catalogue.items), len(catalogue.tokens), negative)
+        attributes = len(catalogue.attributes)
+        return cls(len(catalogue.items), len(catalogue.tokens), negative, attributes)
 
     def __len__(self) -> int:
+        return self.before_attributes + self.attributes
+
+    @property
+    def before_attributes(self) -> int:
+        """The row of the first attribute."""
         return self.items * (1 + len(self.negative)) + self.tokens
 
     def rows(self, events: Events) -> Ints:
@@ -114,8 +128,11 @@ def statistics(
     settings: TransitionSettings,
     time: TimeKind,
     target: str | None = None,
+    sides: Sides | None = None,
 ) -> Statistics:
     """Sum the forward and reverse rows of all histories in ``events`` (whole users, sorted).
+
+    ``sides`` is what stands beside each user's history; a forward row holds it too.
 
     ``target`` names the behaviour that is predicted: ``settings.others`` is for the targets of all
     others. Of the settings, only those of SUMMED have a part in the sums.
@@ -128,8 +145,15 @@ def statistics(
     value[~predictors.targets(events)] = 0
     p = predictors.rows(events)
     shape = len(predictors), predictors.items
+    first = predictors.before_attributes
     if time == "none":
-        return Statistics(_sets(events.user, p, weight, value, shape), Sums.zero(*shape))
+        people = np.unique(events.user)
+        own = sparse.csr_array((len(people), shape[0]), dtype=np.int64)
+        if sides is not None:
+            own = sides.rows(people, np.zeros_like(people), settings, first, shape[0])
+        return Statistics(
+            set_sums(events.user, p, weight, value, shape, own, 1 << TARGET_BITS), Sums.zero(*shape)
+        )
     decay = decays(catalogue, settings)[events.behavior]
     levels, level = np.unique(np.stack([weight, decay]), axis=1, return_inverse=True)
     table = np.rint(levels[0, :, None] * levels[1, :, None] ** np.arange(settings.window))
@@ -141,7 +165,7 @@ def statistics(
         order = np.argsort(unit, kind="stable")
         columns = unit[order], p[order], events.item[order], columns[3][order], value[order]
         other = np.rint(weight * settings.across).astype(np.int64)[order]
-        beside = _across(*columns, table, events.user[order], other, shape)
+        beside = gains_across(*columns, table, events.user[order], other, shape)
 
     def summed(order: slice) -> Sums:
         user, p, item, level, value = (column[order] for column in columns)
@@ -149,6 +173,11 @@ def statistics(
 
     with ThreadPoolExecutor(2) as pool:  # a reverse row is a row of the history read backwards
         forward, backward = pool.map(summed, (slice(None), slice(None, None, -1)))
+    if sides is not None:
+        acts = events.user, p, events.item, level.ravel().astype(np.int64), value, events.time
+        rows = partial(sides.rows, settings=settings, first=first)
+        for gained in gains_beside(*acts, table, shape, rows):
+            beside = beside + gained
     return Statistics(forward + beside if beside.C.nnz else forward, backward)
 
 
@@ -228,50 +257,6 @@ def _rows(
     return Sums(stacked(G, shape[0]), stacked(C, shape[1]))
 
 
-def _across(
-    unit: Ints,
-    p: Ints,
-    item: Ints,
-    level: Ints,
-    value: Ints,
-    table: Ints,
-    user: Ints,
-    other: Ints,
-    shape: tuple[int, int],
-) -> Sums:
-    """What the forward rows of units (a user in a domain) gain from the user's other units.
-
-    With o the sum of a unit's other events by weight ``other``, each of its rows is x + o. So G
-    gains s o' + o s' + V o o', where s is the sum of its v x and V that of its v, and C gains o y'
-    for each of its targets.
-    """
-    _, of = np.unique(unit, return_inverse=True)
-    people, owner = np.unique(user, return_inverse=True)
-    units = int(of.max(initial=-1)) + 1
-    mine = coo(np.ones_like(of), owner, of, (len(people), units))
-    mine.data[:] = 1
-    own = coo(other, of, p, (units, shape[0]))
-    o = canonical(mine.T @ (mine @ own) - own)
-    Y = coo(value, of, np.maximum(item, 0), (units, shape[1]))
-    reach = np.zeros(len(p), np.int64)
-    for age in range(1, min(table.shape[1], len(p) - 1) + 1):
-        same = unit[age:] == unit[:-age]
-        reach[:-age] += np.where(same, value[age:] * table[level[:-age], age - 1], 0)
-    s = coo(reach, of, p, (units, shape[0]))
-    V = np.bincount(of, value, units)
-    size = np.asarray(o.sum(axis=1), np.float64).ravel()
-    if float((size * (V * size + 2.0 * np.asarray(s.sum(axis=1)).ravel())).sum()) >= 2.0**62:
-        raise DataError(
-            "expected sums below 2^62 units, received more; sum the events in parts (their "
-            "statistics add), or scale the behaviours' weights down"
-        )
-    both = s.T @ o
-    weighed = o.copy()
-    weighed.data = weighed.data * np.repeat(V.astype(np.int64), np.diff(o.indptr))
-    G = sparse.triu(both + both.T + o.T @ weighed, format="csr")
-    return Sums(canonical(G), canonical(o.T @ Y))
-
-
 def _blocks(
     p: Ints, shape: tuple[int, int], window: int
 ) -> Iterator[tuple[range, Iterator[slice]]]:
@@ -294,19 +279,3 @@ def _blocks(
             ),
         )
         row = stop
-
-
-def _sets(user: Ints, p: Ints, weight: Ints, value: Ints, shape: tuple[int, int]) -> Sums:
-    """Sums where a history is a set: x is all of a user's events, each row leaves its own out.
-
-    A user is one row of G, and a target is regressed on the other items (EASE, Steck 2019).
-    """
-    users, owner = np.unique(user, return_inverse=True)
-    size = len(users), shape[0]
-    X = coo(weight, owner, p, size)
-    Y = coo(value, owner, p, size)[:, : shape[1]]
-    one = np.int64(1 << TARGET_BITS)
-    G = sparse.triu((X.T @ X) * one, format="csr")
-    C = (X.T @ Y).tocoo()
-    off = C.row != C.col
-    return Sums(canonical(G), coo(C.data[off], C.row[off], C.col[off], shape))

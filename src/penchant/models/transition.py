@@ -15,6 +15,7 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset, Floats, Histories, Ints, TimeKind
 from penchant.models.base import Arrays, Family, Scores
 from penchant.models.kernels import Content, Contents, content_rows
+from penchant.models.sides import Sides
 from penchant.models.solve import ALPHA, solve, system
 from penchant.models.statistics import (
     SUMMED,
@@ -39,6 +40,7 @@ class Transition:
     decay       of each behaviour's events, (A,)
     statistics  the sums that B solves, for updates
     domain      of each item, (N,), where domains have no order in common
+    sides       what stands beside the histories of the dataset's users
     """
 
     B: sparse.csr_array
@@ -49,6 +51,7 @@ class Transition:
     time: TimeKind
     statistics: Statistics
     domain: Ints | None = None
+    sides: Sides | None = None
 
     @property
     def name(self) -> str:
@@ -68,7 +71,7 @@ class Transition:
         decay = decays(dataset.catalogue, settings)
         domain = dataset.catalogue.domain if dataset.apart else None
         solved = B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics
-        return cls(*solved, domain)
+        return cls(*solved, domain, Sides.of(dataset))
 
     def weights(self, histories: Histories, item: int | None = None) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
@@ -101,7 +104,15 @@ class Transition:
         """x of each history, (B, P) sparse float64; of an item's domain, see ``weights``."""
         p = self.predictors.rows(histories.events)
         x = (self.weights(histories, item), (histories.owner, p))
-        return sparse.coo_array(x, shape=(len(histories), len(self.predictors))).tocsr()
+        own = sparse.coo_array(x, shape=(len(histories), len(self.predictors))).tocsr()
+        return own if self.sides is None else (own + self.beside(histories)).tocsr()
+
+    def beside(self, histories: Histories) -> sparse.csr_array:
+        """What stands beside the histories, (B, P) sparse float64."""
+        if self.sides is None:
+            return sparse.csr_array((len(histories), len(self.predictors)))
+        first, size = self.predictors.before_attributes, len(self.predictors)
+        return self.sides.beside(histories, self.settings, first, size) * 2.0**-WEIGHT_BITS
 
     def score(self, histories: Histories) -> Scores:
         # each row of a sparse product is summed on its own, so batches cannot change it
@@ -191,7 +202,7 @@ class Fitter:
         if key not in self.sums:
             data = self.dataset
             self.sums[key] = statistics(
-                data.events, data.catalogue, settings, data.time, data.target
+                data.events, data.catalogue, settings, data.time, data.target, Sides.of(data)
             )
         return self.sums[key]
 
@@ -237,6 +248,8 @@ TRANSITION = Family(
         "ridge": (5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
         "alpha.*": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "across": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
+        "friends": (0.0, 0.02, 0.05, 0.1, 0.2, 0.5),
+        "attributes": (0.0, 0.1, 0.2, 0.5, 1.0, 2.0),
         "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
         "cold": (0.0, 1.0, 3.0, 10.0, 30.0),
         "others?": (0.0, 0.1, 0.2, 0.5, 1.0),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from encoder_conformance import FileSuite, need, run, same
+from onnx_files import picture_network
 from penchant.encoders import image as images
 from penchant.encoders import pictures
 from penchant.encoders.image import ClipImage, MobileNet, OnnxImage
@@ -157,60 +158,20 @@ class TestMobileNet(ImageSuite):
             assert MobileNet().key
 
 
-def onnx_file(path, shape, width=7, dims=2, kind="FLOAT"):
-    """A network that averages colours over blocks of the picture and mixes them at random."""
-    need("onnxruntime", "onnx")
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed: a tool of the tests")
-    from onnx import TensorProto, helper, numpy_helper
-
-    element = getattr(TensorProto, kind)
-    rng = np.random.default_rng(0)
-    first = shape[1] == 3
-    mix = rng.normal(size=(width, 3, 8, 8) if first else (shape[3], width))
-    mix = numpy_helper.from_array(
-        mix.astype(np.float16 if kind == "FLOAT16" else np.float32), "mix"
-    )
-    if first:
-        nodes = [helper.make_node("Conv", ["x", "mix"], ["maps"], strides=[8, 8])]
-        last = "maps"
-    else:
-        nodes = [helper.make_node("MatMul", ["x", "mix"], ["maps"])]
-        nodes += [helper.make_node("Transpose", ["maps"], ["turned"], perm=[0, 3, 1, 2])]
-        last = "turned"
-    nodes += [helper.make_node("Relu", [last], ["relu"])]
-    last = "relu"
-    if dims == 2:
-        nodes += [
-            helper.make_node("GlobalAveragePool", [last], ["pool"]),
-            helper.make_node("Flatten", ["pool"], ["flat"]),
-        ]
-        last = "flat"
-    graph = helper.make_graph(
-        nodes,
-        "network",
-        [helper.make_tensor_value_info("x", element, shape)],
-        [helper.make_tensor_value_info(last, element, None)],
-        [mix],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, str(path))
-    return path
-
-
 class TestOnnxImage(ImageSuite):
     shape = "batch", 3, 64, 64
-    dims = 2
+    maps = False
 
     @pytest.fixture(autouse=True)
     def _network(self, tmp_path_factory):
         self.folder = tmp_path_factory.mktemp("network")
-        self.path = onnx_file(self.folder / "network.onnx", self.shape, dims=self.dims)
+        self.path = picture_network(self.folder / "network.onnx", self.shape, maps=self.maps)
 
     def encoder(self):
         return OnnxImage(self.path)
 
     def others(self):
-        other = onnx_file(self.folder / "other.onnx", self.shape, width=8)
+        other = picture_network(self.folder / "other.onnx", self.shape, width=8)
         return [OnnxImage(self.path, mean=(0, 0, 0)), OnnxImage(other)]
 
 
@@ -229,12 +190,12 @@ class TestOnnxImageColoursLast(TestOnnxImage):
 
 
 class TestOnnxImageMaps(TestOnnxImage):
-    dims = 4
+    maps = True
 
 
 def test_a_network_of_half_precision(tmp_path):
-    path = onnx_file(tmp_path / "half.onnx", ("batch", 3, 64, 64), kind="FLOAT16")
-    whole = onnx_file(tmp_path / "whole.onnx", ("batch", 3, 64, 64))
+    path = picture_network(tmp_path / "half.onnx", ("batch", 3, 64, 64), half=True)
+    whole = picture_network(tmp_path / "whole.onnx", ("batch", 3, 64, 64))
     source = [save(tmp_path, "board.png", draw("board"))]
     rows = run(OnnxImage(path), source).rows
     np.testing.assert_allclose(rows, run(OnnxImage(whole), source).rows, rtol=0.01, atol=0.01)
@@ -242,14 +203,14 @@ def test_a_network_of_half_precision(tmp_path):
 
 def test_networks_that_do_not_fit_are_told(tmp_path):
     def message(shape, **options):
-        encoder = OnnxImage(onnx_file(tmp_path / "network.onnx", shape), **options)
+        encoder = OnnxImage(picture_network(tmp_path / "network.onnx", shape), **options)
         with pytest.raises(DataError) as caught:
             assert encoder.width
         return str(caught.value)
 
     assert "expected a square input" in message(["batch", 3, 64, 32])
     assert "pictures in three colours" in message(["batch", 64, 64, 4])
-    assert "no output 'last', only flat" in message(["batch", 3, 64, 64], output="last")
+    assert "no output 'last', only d" in message(["batch", 3, 64, 64], output="last")
     assert "for batches of any size or of one" in message([4, 3, 64, 64])
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     with pytest.raises(DataError, match="no network that onnxruntime runs"):
@@ -347,13 +308,18 @@ class TestReading:
         for size in ((20_000, 10), (1, 1), (1, 3000), (3, 2)):
             read = self.read(tmp_path, "edge.png", Image.new("RGB", size, "red"))
             assert read.shape == (size[1], size[0], 3)
-            square = pictures.square(Image.fromarray(read.astype(np.uint8)), 224)
-            same(square, np.full((224, 224, 3), (255, 0, 0)))
+            picture = Image.fromarray(read.astype(np.uint8))
+            same(pictures.square(picture, 224), np.full((224, 224, 3), (255, 0, 0)))
+            longest = {(20_000, 10): 448, (1, 1): 224, (1, 3000): 448, (3, 2): 336}[size]
+            assert max(pictures.whole(picture, 224).shape) == longest
 
     def test_what_is_in_the_middle_is_kept(self):
         tall = Image.new("RGB", (10, 30), "black")
         tall.paste("white", (0, 10, 10, 20))
         assert pictures.square(tall, 8).min() > 200
+        whole = pictures.whole(tall, 32)
+        assert whole.shape == (64, 32, 3)
+        assert whole[0].max() < 60 < 200 < whole[32].min()
         assert pictures.reduced(tall, 5).size == (5, 15)
         assert pictures.reduced(tall, 50).size == (10, 30)
 

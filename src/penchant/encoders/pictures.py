@@ -12,7 +12,9 @@ from penchant.errors import MissingExtraError, UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PIXELS = 89_478_485  # as Pillow's own limit: a gigabyte of a quarter of it, in four bytes each
+Picture = NDArray[np.uint8]
+
+PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in three colours
 
 
 class Pictures(Files):
@@ -52,16 +54,27 @@ def picture(content: bytes, least: int) -> "Image":
         raise UnreadableError(f"damaged or truncated: {error or type(error).__name__}") from None
 
 
-def square(image: "Image", side: int) -> NDArray[np.uint8]:
+def square(image: "Image", side: int) -> Picture:
     """The centre of a picture in a square, (side, side, 3)."""
-    from PIL.Image import Resampling
+    return _fitted(image, side, side)
 
-    edge = min(image.size)
-    left, top = (image.width - edge) / 2, (image.height - edge) / 2
-    box = left, top, left + edge, top + edge
-    return np.asarray(
-        image.resize((side, side), Resampling.BICUBIC, box=box, reducing_gap=3.0), np.uint8
-    )
+
+def whole(image: "Image", short: int) -> Picture:
+    """All of a picture, (H, W, 3), whose shorter side becomes ``short``.
+
+    The longer side becomes a multiple of 16, so that pictures come in few shapes, and at most
+    twice the shorter one: of longer pictures it is the middle.
+    """
+    ratio = max(image.size) / min(image.size)
+    long = min(round(short * ratio / 16) * 16, 2 * short)
+    return _fitted(image, *((long, short) if image.width > image.height else (short, long)))
+
+
+def _fitted(image: "Image", width: int, height: int) -> Picture:
+    from PIL.Image import Resampling
+    from PIL.ImageOps import fit
+
+    return np.asarray(fit(image, (width, height), Resampling.BICUBIC), np.uint8)
 
 
 def reduced(image: "Image", short: int) -> "Image":

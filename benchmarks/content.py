@@ -69,6 +69,8 @@ def without(data: Dataset, missing: float, seed: int) -> Dataset:
 
 
 class Bench:
+    """What all rows share: the recipe, how many cases a trial asks, and the clock."""
+
     def __init__(self, recipe: Recipe, users: int) -> None:
         self.recipe, self.users = recipe, users
         self.began = time.perf_counter()
@@ -83,7 +85,7 @@ class Bench:
         rng = np.random.default_rng(self.recipe.seed)
         some = np.sort(rng.permutation(len(world.try_.histories))[: self.users])
         cases = take(world.try_, some)
-        everything = {name: 0.0 for name in data.catalogue.modalities}
+        everything = dict.fromkeys(data.catalogue.modalities, 0.0)
         best = self.recipe.transition.model_copy(
             update={"alpha": {**everything, **dict.fromkeys(modalities, 2.0)}}
         )

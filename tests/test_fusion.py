@@ -1,5 +1,7 @@
 """The fusion: weights that find the better expert, scores that restore, the default of fit."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from penchant.fitting import fit, train
 from penchant.model import load
 from penchant.models.fusion import FEATURES, Context, _logit, bucket, fit_weights
 from penchant.models.transition import Fitter, TransitionSettings
+from penchant.plots import weighed
 from penchant.search import shared
 
 MODELS = ("transition", "sequence", "fusion")
@@ -72,7 +75,7 @@ def test_an_expert_that_knows_nothing_gets_no_weight(world):
     train_data = world.with_events(parts.train)
     transition = Fitter(train_data)(TransitionSettings())
     noise, context = Noise(len(world.catalogue)), Context.of(train_data)
-    weights = fit_weights(transition, noise, context, parts.validation)
+    weights, _ = fit_weights(transition, noise, context, parts.validation)
     assert context.features == (*FEATURES, "tags")
     assert weights.shape == (6, len(context.features))
     cases = np.bincount(bucket(parts.validation.histories.lengths), minlength=len(weights))
@@ -133,3 +136,22 @@ def test_a_benchmark_tells_the_training_curve(world):
     )
     assert curve[0]["loss"] > curve[-1]["loss"]
     assert "curve" not in rows["transition"]
+
+
+def test_what_each_part_weighs_is_told_and_drawn(model):
+    found = model.info["weights"]
+    assert found["features"] == [
+        "sequence",
+        "transition",
+        "popularity",
+        *model.dataset.catalogue.modalities,
+    ]
+    effects = np.array(found["effects"])
+    assert effects.shape == (len(found["lengths"]), len(found["features"]))
+    assert np.allclose(
+        effects, model.recommender.weights * model.recommender.spread, rtol=0.5, atol=1
+    )
+    root = ElementTree.fromstring(weighed(found))
+    bars = [rect for rect in root.iter() if rect.get("class") == "dot"]
+    widths = np.array([float(bar.get("width")) for bar in bars]).reshape(effects.T.shape).T
+    assert np.allclose(widths / widths.max(), np.abs(effects) / np.abs(effects).max(), atol=0.01)

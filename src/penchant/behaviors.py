@@ -60,8 +60,8 @@ def heads(
         say(f"fitting what scores of {name!r} mean on validation users of their own")
         if isinstance(model, Fusion):
             experts = model.transition, model.sequence
-            weights = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
-            model = replace(model, weights=weights)
+            weights, spread = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
+            model = replace(model, weights=weights, spread=spread)
         asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
         calibration, _, found = measured(model, train.aimed(name), *asked)
         return Head(model, calibration, found)

@@ -1,7 +1,7 @@
 """Fit: choose settings on validation events, measure on test events, then fit on everything."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from penchant.behaviors import Head, heads, other_behaviors
@@ -112,6 +112,8 @@ def fit(
             info["vectors"] = judge_vectors(
                 deep, dataset.catalogue, parts.test, repeats=recipe.repeats
             )
+        if isinstance(twin, Fusion):
+            info["weights"] = twin.weighed()
         others = heads(dataset, parts, twin, recipe, say)
         say("calibrating probabilities on validation users of their own")
         calibrations, info["probabilities"], notes = calibrated(
@@ -221,7 +223,7 @@ def again(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
         sequence = again(model.sequence, dataset, seed)
         assert isinstance(transition, Transition)
         assert isinstance(sequence, SequenceExpert)
-        return Fusion(transition, sequence, Context.of(dataset), model.weights)
+        return replace(model, transition=transition, sequence=sequence, context=Context.of(dataset))
     return FAMILIES[model.name].fitter(dataset, seed)(model.settings)
 
 
@@ -235,7 +237,7 @@ def _fused(
     say("fusion: fitting weights on validation users of their own")
     began = time.perf_counter()
     context = Context.of(data)
-    weights = fit_weights(
+    fitted = fit_weights(
         transition,
         sequence,
         context,
@@ -244,7 +246,7 @@ def _fused(
     )
     seconds = time.perf_counter() - began
     return Trained(
-        Fusion(transition, sequence, context, weights),
+        Fusion(transition, sequence, context, *fitted),
         tuple(trial for expert in experts for trial in expert.trials),
         seconds + sum(expert.fit_seconds for expert in experts),
         sum(expert.search_seconds for expert in experts),

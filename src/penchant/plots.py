@@ -44,6 +44,46 @@ def reliability(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
+def weighed(found: dict[str, Any]) -> str:
+    """What each part of a fusion weighs by the length of histories: ``info["weights"]``.
+
+    A bar is the weight times the part's deviation among candidates; all have one scale.
+    """
+    names, lengths = found["features"], found["lengths"]
+    effects = np.array(found["effects"])  # (lengths, features)
+    step, bar, left, top = 92, 13, 110, 64
+    height = top + len(names) * (len(lengths) * bar + 18) + 10
+    width = left + step * 2 + _SIDE + 60
+    most = max(float(np.abs(effects).max(initial=0)), 1e-9)
+    zero = left + step + _SIDE * float(-min(effects.min(initial=0), 0)) / (2 * most)
+    scale = (_SIDE - (zero - left - step)) / most
+    parts = [
+        '<text class="title" x="12" y="20">What each part weighs</text>'
+        '<text x="12" y="38">weight times deviation among candidates, by events of the history'
+        "</text>"
+    ]
+    for place, name in enumerate(names):
+        y = top + place * (len(lengths) * bar + 18)
+        parts.append(f'<text class="title" x="12" y="{y + 11}">{escape(str(name))}</text>')
+        for row, length in enumerate(lengths):
+            effect, at = float(effects[row, place]), y + row * bar
+            x, size = zero + min(effect, 0) * scale, abs(effect) * scale
+            end = max(x + size, zero) + 5
+            parts += [
+                f'<text x="{left + step - 6}" y="{at + 11}" text-anchor="end">{length}</text>',
+                f'<rect class="dot" x="{x:.1f}" y="{at + 2}" width="{size:.1f}" '
+                f'height="{bar - 4}"/>',
+                f'<text x="{end:.1f}" y="{at + 11}">{effect:+.2f}</text>',
+            ]
+    parts.append(f'<path class="frame" d="M{zero:.1f} {top}V{height - 18}"/>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img">'
+        f"<title>What each part of a fusion weighs</title><style>{_STYLE}</style>"
+        f'<rect class="page" width="{width}" height="{height}"/>{"".join(parts)}</svg>\n'
+    )
+
+
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     """The interval of a share of ``count`` (Wilson 1927).
 

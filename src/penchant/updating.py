@@ -183,7 +183,9 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
         transition, columns = moved(None)
         # the deep expert knows new events by reading them, and new items by their content
         sequence = expert.sequence.moved(data, merged.items, merged.tokens)
-        renewed: Recommender = Fusion(transition, sequence, Context.of(data), expert.weights)
+        renewed: Recommender = replace(
+            expert, transition=transition, sequence=sequence, context=Context.of(data)
+        )
     elif isinstance(expert, Transition):
         renewed, columns = moved(None)
     else:

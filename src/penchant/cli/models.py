@@ -58,6 +58,9 @@ def evaluate(
     reliability: Annotated[
         Path | None, typer.Option(help="An SVG: probabilities against what happened.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="An SVG: what each part of a fusion weighs.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a run's twin, fitted without the test events, did on them."""
@@ -77,6 +80,12 @@ def evaluate(
         if not content.get("probabilities"):
             raise ConfigError(f"expected a run with probabilities to draw, received {run} without")
         reliability.write_text(drawn(content["probabilities"]), encoding="utf-8")
+    if weights is not None:
+        from penchant.plots import weighed
+
+        if not content.get("weights"):
+            raise ConfigError(f"expected a fusion, whose parts are weighed, received {run}")
+        weights.write_text(weighed(content["weights"]), encoding="utf-8")
     emit(content) if as_json else show_run(content)
 
 
@@ -130,6 +139,8 @@ def show_run(content: dict[str, Any]) -> None:
     table(title, ("metric", "value"), rows)
     for name, groups in content.get("groups", {}).items():
         show_groups(name, groups)
+    if weights := content.get("weights"):
+        show_weights(weights)
     if vectors := content.get("vectors"):
         show_vectors(vectors)
     for probabilities in content.get("probabilities", []):
@@ -157,6 +168,17 @@ def show_groups(name: str, groups: dict[str, Any]) -> None:
         for group, of in groups.items()
     ]
     table(f"By {name}, which the recipe opted in", (name, "cases", "recall@10", "ndcg@10"), rows)
+
+
+def show_weights(found: dict[str, Any]) -> None:
+    """Print what each part of a fusion weighs."""
+    columns = zip(*found["effects"], strict=True)
+    rows = [
+        (name, *(f"{effect:+.2f}" for effect in effects))
+        for name, effects in zip(found["features"], columns, strict=True)
+    ]
+    title = "How far a deviation of each part moves a score, by the events of the history"
+    table(title, ("part", *found["lengths"]), rows)
 
 
 def show_vectors(found: dict[str, Any]) -> None:

@@ -69,12 +69,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Fusion:
-    """Both experts and the weights of the features, (lengths, features)."""
+    """Both experts and the weights of the features, (lengths, features).
+
+    ``spread`` is the deviation of each feature among candidates, (features,): a weight times it
+    says how far the feature moves a score.
+    """
 
     transition: Transition
     sequence: SequenceExpert
     context: Context
     weights: Floats
+    spread: Floats
 
     @property
     def name(self) -> str:
@@ -95,10 +100,19 @@ class Fusion:
 
     def arrays(self) -> Arrays:
         # what the context holds is read from the dataset again
-        found: Arrays = {"weights": self.weights}
+        found: Arrays = {"weights": self.weights, "spread": self.spread}
         for expert in (self.transition, self.sequence):
             found |= over(expert.arrays(), f"{expert.name}/")
         return found
+
+    def weighed(self) -> dict[str, Any]:
+        """What each feature weighs, times its spread, by the length of histories, as JSON types."""
+        ends = [f"up to {length}" for length in LENGTHS]
+        return {
+            "features": list(self.context.features),
+            "lengths": [*ends, f"over {LENGTHS[-1]}"],
+            "effects": (self.weights * self.spread).tolist(),
+        }
 
 
 def bucket(lengths: Ints) -> Ints:
@@ -138,8 +152,10 @@ def fit_weights(
     context: Context,
     cases: Cases,
     repeats: bool = False,
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Weights that make the right item likeliest among both experts' best, (lengths, features).
+
+    And the deviation of each feature among these candidates, (features,).
 
     Conditional logit over each case's candidates, the 50 best of each expert; a case whose truth
     is not among them has nothing to say.
@@ -177,12 +193,14 @@ def fit_weights(
         rows.append(np.stack([value[row, item] for value in values], axis=1))
         right.append(truth[row, item].astype(float))
         owners.append(row + part.start)
-    return _logit(
-        np.concatenate(rows),
+    X = np.concatenate(rows)
+    weights = _logit(
+        X,
         np.concatenate(right),
         np.concatenate(owners),
         bucket(cases.histories.lengths),
     )
+    return weights, X.std(axis=0)
 
 
 def _logit(X: Floats, y: Floats, owner: Ints, group: Ints) -> Floats:
@@ -227,7 +245,8 @@ def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusio
     sequence = SEQUENCE.restore(under(arrays, "sequence/"), dataset, settings.sequence)
     assert isinstance(transition, Transition)
     assert isinstance(sequence, SequenceExpert)
-    return Fusion(transition, sequence, Context.of(dataset), arrays["weights"])
+    weights, spread = arrays["weights"], arrays["spread"]
+    return Fusion(transition, sequence, Context.of(dataset), weights, spread)
 
 
 def expert_of(model: Recommender | None) -> Transition | None:
@@ -251,7 +270,8 @@ def asked_for(
     if isinstance(model, Fusion):
         sequence = model.sequence.aimed(dataset.target)
         weights = model.weights if weights is None else weights
-        return Fusion(solved(model.transition), sequence, Context.of(dataset), weights)
+        parts = solved(model.transition), sequence, Context.of(dataset)
+        return Fusion(*parts, weights, model.spread)
     if isinstance(model, Transition):
         return solved(model)
     assert isinstance(model, SequenceExpert)

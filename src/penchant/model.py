@@ -237,8 +237,8 @@ class Model:
         scores = self.recommender.score(histories)
         scores[scores == -np.inf] = _UNSCORED
         strangers = histories.lengths == 0
-        if self.transition is not None and self.transition.sides is not None:
-            strangers &= ~self.transition.sides.has(histories.users)
+        if self.transition is not None:
+            strangers &= np.diff(self.transition.beside(histories).indptr) == 0
         scores[strangers] = _UNSCORED
         mask(scores, histories, None if repeats else histories.events.item)
         best = None if self.calibration is None else top(scores, LISTED)

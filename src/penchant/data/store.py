@@ -251,7 +251,9 @@ def load(path: str | Path) -> Dataset:
 def _rooted(cells: Any, folder: Path) -> Any:
     """Paths from a DATA directory as they are from everywhere; None where there is none."""
     found = np.empty(len(cells), object)
-    found[:] = [None if cell is None else str(folder.resolve() / str(cell)) for cell in cells]
+    found[:] = [
+        None if cell is None else os.path.normpath(folder.resolve() / str(cell)) for cell in cells
+    ]
     return found
 
 

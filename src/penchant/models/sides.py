@@ -103,12 +103,6 @@ class Sides:
         now[some] = np.where(last > 0, last + 1, now[some])
         return self.rows(histories.users, now, settings, first, predictors)
 
-    def has(self, users: Ints) -> NDArray[np.bool_]:
-        """Which users have anything, (n,)."""
-        found = np.diff(self.attributes.indptr)[users] + np.diff(self.indptr)[users] > 0
-        some: NDArray[np.bool_] = (users >= 0) & found
-        return some
-
     def _before(self, user: Ints, now: Ints) -> Ints:
         """The place after the last friend's event before a time, for each user."""
         key = np.searchsorted(self._times, now)

@@ -3,10 +3,10 @@
     python benchmarks/content.py DATA --out benchmarks/results/content-NAME.json
 
 For each seed 5 % of the items, by a hash of their identifiers, are held out of training entirely,
-and 5 % for validation. *Warm* is leave-one-out on all other items; *cold* asks each user's events
-on the held-out items, ranked among all items, by the same fit. The settings of each row are chosen
-on the validation items of the first seed: ``cold``, and the alpha of each modality. The last rows
-take away some of the images.
+and 5 % for validation. *Warm* is leave-one-out on all other items, with ``cold`` at 0; *cold* asks
+each user's events on the held-out items, ranked among all items, with the ``cold`` that did best on
+the validation items of the first seed, as did the alpha of each modality; *price* is the warm
+ranking then. The last rows take away some of the images.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse
 
 from penchant import load_dataset, metrics
 from penchant.config import Recipe
@@ -26,14 +27,16 @@ from penchant.data.dataset import Dataset
 from penchant.data.splits import split
 from penchant.evaluate import evaluate
 from penchant.models.baselines import BASELINES
-from penchant.models.transition import Fitter, TransitionSettings
+from penchant.models.cold import cold_columns
+from penchant.models.kernels import content_rows
+from penchant.models.transition import Fitter, Transition, TransitionSettings, sized
 from penchant.search import take
 
 SEEDS = 5
 COLD = (0.0, 10.0, 100.0, 1000.0, 10_000.0)
 ALPHA = (0.5, 1.0, 2.0, 4.0, 8.0)
 MISSING = (0.0, 0.25, 0.5, 0.75, 1.0)
-SHOWN = ("warm ndcg@10", "warm recall@10", "cold recall@10", "cold recall@50", "cold ndcg@10")
+SHOWN = ("warm ndcg@10", "cold recall@10", "cold recall@50", "cold ndcg@10", "price ndcg@10")
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,20 @@ class Bench:
         some = np.sort(rng.permutation(len(world.try_.histories))[: self.users])
         cases = take(world.try_, some)
         everything = dict.fromkeys(data.catalogue.modalities, 0.0)
-        best = self.recipe.transition.model_copy(
+        best = sized(self.recipe.transition, len(data.catalogue)).model_copy(
             update={"alpha": {**everything, **dict.fromkeys(modalities, 2.0)}}
         )
         if not modalities:
             return best
+        base, rows = fit(best), content_rows(data.catalogue)
+        new = np.flatnonzero(data.met == 0)
+        met = scipy.sparse.diags_array((data.met > 0).astype(np.float32), format="csr")
 
         def value(settings: TransitionSettings) -> float:
-            found = evaluate(fit(settings), data.catalogue, cases, seed=self.recipe.seed)
+            """Of the columns of new items alone; those of the others stay as they were."""
+            columns = cold_columns(base.statistics, rows, settings, new, data.met > 0)
+            model = Transition.of(base.B @ met + columns, data, settings, base.statistics)
+            found = evaluate(model, data.catalogue, cases, seed=self.recipe.seed)
             return found.mean("ndcg@10")
 
         top = -1.0
@@ -111,18 +120,20 @@ class Bench:
         self.told(f"{label}: cold {best.cold:g}, {best.alpha}: validation NDCG@10 {top:.4f}")
         return best
 
-    def asked(self, model, world: World) -> dict[str, np.ndarray]:
-        """One value for each case of each kind."""
+    def asked(self, models, world: World) -> dict[str, np.ndarray]:
+        """One value for each case of each kind, of a model for warm and one for cold."""
         catalogue, seed = world.data.catalogue, self.recipe.seed
-        warm = evaluate(model, catalogue, world.warm, seed=seed).cases
-        cold = evaluate(model, catalogue, world.cold, seed=seed).cases
-        wide = evaluate(model, catalogue, world.cold, k=50, seed=seed).cases
+        plain, other = models
+        warm = evaluate(plain, catalogue, world.warm, seed=seed).cases
+        price = warm if other is plain else evaluate(other, catalogue, world.warm, seed=seed).cases
+        cold = evaluate(other, catalogue, world.cold, seed=seed).cases
+        wide = evaluate(other, catalogue, world.cold, k=50, seed=seed).cases
         return {
             "warm ndcg@10": warm["ndcg@10"],
-            "warm recall@10": warm["recall@10"],
             "cold recall@10": cold["recall@10"],
-            "cold ndcg@10": cold["ndcg@10"],
             "cold recall@50": wide["recall@50"],
+            "cold ndcg@10": cold["ndcg@10"],
+            "price ndcg@10": price["ndcg@10"],
         }
 
 
@@ -138,16 +149,16 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
     for seed, one in enumerate(worlds):
         fit = Fitter(one.data)
         for name in rows:
-            values.setdefault(name, []).append(bench.asked(fit(settings[name]), one))
+            values.setdefault(name, []).append(bench.asked(both(fit, settings[name]), one))
             bench.told(f"seed {seed}, {name}")
         popular = BASELINES["popularity"]
         model = popular.fitter(one.data, seed)(popular.settings())
-        values.setdefault("popularity", []).append(bench.asked(model, one))
+        values.setdefault("popularity", []).append(bench.asked((model, model), one))
         for missing in MISSING if "image" in modalities else ():
             fewer = Fitter(without(one.data, missing, seed))
             for name in ("image", "all"):
                 label = f"{name}, {missing:.0%} of the images missing"
-                values.setdefault(label, []).append(bench.asked(fewer(settings[name]), one))
+                values.setdefault(label, []).append(bench.asked(both(fewer, settings[name]), one))
             bench.told(f"seed {seed}, {missing:.0%} of the images missing")
     users_of = {
         kind: np.concatenate([getattr(one, kind).histories.users for one in worlds])
@@ -158,7 +169,7 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
         return np.concatenate([of[metric] for of in values[name]])
 
     def interval(name: str, metric: str, less: str | None = None) -> dict[str, float]:
-        cluster = users_of[metric.split()[0]]
+        cluster = users_of["cold" if metric.startswith("cold") else "warm"]
         ours = joined(name, metric)
         if less is None:
             return metrics.bootstrap(ours, recipe.seed, cluster=cluster)._asdict()
@@ -169,7 +180,8 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
     if "image" in modalities:
         rest = tuple(name for name in modalities if name != "image")
         values["all but images"] = [
-            bench.asked(Fitter(one.data)(_off(settings["all"], "image")), one) for one in worlds
+            bench.asked(both(Fitter(one.data), _off(settings["all"], "image")), one)
+            for one in worlds
         ]
         against += [
             (f"all, {missing:.0%} of the images missing", "all but images") for missing in MISSING
@@ -198,6 +210,12 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
         ],
     }
     return found
+
+
+def both(fit: Fitter, settings: TransitionSettings) -> tuple[Transition, Transition]:
+    """The fit that asks no more of content than the sums do, and that of the settings."""
+    plain = fit(settings.model_copy(update={"cold": 0.0}))
+    return plain, fit(settings) if settings.cold else plain
 
 
 def _off(settings: TransitionSettings, name: str) -> TransitionSettings:

@@ -215,6 +215,11 @@ class Network(nn.Module):
         self.facets = nn.Linear(D, M * D, bias=False) if K * M > 1 else nn.Identity()
         self.user_gate = nn.Linear(D, K * M) if K * M > 1 else None
         self.item_gate = nn.Linear(D, K * M, bias=False) if K * M > 1 else None
+        with torch.no_grad():  # a mixture begins as the inner product that its parts differ from
+            for copies in (self.interests, self.facets):
+                if isinstance(copies, nn.Linear):
+                    rows = copies.out_features // D
+                    copies.weight.mul_(0.1).add_(torch.eye(D).repeat(rows, 1))
 
     def table(self) -> Table:
         """Every item as it is."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.data.dataset import blocks
 from penchant.encoders.cache import Cache, Rows
 from penchant.encoders.progress import Progress, Told
 from penchant.errors import DataError, UnreadableError
@@ -196,13 +197,16 @@ def _looked_up(encoder: Encoder, sources: list[str], told: Told | None) -> dict[
         except UnreadableError as error:
             return _Source(reason=str(error))
 
+    def look_at(part: slice) -> list[_Source]:
+        return [look(source) for source in sources[part]]
+
     progress = Progress(f"reading {encoder.modality}", len(sources), told)
-    found = {}
+    found: list[_Source] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for source, at in zip(sources, pool.map(look, sources), strict=True):
-            found[source] = at
-            progress.add(1)
-    return found
+        for some in pool.map(look_at, blocks(len(sources), 64)):
+            found += some
+            progress.add(len(some))
+    return dict(zip(sources, found, strict=True))
 
 
 def _made(
@@ -267,7 +271,7 @@ def _rows(encoder: Encoder, batch: list[tuple[bytes, Any]]) -> Made:
 
 def _summary(result: Encoded) -> str:
     parts = [f"{result.made:,} made", f"{result.cached:,} kept from before"]
-    parts += [f"{len(result.unread):,} items unread"] if result.unread else []
-    parts += [f"{len(result.cut):,} items cut"] if result.cut else []
+    parts += [f"{len(result.unread):,} unread"] if result.unread else []
+    parts += [f"{len(result.cut):,} cut"] if result.cut else []
     what = f"{result.modality} by {result.encoder}"
     return f"{what}: {', '.join(parts)}, in {result.seconds:.1f} s"

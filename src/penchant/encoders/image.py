@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from penchant.data.dataset import blocks
 from penchant.encoders.cache import Rows
 from penchant.encoders.hub import HubModel
 from penchant.encoders.onnx import OnnxFile
@@ -62,26 +61,23 @@ class MobileNet(Pictures):
         return whole(picture(content, 224), 224)
 
     def encode(self, batch: Sequence[Picture]) -> Rows:
-        """In small parts of one shape, a thread for each: faster than with torch's own threads."""
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for place, pixels in enumerate(batch):
-            shapes.setdefault(pixels.shape, []).append(place)
-        parts = [places[part] for places in shapes.values() for part in blocks(len(places), 16)]
-        rows = np.zeros((len(batch), self.width), np.float32)
-        with _threads() as pool:
-            batches = [[batch[place] for place in part] for part in parts]
-            for part, features in zip(parts, pool.map(self._features, batches), strict=True):
-                rows[part] = features
-        return rows
+        """Each picture by itself, in a thread of its own.
 
-    def _features(self, batch: Sequence[Picture]) -> Rows:
+        What one picture needs fits into a processor's cache: larger batches, and torch's own
+        threads, are slower, and pictures need not have one shape.
+        """
+        with _threads() as pool:
+            return np.stack(list(pool.map(self._features, batch)))
+
+    def _features(self, pixels: Picture) -> Rows:
         import torch
 
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
+            # (1, 3, H, W), with colours last in memory: that order is faster
+            batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
             scale = torch.from_numpy(1 / (255 * _DEVIATION))[:, None, None]
             shift = torch.from_numpy(_MEAN / _DEVIATION)[:, None, None]
-            features: Rows = self._network(pixels * scale - shift).numpy()
+            features: Rows = self._network(batch * scale - shift)[0].numpy()
         return features
 
 

@@ -74,7 +74,7 @@ def _fitted(image: "Image", width: int, height: int) -> Picture:
     from PIL.Image import Resampling
     from PIL.ImageOps import fit
 
-    return np.asarray(fit(image, (width, height), Resampling.BICUBIC), np.uint8)
+    return np.array(fit(image, (width, height), Resampling.BICUBIC), np.uint8)
 
 
 def reduced(image: "Image", short: int) -> "Image":

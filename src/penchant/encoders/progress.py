@@ -13,7 +13,7 @@ class Progress:
     Work that is over sooner is not spoken of.
     """
 
-    def __init__(self, what: str, total: int, told: Told | None, between: float = 3.0) -> None:
+    def __init__(self, what: str, total: int, told: Told | None, between: float = 5.0) -> None:
         self.what, self.total, self.told, self.between = what, total, told, between
         self.done = 0
         self.began = self.last = time.perf_counter()

@@ -12,12 +12,12 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from penchant.data.dataset import Catalogue, Ints, Vocabulary, blocks
+from penchant.data.multihot import multihot
 
 Rows = Any  # a sparse.csr_array, whose package has no types, or NDArray[np.float32]
 
 _BLOCK_CELLS = 1 << 21
 _GRID = 2.0**11
-_IDF_STEPS = 4  # the idf is rounded to 1/4, so that one more item seldom moves every similarity
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,7 @@ def tag_rows(tags: Sequence[Sequence[str]]) -> sparse.csr_array:
     vocabulary = tag_columns(tags)
     column = vocabulary.rows(tag for of_item in sets for tag in of_item)
     row = np.repeat(np.arange(len(sets)), [len(of_item) for of_item in sets])
-    shape = len(sets), len(vocabulary)
-    holders = np.maximum(np.bincount(column, minlength=shape[1]), 1)
-    idf = np.rint(np.log2(max(shape[0], 1) / holders) * _IDF_STEPS) / _IDF_STEPS
-    return sparse.coo_array((idf[column], (row, column)), shape=shape).tocsr()
+    return multihot(row, column, (len(sets), len(vocabulary)))
 
 
 def tag_columns(tags: Sequence[Sequence[str]]) -> Vocabulary:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from penchant.config import ConfigError, parse
-from penchant.encoders.columns import ColumnSettings, column_rows
+from penchant.data.columns import ColumnSettings, column_rows
 from penchant.models.kernels import tag_columns, tag_rows
 
 same = np.testing.assert_array_equal

@@ -165,6 +165,23 @@ def test_a_new_item_without_events_costs_one_small_solve(wide):
     assert np.diff(found.recommender.B.indptr)[rows[0]] == 0
 
 
+def test_new_items_with_columns_of_their_own(wide):
+    rng = np.random.default_rng(0)
+    price = np.array(rng.integers(1, 90, len(wide.catalogue)).astype(float), object)
+    color = np.array(rng.choice(["red", "blue", "green"], len(price)), object)
+    catalogue = replace(
+        wide.catalogue, columns={"price": price, "color": color}, counted=("color", "price")
+    )
+    data = replace(wide, catalogue=catalogue)
+    assert data.catalogue.modalities == ("columns", "tags")
+    described = {"item": ["new/1"], "tags": [["jazz"]], "price": [500.0], "color": ["violet"]}
+    known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
+    new = store.from_columns([], [], [], [], items=described, **known)
+    found, _ = update(fitted(data, 20), new)
+    assert found.dataset.catalogue.counted == ("color", "price")
+    assert_same(found, fitted(found.dataset, 20))
+
+
 def test_one_event_solves_few_columns(wide):
     user = wide.users.ids[3]
     new = store.from_columns([user], [wide.catalogue.items.ids[7]], "buy", [1_790_000_000])

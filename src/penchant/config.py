@@ -151,6 +151,7 @@ class ContentSettings(Settings):
     text    "universal" (in the extra ``text``) or "sentence-transformers:NAME"
     image   "mobilenet" (in the extra ``image``), "clip:NAME" or "onnx:FILE"
     audio   "librosa" (in the extra ``audio``) or "onnx:FILE"
+    columns the further columns of the items: categories, numbers, years, prices
     width   directions that are kept of an encoder's numbers
 
     Each may be "auto", which takes the first where it is installed, or "none".
@@ -159,6 +160,7 @@ class ContentSettings(Settings):
     text: str = "auto"
     image: str = "auto"
     audio: str = "auto"
+    columns: Literal["auto", "none"] = "auto"
     width: Annotated[int, Field(ge=1, le=4096)] = 128
 
 

@@ -16,6 +16,12 @@ from penchant.errors import ConfigError, MissingExtraError
 from penchant.models.base import Told
 
 MODALITIES = ("text", "image", "audio")
+NOT_COUNTED = {
+    *("description", "image", "audio", "variant_of"),
+    *("available_from", "available_until"),
+}
+"""Columns of items that say something else than what an item is, or are read otherwise."""
+
 _FEWEST = 2  # items without which there is nothing to compare
 _SHOWN = 10
 
@@ -78,7 +84,12 @@ def described(
             notes.append(f"{modality}: fewer than {_FEWEST} items could be read: it is left out")
             continue
         features[modality] = Feature.fitted(read.rows, read.present, settings.width, made)
-    catalogue = replace(dataset.catalogue, features=features)
+    names = tuple(sorted(dataset.catalogue.columns.keys() - NOT_COUNTED))
+    catalogue = replace(dataset.catalogue, features=features, counted=())
+    if names and settings.columns == "auto":
+        counted = replace(catalogue, counted=names)
+        notes += counted.described.notes
+        catalogue = counted if counted.described.rows.shape[1] else catalogue
     return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from penchant.errors import DataError, unknown
 
 if TYPE_CHECKING:
+    from penchant.data.columns import Columns
     from penchant.data.features import Feature
 
 Ints = NDArray[np.int64]
@@ -176,6 +177,7 @@ class Catalogue:
     titles   (N,) of str or None
     tags     (N,) of tuples of str
     columns  further item columns, name -> (N,) object array; None where missing
+    counted  those among them that tell what an item is
     features what encoders found in the items, by modality
     attributes what can be known of a user, as "column=value"
     """
@@ -190,6 +192,7 @@ class Catalogue:
     columns: dict[str, NDArray[np.object_]] = field(default_factory=dict)
     features: dict[str, "Feature"] = field(default_factory=dict)
     attributes: Vocabulary = Vocabulary(())
+    counted: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -197,7 +200,15 @@ class Catalogue:
     @property
     def modalities(self) -> tuple[str, ...]:
         """The names of what is known of the items' content."""
-        return tuple(sorted([*self.features, *(["tags"] if any(self.tags) else [])]))
+        own = {"tags": any(self.tags), "columns": self.counted}
+        return tuple(sorted([*self.features, *(name for name, there in own.items() if there)]))
+
+    @cached_property
+    def described(self) -> "Columns":
+        """The counted columns as rows of numbers."""
+        from penchant.data.columns import column_rows
+
+        return column_rows({name: self.columns[name].tolist() for name in self.counted})
 
     def behavior(self, name: str) -> int:
         """Row of a behaviour by name; ConfigError lists the known ones."""

@@ -19,7 +19,7 @@ class DatasetSettings(Settings):
     """What dataset.toml says; what it leaves out is inferred.
 
     ``features`` names, for each modality of features.safetensors, the encoder that made it: it
-    stands in saved runs.
+    stands in saved runs, as does ``counted``, the columns that tell what an item is.
     """
 
     name: str | None = None
@@ -29,6 +29,7 @@ class DatasetSettings(Settings):
     target: str | None = None
     behaviors: dict[str, BehaviorSettings] = Field(default_factory=dict)
     features: dict[str, str] = Field(default_factory=dict)
+    counted: tuple[str, ...] = ()
 
 
 def write_directory(
@@ -61,6 +62,8 @@ def _toml(settings: DatasetSettings) -> str:
         for key in ("name", "time", "unit", "protocol", "target")
         if (value := getattr(settings, key)) is not None
     ]
+    if settings.counted:
+        lines.append(f"counted = {json.dumps(settings.counted, ensure_ascii=False)}")
     for name, behavior in settings.behaviors.items():
         lines += [
             "",

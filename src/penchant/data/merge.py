@@ -69,6 +69,7 @@ def merge(old: Dataset, new: Dataset) -> Merged:
         _columns(len(items), from_a, a.columns, from_b, b.columns),
         {name: feature.moved(from_a, len(items)) for name, feature in a.features.items()},
         a.attributes,
+        a.counted,
     )
     joint = replace(
         old,

@@ -182,6 +182,7 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
             for b in catalogue.behaviors
         },
         features={name: feature.made for name, feature in catalogue.features.items()},
+        counted=catalogue.counted,
     )
     folder = write_directory(database, Path(directory), queries, settings)
     if catalogue.features:
@@ -244,7 +245,9 @@ def load(path: str | Path) -> Dataset:
         name: _rooted(cells, folder) if name in MEDIA else cells
         for name, cells in dataset.catalogue.columns.items()
     }
-    catalogue = replace(dataset.catalogue, features=features, columns=columns)
+    catalogue = replace(
+        dataset.catalogue, features=features, columns=columns, counted=settings.counted
+    )
     return replace(dataset, catalogue=catalogue)
 
 

@@ -68,11 +68,21 @@ Contents = Mapping[str, Content]
 
 
 def content_rows(catalogue: Catalogue) -> dict[str, Rows]:
-    """Rows of each modality of the catalogue: its tags, and what encoders found; by name."""
+    """Rows of each modality: the tags, the columns, and what encoders found; by name."""
     rows: dict[str, Rows] = {name: of.rows for name, of in catalogue.features.items()}
     if any(catalogue.tags):
         rows["tags"] = tag_rows(catalogue.tags)
+    if catalogue.counted:
+        rows["columns"] = catalogue.described.rows
     return dict(sorted(rows.items()))
+
+
+def content_names(catalogue: Catalogue) -> dict[str, Vocabulary]:
+    """What each column of the sparse rows of ``content_rows`` is, in their order."""
+    names = {"tags": tag_columns(catalogue.tags)}
+    if catalogue.counted:
+        names["columns"] = Vocabulary(catalogue.described.names)
+    return names
 
 
 def same_content(old: Catalogue, new: Catalogue, items: Ints) -> bool:
@@ -80,11 +90,14 @@ def same_content(old: Catalogue, new: Catalogue, items: Ints) -> bool:
     before, after = content_rows(old), content_rows(new)
     if before.keys() != after.keys():
         return False
+    known, names = content_names(old), content_names(new)
     for name, rows in before.items():
         mine, theirs = unit_rows(rows), unit_rows(after[name])[items]
-        if name == "tags":
-            column = tag_columns(new.tags).rows(tag_columns(old.tags).ids)
+        if name in known:
+            column = names[name].rows(known[name].ids)
             mine = mine.tocoo()
+            if (column[mine.col] < 0).any():
+                return False
             placed = mine.data, (mine.row, column[mine.col])
             if (sparse.csr_array(placed, theirs.shape) != theirs).nnz:
                 return False

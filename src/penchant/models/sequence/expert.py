@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints
 from penchant.models.base import Arrays, Scores, Told
-from penchant.models.kernels import content_rows, tag_columns, unit_rows
+from penchant.models.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.network import Network, Shape, Table
 from penchant.models.sequence.training import Epoch, Lesson, Trainer
@@ -124,14 +124,18 @@ class Sequence:
             "items.bias": items,
             "tokens.weight": tokens,
             "domains.weight": np.array(domains, np.int64),
-            "items.modalities.tags.weight": tag_columns(new.tags).rows(tag_columns(old.tags).ids),
         }
+        before, after = content_names(old), content_names(new)
+        for modality, names in before.items():
+            rows[f"items.modalities.{modality}.weight"] = after[modality].rows(names.ids)
         state = network.state_dict()
         learned = {name for name, _ in network.named_parameters()}
         for name, value in self.network.state_dict().items():
             if name in rows and name in learned:
                 state[name].zero_()
-                state[name][torch.from_numpy(rows[name])] = value[: len(rows[name])].cpu()
+                kept = rows[name] >= 0
+                values = value[: len(kept)].cpu()[torch.from_numpy(kept)]
+                state[name][torch.from_numpy(rows[name][kept])] = values
             elif name in learned:
                 state[name].copy_(value)
         network.to(self.settings.device).eval()

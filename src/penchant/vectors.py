@@ -27,7 +27,7 @@ def judge_vectors(
                (up to K k items)
     """
     K = expert.settings.interests
-    size = max(1, CELLS // max(1, len(catalogue) * K * expert.settings.facets))
+    size = max(1, CELLS // max(1, len(catalogue) * K))
     active: list[Floats] = []
     cosines: list[Floats] = []
     alone: list[Floats] = []

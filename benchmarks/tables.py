@@ -214,6 +214,60 @@ def curve(name):
     return grid(columns, lines)
 
 
+def content(name):
+    """What each modality is worth, warm and cold, and the paired differences."""
+    found = result(name)
+    shown = ("warm ndcg@10", "cold recall@10", "cold recall@50", "price ndcg@10")
+    rows = [
+        [r["row"], *(mean(r["metrics"][metric]) for metric in shown), chosen(r["settings"])]
+        for r in found["rows"]
+    ]
+    titles = ["warm NDCG@10", "cold Recall@10", "cold Recall@50", "warm NDCG@10 then"]
+    text = grid(["content", *titles, "chosen for the cold"], rows)
+    less = [
+        [f"{d['row']} less {d['less']}", *(signed(d["metrics"][metric]) for metric in shown)]
+        for d in found["differences"]
+    ]
+    return text + "\n\n" + grid(["paired", *titles], less)
+
+
+def chosen(settings):
+    if not settings or not settings["cold"]:
+        return ""
+    alphas = ", ".join(f"{name} {alpha:g}" for name, alpha in settings["alpha"].items() if alpha)
+    return f"cold {settings['cold']:g}, {alphas}"
+
+
+def newcomers(name):
+    """What attributes say of users that nobody has met."""
+    rows = [
+        [
+            str(r["after"]),
+            r["model"],
+            *(mean(r["metrics"][metric]) for metric in ("recall@10", "ndcg@10")),
+            ""
+            if r["model"] == "with attributes"
+            else signed(r["with attributes less this"]["ndcg@10"]),
+        ]
+        for r in result(name)["rows"]
+    ]
+    columns = ["events so far", "list by", "Recall@10", "NDCG@10", "with attributes less this"]
+    return grid(columns, rows)
+
+
+def parts(name):
+    """What each part of the data adds."""
+    rows = [
+        [
+            r["row"],
+            *(mean(r["metrics"][metric]) for metric in ("recall@10", "ndcg@10")),
+            "" if r["row"] == "alone" else signed(r["less alone"]["ndcg@10"]),
+        ]
+        for r in result(name)["rows"]
+    ]
+    return grid(["data", "Recall@10", "NDCG@10", "less alone, NDCG@10"], rows)
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -228,6 +282,9 @@ OTHERS = {
     "interests": interests,
     "training": training,
     "curve": curve,
+    "content": content,
+    "newcomers": newcomers,
+    "parts": parts,
 }
 
 

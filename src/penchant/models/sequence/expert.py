@@ -45,9 +45,9 @@ class Sequence:
         scores = np.zeros((len(histories), len(self.dataset.catalogue)))
         with torch.inference_mode():
             for items, table in self._tables:
-                for part, states in self._states(_turned(histories, items, self.dataset)):
-                    logits = self.network.logits(states, table).float().cpu().numpy()
-                    scores[part if items is None else np.ix_(part, items)] = logits
+                part, states = self._states(_turned(histories, items, self.dataset))
+                logits = self.network.logits(states, table).float().cpu().numpy()
+                scores[part if items is None else np.ix_(part, items)] = logits
         scores[:, ~self.scored] = -np.inf
         return scores
 
@@ -62,18 +62,29 @@ class Sequence:
         every = np.arange(K)
         with torch.inference_mode():
             for items, table in self._tables:
-                for part, states in self._states(_turned(histories, items, self.dataset)):
-                    found = self.network.each(states, table)
-                    place = part if items is None else np.ix_(part, every, items)
-                    scores[place], shares[place] = (each.float().cpu().numpy() for each in found)
-            for part, states in self._states(histories):
-                directions = self.network.directions(states).float().cpu().numpy()
-                unit[part] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+                part, states = self._states(_turned(histories, items, self.dataset))
+                found = self.network.each(states, table)
+                place = part if items is None else np.ix_(part, every, items)
+                scores[place], shares[place] = (each.float().cpu().numpy() for each in found)
+            part, states = self._states(histories)
+            directions = self.network.directions(states).float().cpu().numpy()
+            unit[part] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
         scores[:, :, ~self.scored] = -np.inf
         return unit, scores, shares
 
-    def _states(self, histories: Histories) -> Iterator[tuple[Ints, torch.Tensor]]:
-        """Places of histories of one length that are not empty, and their asked states (b, D)."""
+    def _states(self, histories: Histories) -> tuple[Ints, torch.Tensor]:
+        """Places of the histories that are not empty, and their asked states (b, D).
+
+        They are read in batches of one length each, but meet the items all at once.
+        """
+        empty = torch.zeros(0, self.settings.width, device=self.table.bias.device)
+        places, states = [np.zeros(0, np.int64)], [empty]
+        for place, read in self._read(histories):
+            places.append(place)
+            states.append(read)
+        return np.concatenate(places), torch.cat([state.to(empty.device) for state in states])
+
+    def _read(self, histories: Histories) -> Iterator[tuple[Ints, torch.Tensor]]:
         behavior = self.dataset.catalogue.behavior(self.dataset.target)
         lengths = np.minimum(histories.lengths, self.settings.length)
         order = np.argsort(lengths, kind="stable")

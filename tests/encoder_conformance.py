@@ -11,6 +11,16 @@ from penchant.encoders.cache import Cache
 
 same = np.testing.assert_array_equal
 
+TEXTS = [
+    "Toy Story (1995)",
+    "A quiet village is visited by a stranger who knows everyone's name.",
+    "一只狗在公园里跑步",
+    "🎸🥁",
+    "x",
+    "naïve café \ud800 broken",
+]
+EMPTY = {"": "empty", " \n\t ": "empty", "\u200b\ufeff": "empty"}
+
 
 class EncoderSuite:
     """The contract of ``Encoder`` under ``encoded``.
@@ -108,6 +118,23 @@ class EncoderSuite:
         nothing = run(encoder, [None, None])
         assert nothing.rows.shape == (2, encoder.width)
         assert not nothing.present.any()
+
+
+class TextSuite(EncoderSuite):
+    """The same for encoders of text."""
+
+    def good(self, folder):
+        return TEXTS
+
+    def bad(self, folder):
+        return EMPTY
+
+    def test_a_very_long_text_is_cut_and_counted(self):
+        long = "The quick brown fox jumps over the lazy dog. " * 2300
+        assert len(long) > 100_000
+        result = run(self.encoder(), [long, "short"])
+        assert result.present.all()
+        assert result.cut == ("i0",)
 
 
 class FileSuite(EncoderSuite):

@@ -14,7 +14,7 @@ from penchant.errors import ConfigError
 from penchant.explaining import explain
 from penchant.fitting import fit
 from penchant.model import Model, load
-from penchant.models.sides import Sides
+from penchant.models.sides import OPENINGS, Sides
 from penchant.models.statistics import C_UNIT, Predictors, statistics
 from penchant.models.transition import Fitter
 from penchant.updating import forget, update
@@ -53,6 +53,24 @@ def planted(users=240, seed=0, time="clock"):
     )
 
 
+def test_who_has_no_events_gets_what_others_began_with():
+    rng = np.random.default_rng(0)
+    user, item, at = [], [], []
+    for row in range(200):  # everybody begins with the same two, and goes on at random
+        for place, name in enumerate(
+            ["first", "second", *(f"i{n}" for n in rng.integers(0, 20, 5))]
+        ):
+            user.append(f"u{row}")
+            item.append(name)
+            at.append(1_700_000_000 + place)
+    data = store.from_columns(user, item, timestamp=at)
+    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": 1.0})))
+    assert model.recommend("nobody", k=1).items[0].item == "first"
+    assert model.recommend(history=["first"], k=1).items[0].item == "second"
+    found = explain(model, "first", user="nobody")
+    assert [reason.behavior for reason in found.reasons] == ["opening"]
+
+
 @pytest.fixture(scope="module", params=["clock", "none"])
 def data(request):
     return described_users(planted(time=request.param), UserSettings())[0]
@@ -78,19 +96,22 @@ def test_protected_attributes_are_used_where_the_recipe_opts_in():
     }
 
 
-def test_the_sums_are_those_of_rows_written_out(data):
+@pytest.mark.parametrize("opening", [0.0, 0.5])
+def test_the_sums_are_those_of_rows_written_out(data, opening):
     """Every row made by hand: history, attributes, and friends' events before the row."""
-    s, events = SETTINGS, data.events.sorted()
+    s, events = SETTINGS.model_copy(update={"opening": opening}), data.events.sorted()
     predictors = Predictors.of(data.catalogue)
-    first, P = predictors.before_attributes, len(predictors)
+    first, P = predictors.before_sides, len(predictors)
+    classes = len(OPENINGS) + 1
     users, attributes = attribute_rows(data)
     friends = {int(a): data.relations[data.relations[:, 0] == a, 1] for a in range(len(data.users))}
     G, C = np.zeros((P, P)), np.zeros((P, len(data.catalogue)))
     unit = 2.0**-12
 
-    def beside(user, before):
+    def beside(user, before, length):
         o = np.zeros(P)
-        np.add.at(o, first + attributes[users == user], 0.5)
+        o[first + sum(length > most for most in OPENINGS)] = opening
+        np.add.at(o, first + classes + attributes[users == user], 0.5)
         theirs = np.flatnonzero(np.isin(events.user, friends[user]) & (events.time < before))
         order = np.lexsort((events.item[theirs], events.time[theirs]))
         for e in theirs[order][-s.recent :]:
@@ -100,14 +121,14 @@ def test_the_sums_are_those_of_rows_written_out(data):
     for user in np.unique(events.user):
         mine = np.flatnonzero(events.user == user)
         if data.time == "none":
-            x = beside(user, np.inf)
+            x = beside(user, np.inf, len(mine))
             np.add.at(x, events.item[mine], 1.0)
             G += np.outer(x, x)
             for e in mine:
                 C[:, events.item[e]] += np.where(np.arange(P) == events.item[e], 0, x)
             continue
         for place, e in enumerate(mine):
-            x = beside(user, events.time[e])
+            x = beside(user, events.time[e], place)
             for age, past in enumerate(mine[:place][::-1][: s.window]):
                 x[events.item[past]] += np.rint(s.decay**age / unit) * unit
             G += np.outer(x, x)
@@ -214,5 +235,6 @@ def test_a_friends_event_is_not_a_seen_item():
     described, _ = described_users(data, UserSettings())
     model = Model(described, Fitter(described)(SETTINGS))
     assert "cup" in [row.item for row in model.recommend("ann", k=3).items]
-    sides = Sides.of(replace(data, relations=data.relations[:0]))
-    assert sides is None
+    alone = replace(described, relations=described.relations[:0])
+    sides = Sides.of(alone).beside(described.history("ann"), SETTINGS, 0, 50)
+    assert sides.nnz == 1  # her town

@@ -8,13 +8,17 @@ from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.listing import Ranked, Recommendation
 from penchant.model import Model, unknown_item
+from penchant.models.sides import OPENINGS
+
+OPENED = (*(f"a history of up to {length}" for length in OPENINGS), "a longer history")
 
 
 class Reason(NamedTuple):
     """What one past event adds to a score, or what stands beside the history.
 
     about         the item or token of the event, or the attribute of the user
-    behavior      of the event; "attribute", or "friend" for the event of a friend
+    behavior      of the event; "attribute", "opening" for the length of the history, or "friend"
+                  for the event of a friend
     age           its position from the end of the history, the latest being 1; 0 for what has none
     contribution  signed, in the units of the score
     share         of the sum of absolute contributions, signed, from -1 to 1
@@ -93,7 +97,8 @@ def _explained(model: Model, given: Histories, row: int, user: str | None) -> Ex
     total = float(expert.score(given)[0, row])
     sides = expert.beside(given).tocoo()
     beside = sides.data * column[sides.col]
-    first = expert.predictors.before_attributes
+    first = expert.predictors.before_sides
+    named = (*OPENED, *catalogue.attributes.ids)
     mass = float(np.abs(parts).sum() + np.abs(beside).sum()) or 1.0
 
     def reason(item: int, token: str, behavior: str, age: int, part: float) -> Reason:
@@ -114,7 +119,8 @@ def _explained(model: Model, given: Histories, row: int, user: str | None) -> Ex
     ]
     for p, part in zip(sides.col.tolist(), beside.tolist(), strict=True):
         if p >= first:
-            found.append(reason(-1, catalogue.attributes.ids[p - first], "attribute", 0, part))
+            kind = "attribute" if p - first >= len(OPENED) else "opening"
+            found.append(reason(-1, named[p - first], kind, 0, part))
         elif part:
             found.append(reason(p, "", "friend", 0, part))
     reasons = tuple(sorted(found, key=lambda one: -abs(one.contribution)))

@@ -23,7 +23,7 @@ from penchant.models.base import Recommender, Told
 from penchant.models.cold import cold_columns
 from penchant.models.fusion import Context, Fusion, asked_for
 from penchant.models.kernels import content_rows, same_content
-from penchant.models.sides import Sides
+from penchant.models.sides import OPENINGS, Sides
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
 from penchant.models.transition import Transition, contents
@@ -248,9 +248,10 @@ def _predictor_rows(old: Dataset, merged: Merged) -> Ints:
     negative = predictors.negative
     shifts = [items + tokens + place * items for place in range(len(negative))]
     attributes = catalogue.attributes.rows(old.catalogue.attributes.ids)
-    first = Predictors.of(catalogue).before_attributes
-    moved = (merged.items + shift for shift in shifts)
-    return np.concatenate([merged.items, items + merged.tokens, *moved, first + attributes])
+    first = Predictors.of(catalogue).before_sides
+    moved = [merged.items + shift for shift in shifts]
+    sides = np.append(np.arange(len(OPENINGS) + 1), len(OPENINGS) + 1 + attributes)
+    return np.concatenate([merged.items, items + merged.tokens, *moved, first + sides])
 
 
 def _moved(

@@ -72,8 +72,9 @@ def gains_beside(
 
     With o beside a row x, G gains v (x o' + o x' + o o') and C gains v o y'.
     """
+    first = np.searchsorted(user, user)  # users are in order
     for place in np.array_split(np.flatnonzero(value), max(1, len(value) >> 15)):
-        o = rows(user[place], time[place], predictors=shape[0])
+        o = rows(user[place], time[place], place - first[place], predictors=shape[0])
         if not o.nnz:
             continue
         earlier = place[:, None] - 1 - np.arange(table.shape[1])

@@ -1,6 +1,6 @@
-"""What stands beside a history: the user's attributes, and the latest events of friends.
+"""What stands beside a history: its length, the user's attributes, the latest events of friends.
 
-Neither decays or ages anything: each is added to x as it is. A friend's event is an event of its
+None decays or ages anything: each is added to x as it is. A friend's event is an event of its
 item at a lower weight, and is there only for what comes after it.
 """
 
@@ -17,6 +17,8 @@ from penchant.data.people import attribute_rows
 from penchant.models.sums import coo
 
 UNIT = 12  # weights are multiples of 2^-12, as those of a history
+OPENINGS = (0, 1, 3, 7, 15)
+"""Histories of up to so many events are of one class each; longer ones of one more."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,10 @@ class Sides:
     strength: NDArray[np.float64]
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Sides | None":
-        """Of a dataset's users, relations and events; None where it has nothing of the kind."""
+    def of(cls, dataset: Dataset) -> "Sides":
+        """Of a dataset's users, relations and events."""
         users = len(dataset.users)
         owner, attribute = attribute_rows(dataset)
-        if not len(owner) and not len(dataset.relations):
-            return None
         shape = users, len(dataset.catalogue.attributes)
         attributes = coo(np.ones(len(owner), np.int64), owner, attribute, shape)
         catalogue, events = dataset.catalogue, dataset.events
@@ -69,18 +69,29 @@ class Sides:
         )
 
     def rows(
-        self, user: Ints, now: Ints, settings: TransitionSettings, first: int, predictors: int
+        self,
+        user: Ints,
+        now: Ints,
+        length: Ints,
+        settings: TransitionSettings,
+        first: int,
+        predictors: int,
     ) -> sparse.csr_array:
         """What is added to the x of some users (n,) at some times, (n, P) int64 in 2^-12.
 
-        A user of -1 has nothing. Attributes are the predictors from ``first`` on. Of the friends'
-        events before ``now`` the latest ``settings.recent`` count.
+        The classes of ``length``, of a history then, are the predictors from ``first`` on, and
+        after these come the attributes. Of the friends' events before ``now`` the latest
+        ``settings.recent`` count. A user of -1 has the length alone.
         """
         known = np.flatnonzero(user >= 0)
         shape = len(user), predictors
         mine = self.attributes[user[known]].tocoo()
-        row, column = [known[mine.row]], [first + mine.col]
+        row, column = [known[mine.row]], [first + len(OPENINGS) + 1 + mine.col]
         weight = [np.full(mine.nnz, round(settings.attributes * 2**UNIT), np.int64)]
+        if settings.opening > 0:
+            row.append(np.arange(len(user)))
+            column.append(first + np.searchsorted(OPENINGS, length))
+            weight.append(np.full(len(user), round(settings.opening * 2**UNIT), np.int64))
         if settings.friends > 0 and len(self.item):
             stop = self._before(user[known], np.maximum(now[known], 1))
             size = np.minimum(stop - self.indptr[user[known]], settings.recent)
@@ -101,7 +112,7 @@ class Sides:
         some = histories.lengths > 0
         last = histories.events.time[histories.indptr[1:][some] - 1]
         now[some] = np.where(last > 0, last + 1, now[some])
-        return self.rows(histories.users, now, settings, first, predictors)
+        return self.rows(histories.users, now, histories.lengths, settings, first, predictors)
 
     def _before(self, user: Ints, now: Ints) -> Ints:
         """The place after the last friend's event before a time, for each user."""

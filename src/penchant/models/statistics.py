@@ -22,7 +22,7 @@ from penchant.data.dataset import Catalogue, Events, Floats, Ints, TimeKind
 from penchant.errors import DataError
 from penchant.models import sums
 from penchant.models.gains import gains_across, gains_beside, set_sums
-from penchant.models.sides import Sides
+from penchant.models.sides import OPENINGS, Sides
 from penchant.models.sums import EXACT, Accumulator, Sums, stacked
 
 WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
@@ -31,7 +31,7 @@ G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
 SUMMED = frozenset(
     {"decay", "decays", "window", "history", "targets", "others", "across"}
-    | {"attributes", "friends", "recent"}
+    | {"opening", "attributes", "friends", "recent"}
 )
 _BLOCK = 1 << 16  # events in one block of pairs
 
@@ -40,8 +40,8 @@ _BLOCK = 1 << 16  # events in one block of pairs
 class Predictors:
     """What can stand in a history: N items, T tokens, each item under a negative behaviour.
 
-    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behaviour; last
-    the attributes of users.
+    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behaviour; then
+    the classes of a history's length, and last the attributes of users.
     """
 
     items: int
@@ -56,11 +56,11 @@ class Predictors:
         return cls(len(catalogue.items), len(catalogue.tokens), negative, attributes)
 
     def __len__(self) -> int:
-        return self.before_attributes + self.attributes
+        return self.before_sides + len(OPENINGS) + 1 + self.attributes
 
     @property
-    def before_attributes(self) -> int:
-        """The row of the first attribute."""
+    def before_sides(self) -> int:
+        """The row of the first of what stands beside a history."""
         return self.items * (1 + len(self.negative)) + self.tokens
 
     def rows(self, events: Events) -> Ints:
@@ -145,12 +145,14 @@ def statistics(
     value[~predictors.targets(events)] = 0
     p = predictors.rows(events)
     shape = len(predictors), predictors.items
-    first = predictors.before_attributes
+    first = predictors.before_sides
     if time == "none":
         people = np.unique(events.user)
         own = sparse.csr_array((len(people), shape[0]), dtype=np.int64)
         if sides is not None:
-            own = sides.rows(people, np.zeros_like(people), settings, first, shape[0])
+            owned = np.bincount(np.searchsorted(people, events.user), minlength=len(people))
+            now = np.zeros_like(people)
+            own = sides.rows(people, now, owned, settings, first, shape[0])
         return Statistics(
             set_sums(events.user, p, weight, value, shape, own, 1 << TARGET_BITS), Sums.zero(*shape)
         )

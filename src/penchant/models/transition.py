@@ -111,7 +111,7 @@ class Transition:
         """What stands beside the histories, (B, P) sparse float64."""
         if self.sides is None:
             return sparse.csr_array((len(histories), len(self.predictors)))
-        first, size = self.predictors.before_attributes, len(self.predictors)
+        first, size = self.predictors.before_sides, len(self.predictors)
         return self.sides.beside(histories, self.settings, first, size) * 2.0**-WEIGHT_BITS
 
     def score(self, histories: Histories) -> Scores:

@@ -1,15 +1,19 @@
 """Impressions stand beside the events: cleaned and counted, never an event, read on demand."""
 
+import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from penchant.data.database import write_parquet
-from penchant.data.impressions import impressions
-from penchant.data.store import ingest, load, save
+from penchant.data.dataset import Vocabulary
+from penchant.data.impressions import Impressions, impressions
+from penchant.data.store import from_columns, ingest, load, save
 from penchant.errors import ConfigError, DataError, StrictError
 
 EVENTS = "user,item,behavior,timestamp\nann,tea,click,1700000000\nbo,cup,click,1700000060\n"
@@ -138,3 +142,31 @@ def test_the_command_takes_a_file_of_them(shown):
     command += ["--out", "d", "--json"]
     done = subprocess.run(command, cwd=shown, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["rows"]["impressions"] == {"in": 10, "out": 6}
+
+
+def test_the_benchmark_asks_who_clicked_some_and_not_others(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    script = importlib.import_module("impressions")
+    shown = Impressions(
+        user=np.array([0, 0, 0, 0, 1, 1, 2, 2, 2]),
+        item=np.array([0, 1, 2, 1, 0, 1, 0, 1, 2]),
+        clicked=np.array([True, True, False, False, True, True, False, True, False]),
+        request=np.zeros(9, np.int64),
+        requests=Vocabulary(("test",)),
+        unknown_users=0,
+        unknown_items=0,
+    )
+    cases = script.asked(shown, shown.request == 0)
+    assert [(user, items.tolist(), clicked.tolist()) for user, items, clicked in cases] == [
+        (0, [0, 1, 2], [True, True, False]),
+        (2, [0, 1, 2], [False, True, False]),
+    ]
+    data = from_columns(["a", "b", "c"], ["x", "y", "z"])
+
+    class Fixed:
+        def score(self, histories):
+            return np.array([[2.0, 0.0, 1.0], [-np.inf, 1.0, -np.inf]])[: len(histories)]
+
+    assert script.aucs(Fixed(), data, cases).tolist() == [0.5, 1.0]
+    monkeypatch.setattr(Fixed, "score", lambda self, histories: np.full((2, 3), -np.inf))
+    assert script.aucs(Fixed(), data, cases).tolist() == [0.5, 0.5]

@@ -36,4 +36,7 @@ python benchmarks/frontier.py "$data/amazon-beauty" --out "$results/frontier-ama
 python benchmarks/seconds.py "$data/amazon-beauty" "$data/amazon-sports" "$data/ml-1m" \
   --out "$results/seconds.json"
 python benchmarks/exactness.py "$data/raw/ml-100k" --out "$results/exactness.json"
+python benchmarks/impressions.py "$data/raw/bing-news-dkn-sample" --out "$results/impressions.json"
+python benchmarks/sounds.py --out "$results/sounds.json"
+python benchmarks/new_item.py --out "$results/new-item.json"
 python benchmarks/tables.py

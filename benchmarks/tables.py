@@ -268,6 +268,69 @@ def parts(name):
     return grid(["data", "Recall@10", "NDCG@10", "less alone, NDCG@10"], rows)
 
 
+def impressions(name):
+    """AUC over what users were shown, and what validation chose."""
+    content = result(name)
+    rows = []
+    for row in content["rows"]:
+        s, tried = row["settings"], row["validation"]
+        weights = {"tags": "entities", "text": "headlines"}
+        alpha = {weights[key]: value for key, value in (s or {"alpha": {}})["alpha"].items()}
+        chosen = [f"{key} {value:g}" for key, value in alpha.items() if value]
+        chosen += [f"cold {s['cold']:g}", f"ridge {s['ridge']:g}"] if chosen else []
+        auc = row["auc"]
+        rows.append(
+            [
+                row["row"],
+                f"{auc['value']:.4f} [{auc['low']:.4f}, {auc['high']:.4f}]",
+                mean(tried["auc"]) if tried else "",
+                ", ".join(chosen),
+            ]
+        )
+    test, validation = content["test"], content["validation"]
+    text = grid(["model", "AUC on test", "AUC on validation", "chosen on validation"], rows)
+    return text + (
+        f"\n\n{test['users_with_both']} users with both, "
+        f"{test['pairs_of_user_and_article']} articles shown to them; validation: "
+        f"{validation['cases']} cases; {content['clicks']:,} clicks to learn from"
+    )
+
+
+def sounds(name):
+    """The share of the liked kind among new sounds at the top of each list."""
+    content = result(name)
+    rows = [
+        ["audio alone", mean(content["right"])],
+        ["the same rows dealt out anew", mean(content["dealt_anew"])],
+        ["chance", f"{content['chance']:.4f}"],
+    ]
+    text = grid(
+        ["what is known of the sounds", f"of the liked kind in the top {content['k']}"], rows
+    )
+    kinds = ", ".join(f"{kind} {value:.3f}" for kind, value in content["of_each_kind"].items())
+    return text + (
+        f"\n\n{content['worlds']} worlds of {content['sounds']} sounds, {content['new']} of them "
+        f"new to all, and {content['users']} users each; by kind: {kinds}"
+    )
+
+
+def newcomer(name):
+    """Seconds until a new item has its column, and is in the run."""
+    content = result(name)
+    rows = []
+    for what, label in (("column", "its column alone"), ("update", "the whole update")):
+        of = content[what]
+        digits = {"column": 1, "update": 0}[what]
+        keys = ("median", "max", "processor_median")
+        rows.append([label, *(f"{1000 * of[key]:,.{digits}f}" for key in keys)])
+    text = grid(["of an item without events", "median ms", "most ms", "processor ms"], rows)
+    return text + (
+        f"\n\n{content['items']:,} items, {content['events']:,} events, "
+        f"{content['candidates']} candidates, a feature of {content['width']} and tags; mark for "
+        f"the column: {1000 * content['mark_seconds']:.0f} ms"
+    )
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -285,6 +348,9 @@ OTHERS = {
     "content": content,
     "newcomers": newcomers,
     "parts": parts,
+    "impressions": impressions,
+    "sounds": sounds,
+    "new": newcomer,
 }
 
 

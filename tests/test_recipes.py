@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from penchant.data import store
+from penchant.data.impressions import impressions
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -35,3 +36,22 @@ def test_amazon_beauty_in_the_layout_of_s3_rec(tmp_path):
     assert [ids[i] for i in data.events.item] == ["10", "11", "12", "10", "12", "13", "14"]
     assert data.catalogue.tags == (("1", "2"), ("2",), (), ("1",), ("3",))
     assert (data.time, data.target, data.protocol) == ("order", "review", "leave-one-out")
+
+
+def test_bing_news_in_the_layout_of_dkn(tmp_path):
+    (tmp_path / "raw_train.txt").write_text(
+        "7\tpasses rumored\t0\t3:Xbox\n"
+        "7\tnew phone\t1\t1:Phone;2:New York\n"
+        "8\tnew phone\t1\t1:Phone\n"
+    )
+    (tmp_path / "raw_test.txt").write_text("8\tthe sequel\t1\t9:Film\n8\tnew phone\t0\t1:Phone\n")
+    store.ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "bing-news.toml")
+    data = store.load(tmp_path / "data")
+    assert data.catalogue.titles == ("new phone", "passes rumored", "the sequel")
+    assert data.catalogue.tags == (("Phone",), ("Xbox",), ("Film",))
+    assert data.events.item.tolist() == [0, 0]
+    assert (data.time, data.target) == ("none", "click")
+    shown = impressions(tmp_path / "data", data)
+    assert [shown.requests.ids[part] for part in shown.request] == ["train"] * 3 + ["test"] * 2
+    assert shown.item.tolist() == [1, 0, 0, 2, 0]
+    assert shown.clicked.tolist() == [False, True, True, True, False]

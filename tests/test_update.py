@@ -14,6 +14,8 @@ from penchant.data.features import Feature
 from penchant.data.merge import merge, without_users
 from penchant.errors import ConfigError, DataError
 from penchant.model import Model
+from penchant.models.cold import cold_columns
+from penchant.models.kernels import content_rows, unit_rows
 from penchant.models.transition import Fitter
 from penchant.updating import forget, update
 
@@ -146,7 +148,7 @@ def featured(data, seed=0, width=6):
 
 
 def test_a_new_item_without_events_costs_one_small_solve(wide):
-    tags = [wide.catalogue.tags[row] for row in (5, 9)]
+    tags = [wide.catalogue.tags[5], (*wide.catalogue.tags[9], "a tag of nobody else")]
     described = {"item": ["new/1", "0/new"], "tags": tags}
     known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
     none = store.from_columns([], [], [], [], items=described, **known)
@@ -180,6 +182,17 @@ def test_new_items_with_columns_of_their_own(wide):
     found, _ = update(fitted(data, 20), new)
     assert found.dataset.catalogue.counted == ("color", "price")
     assert_same(found, fitted(found.dataset, 20))
+
+
+def test_a_column_alone_is_that_of_the_whole_system(wide):
+    unmet = np.array([7, 400, 401])
+    left = featured(some(wide, ~np.isin(wide.events.item, unmet)))
+    expert = fitted(left, 20).recommender
+    new = {name: unit_rows(rows)[unmet] for name, rows in content_rows(left.catalogue).items()}
+    assert sorted(new) == ["noise", "tags"]
+    found = cold_columns(expert.statistics, expert.around, expert.settings, new)
+    assert found.nnz == 3 * 20
+    assert (found != expert.B[:, unmet].tocsc()).nnz == 0
 
 
 def test_one_event_solves_few_columns(wide):

@@ -22,7 +22,7 @@ from penchant.model import Model
 from penchant.models.base import Recommender, Told
 from penchant.models.cold import cold_columns
 from penchant.models.fusion import Context, Fusion, asked_for
-from penchant.models.kernels import content_rows, same_content
+from penchant.models.kernels import arrived
 from penchant.models.sides import OPENINGS, Sides
 from penchant.models.solve import solve, system, touched
 from penchant.models.statistics import Predictors, Statistics, statistics
@@ -208,9 +208,13 @@ def _solved(
     old_rows = _predictor_rows(old, merged)
     shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
     before = expert.statistics.reindex(old_rows, *shape)
-    if not len(leaving) + len(coming) and same_content(old.catalogue, data.catalogue, merged.items):
-        new = np.setdiff1d(np.arange(shape[1]), merged.items)
-        fresh = cold_columns(before, content_rows(data.catalogue), settings, new, data.met > 0)
+    new = np.setdiff1d(np.arange(shape[1]), merged.items)
+    rows = None
+    if not len(leaving) + len(coming):
+        rows = arrived(old.catalogue, data.catalogue, merged.items, new)
+    if rows is not None:
+        found = cold_columns(expert.statistics, expert.around, settings, rows).tocoo()
+        fresh = sparse.csr_array((found.data, (old_rows[found.row], new[found.col])), shape)
         B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
         return Transition.of(B, data, settings, before), len(new)
     after = before - _sums(old, leaving, settings).reindex(old_rows, *shape)

@@ -44,6 +44,9 @@ def ingest(
     items: Annotated[Path | None, typer.Option(help="Items: titles, tags, prices ...")] = None,
     users: Annotated[Path | None, typer.Option(help="Users and their attributes.")] = None,
     relations: Annotated[Path | None, typer.Option(help="Who follows whom.")] = None,
+    impressions: Annotated[
+        Path | None, typer.Option(help="What was shown to whom, and whether it was clicked.")
+    ] = None,
     mapping: Annotated[Path | None, typer.Option(help="A TOML file of column names.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of text: utf-8, latin-1, gbk ...")] = None,
     strict: Annotated[bool, typer.Option(help="Make every finding an error.")] = False,
@@ -62,6 +65,7 @@ def ingest(
             items=items,
             users=users,
             relations=relations,
+            impressions=impressions,
             mapping=mapping,
             settings=settings,
             strict=strict,

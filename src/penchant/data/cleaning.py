@@ -80,6 +80,7 @@ class _Rules:
             self._bots,
             self._unknown_items,
             self._core,
+            self._impressions,
         )
         for step in steps:
             step()
@@ -257,6 +258,20 @@ class _Rules:
                 "item is not null and item not in (select item from items)",
                 shown="behavior",
             )
+
+    def _impressions(self) -> None:
+        """What was shown is no event: no other rule reads it."""
+        if not exists(self.database, "impressions"):
+            return
+        for rule, action, where, shown in (
+            ("missing user", "dropped", '"user" is null', "request"),
+            ("missing item", "dropped", "item is null", "request"),
+            ("neither clicked nor not", "dropped", "clicked is null", "bad_clicked as received"),
+            ("bad position", "unset", "bad_position is not null", "bad_position as received"),
+            ("bad propensity", "unset", "bad_propensity is not null", "bad_propensity as received"),
+            ("unreadable time", "unset", "bad_time is not null", "bad_time as received"),
+        ):
+            self._find(rule, action, where, table="impressions", shown=shown)
 
     def _core(self) -> None:
         """Iterate until every user and every item has its least number of events."""

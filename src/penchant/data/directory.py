@@ -13,6 +13,9 @@ from penchant.data.mapping import BehaviorSettings, Unit
 from penchant.errors import DataError
 
 TABLES = ("events", "items", "users", "relations", "test")
+"""What a dataset is made of; impressions stand beside it."""
+
+FILES = (*TABLES, "impressions")
 
 
 class DatasetSettings(Settings):
@@ -46,7 +49,7 @@ def write_directory(
         for table, query in queries.items():
             export(database, query, Path(place) / f"{table}.parquet")
         (Path(place) / "dataset.toml").write_text(_toml(settings), encoding="utf-8")
-        for table in reversed(TABLES):
+        for table in reversed(FILES):
             if table in queries:
                 (Path(place) / f"{table}.parquet").replace(directory / f"{table}.parquet")
             else:

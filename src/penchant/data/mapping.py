@@ -58,8 +58,28 @@ KNOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "friend": ("friend", "friend_id", "friendid"),
         "kind": ("kind", "type"),
     },
+    "impressions": {
+        "request": ("request", "request_id", "requestid", "impression_id", "impressionid"),
+        "user": ("user", "user_id", "userid", "uid", "visitor_id", "visitorid"),
+        "item": (
+            "item", "item_id", "itemid", "product_id", "productid", "article_id", "news_id", "iid",
+        ),
+        "position": ("position", "rank", "slot"),
+        "propensity": ("propensity", "propensity_score"),
+        "clicked": ("clicked", "click", "is_click", "label"),
+        "timestamp": ("timestamp", "time", "ts", "date", "datetime"),
+    },
 }  # fmt: skip
 ABOUT = ("item", "query", "topic", "creator")
+NEEDED = {
+    "events": ("user",),
+    "items": ("item",),
+    "users": ("user",),
+    "relations": ("user", "friend"),
+    "impressions": ("user", "item", "clicked"),
+}
+CLOSED = ("events", "relations", "impressions")
+"""Tables that keep no further columns."""
 
 
 class TableMapping(Settings):
@@ -107,6 +127,7 @@ class DataMapping(Settings):
     items: TableMapping | None = None
     users: TableMapping | None = None
     relations: TableMapping | None = None
+    impressions: TableMapping | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> "DataMapping":
@@ -146,7 +167,7 @@ def resolve(
     if mapping.columns:
         exact = {plain(name): name for name in received} | {name: name for name in received}
         for ours, theirs in mapping.columns.items():
-            if ours not in KNOWN[table] and table in ("events", "relations"):
+            if ours not in KNOWN[table] and table in CLOSED:
                 raise unknown(f"column of [{table}] in the mapping", ours, KNOWN[table])
             if str(theirs) not in exact:
                 raise DataError(
@@ -157,11 +178,7 @@ def resolve(
     else:
         chosen, notes = _recognise(table, source, received)
     missing = [
-        name
-        for name in {"events": ["user"], "items": ["item"], "users": ["user"]}.get(
-            table, ["user", "friend"]
-        )
-        if name not in chosen and name not in mapping.constants
+        name for name in NEEDED[table] if name not in chosen and name not in mapping.constants
     ]
     if table == "events" and not set(ABOUT) & (set(chosen) | set(mapping.constants)):
         missing.append("item")
@@ -192,7 +209,7 @@ def _recognise(table: str, source: str, received: list[str]) -> tuple[dict[str, 
     pairs = ", ".join(f"{ours} = {theirs}" for ours, theirs in chosen.items())
     note = f"{Path(source).name}: columns recognised as {table}: {pairs}"
     others = [name for name in received if name not in chosen.values()]
-    if others and table in ("events", "relations"):
+    if others and table in CLOSED:
         note += f"; not read: {_names(others)}"
     return chosen, [note]
 

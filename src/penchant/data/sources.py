@@ -1,10 +1,11 @@
-"""Raw files into the data model: events, items, users and relations as tables of one database."""
+"""Raw files into the data model: events, items and the other tables of one database."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from penchant.data.database import Connection, identifier, literal, one, types
+from penchant.data.dataset import TimeKind
 from penchant.data.mapping import KNOWN, DataMapping, TableMapping, resolve
 from penchant.data.raw import Raw
 from penchant.data.readers import read
@@ -41,7 +42,8 @@ def read_sources(
 
     Creates ``events`` (row from 1 among the readable rows, ids as text or null, time in int64
     milliseconds or positions, value as double, and the cells that were no time or no value), and
-    ``items``, ``users``, ``relations`` where they are given. ``others`` are files by table name;
+    ``items``, ``users``, ``relations``, ``impressions`` where they are given (an impression's cells
+    as those of an event). ``others`` are files by table name;
     ``folder`` is where the mapping's own file names and queries begin (default: that of
     ``events``). Without ``events`` that table stands empty. Raises DataError where a file is
     missing, empty, or its columns are not known.
@@ -55,6 +57,7 @@ def read_sources(
         "items": mapping.items,
         "users": mapping.users,
         "relations": mapping.relations,
+        "impressions": mapping.impressions,
     }
     found = {table: settings for table, settings in declared.items() if settings is not None}
     if events is None:
@@ -93,6 +96,9 @@ def read_sources(
             columns[table] = [name for name in KNOWN[table] if name in chosen]
             if table == "events":
                 time = _events(database, source, chosen, settings, mapping)
+            elif table == "impressions":
+                kind = mapping.time if time.kind == "none" else time.kind
+                _impressions(database, source, chosen, settings, kind)
             else:
                 _attributes(database, table, chosen, extra if settings.extra else [], settings)
             database.execute(f"drop table {identifier(f'raw {table}')}")
@@ -153,6 +159,49 @@ def _events(
         f'as bad_value from "raw events" order by rowid'
     )
     return time
+
+
+def _impressions(
+    database: Connection,
+    source: Raw,
+    chosen: dict[str, str],
+    settings: TableMapping,
+    kind: TimeKind | None,
+) -> None:
+    """What was shown: ``clicked`` as a truth value; of the other cells, those that can be read."""
+    cells = {
+        "position": "case when {number} >= 0 then try_cast({number} as bigint) end",
+        "propensity": "case when {number} > 0 and {number} <= 1 then {number} end",
+        "clicked": "case when {cell} in ('1', 'true') then true "
+        "when {cell} in ('0', 'false') then false end",
+    }
+    columns = ["rowid + 1 as row"]
+    columns += [
+        f"{_cell(n, chosen, settings.constants)} as {identifier(n)}"
+        for n in ("request", "user", "item")
+    ]
+    for name, readable in cells.items():
+        text = _cell(name, chosen, settings.constants)
+        cell = f"lower(trim({text}))"
+        good = readable.format(cell=cell, number=f"try_cast({cell} as double)")
+        columns += [
+            f"{good} as {name}",
+            f"case when {cell} <> '' and ({good}) is null then {text} end as bad_{name}",
+        ]
+    time, moment = "cast(null as bigint)", "cast(null as varchar)"
+    if "timestamp" in chosen:
+        where = f"{source.source}, column {chosen['timestamp']!r}"
+        column = chosen["timestamp"]
+        times = detect(database, "raw impressions", column, where, settings.unit, kind)
+        if times.kind == "clock" and column in source.single:
+            raise no_single(source.source)
+        time = times.expression
+        moment = f"case when {times.unreadable} then {identifier(column)} end"
+    columns += [f"{time} as time", f"{moment} as bad_time"]
+    database.execute(
+        f'create table impressions as select {", ".join(columns)} from "raw impressions" '
+        "order by rowid"
+    )
 
 
 def _attributes(

@@ -27,6 +27,7 @@ from penchant.data.dataset import Behavior, Dataset, Events, Ints, TimeKind
 from penchant.data.directory import TABLES, DatasetSettings, write_directory
 from penchant.data.encode import TOKENS
 from penchant.data.features import load_features, save_features
+from penchant.data.impressions import selected
 from penchant.data.mapping import KNOWN, BehaviorSettings, DataMapping, read_toml
 from penchant.data.report import CleaningReport
 from penchant.data.sources import read_sources
@@ -49,6 +50,7 @@ def ingest(
     settings: CleaningSettings | None = None,
     strict: bool = False,
     encoding: str | None = None,
+    impressions: str | Path | None = None,
 ) -> CleaningReport:
     """Read raw files, clean them and write a DATA directory.
 
@@ -59,7 +61,7 @@ def ingest(
     """
     if mapping is None or isinstance(mapping, str | Path):
         mapping = DataMapping() if mapping is None else DataMapping.load(mapping)
-    given = {"items": items, "users": users, "relations": relations}
+    given = {"items": items, "users": users, "relations": relations, "impressions": impressions}
     database = connect()
     path = None if events_path is None else Path(events_path)
     sources = read_sources(
@@ -88,6 +90,8 @@ def ingest(
                 _rebased(database, home if home.is_dir() else home.parent, Path(out))
             names = [name for name in types(database, table) if name != "row"]
             queries[table] = f"select {listing(names)} from {table} order by row"
+    if exists(database, "impressions"):
+        queries["impressions"] = selected(sources.columns["impressions"])
     kind = sources.time.kind
     dataset = DatasetSettings(
         name=mapping.name or Path(out).resolve().name,

@@ -3,59 +3,96 @@
 Such an item predicts nothing, so its arrival changes no other column: the sums, and B, stay.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Ints
-from penchant.models.kernels import Content, Rows, nearest_of, unit_rows
-from penchant.models.solve import ALPHA, System, solve, trust
+from penchant.models.kernels import (
+    Rows,
+    nearest_among,
+    on_cores,
+    sparse_or_dense,
+    strongest,
+    turned,
+    unit_rows,
+)
+from penchant.models.solve import ALPHA, column, trust
 from penchant.models.statistics import Statistics
 from penchant.models.sums import Sums
 
 
-def cold_columns(
-    statistics: Statistics,
-    contents: dict[str, Rows],
-    settings: TransitionSettings,
-    new: Ints,
-    known: NDArray[np.bool_],
-) -> sparse.csc_array:
-    """The columns of B (P, N) of some items without events; the others stay empty.
+@dataclass(frozen=True)
+class Around:
+    """What the columns of new items read of a fit besides its sums, made once for all of them.
 
-    The same bits as ``solve`` gives in the whole system, whose sums are ``statistics``.
-    ``contents`` are the rows of each modality, ``new`` the items, and ``known`` (N,) marks those
-    that have events.
+    known  the items that have events, ascending rows, (K,)
+    unit   of each modality that counts, by name: its weight, the unit rows of the known items
+           (K, D), and these turned (D, K)
     """
-    (P, N) = statistics.forward.C.shape
-    unit = {
-        name: (settings.alpha.get(name, ALPHA), unit_rows(rows))
-        for name, rows in sorted(contents.items())
-        if settings.alpha.get(name, ALPHA) > 0
-    }
-    near = sparse.csr_array((len(new), N))
-    for alpha, rows in unit.values():
-        found = nearest_of(rows, new, settings.neighbors, known)
+
+    known: Ints
+    unit: dict[str, tuple[float, Rows, Rows]]
+
+    @classmethod
+    def of(
+        cls, contents: dict[str, Rows], settings: TransitionSettings, known: NDArray[np.bool_]
+    ) -> Self:
+        """Of the rows of each modality; ``known`` (N,) marks the items that have events."""
+        some = np.flatnonzero(known)
+        unit = {}
+        for name, rows in sorted(contents.items()):
+            if (alpha := settings.alpha.get(name, ALPHA)) > 0:
+                exact = unit_rows(rows[some])
+                unit[name] = alpha, exact, turned(exact)
+        return cls(some, unit)
+
+
+def cold_columns(
+    statistics: Statistics, around: Around, settings: TransitionSettings, new: dict[str, Rows]
+) -> sparse.csc_array:
+    """The columns of B of I items without events, (P, I) sparse float32.
+
+    The same bits as ``solve`` gives in the whole system, whose sums are ``statistics``. ``new`` are
+    the unit rows of the items in each modality, (I, D).
+    """
+    P, count = statistics.forward.C.shape[0], next(iter(new.values())).shape[0] if new else 0
+    near = sparse.csr_array((count, len(around.known)))
+    for name, (alpha, _, others) in around.unit.items():
+        found = nearest_among(new[name], others, settings.neighbors, np.full(count, -1))
         near = near + alpha * found.astype(np.float64)
-    items = np.union1d(near.indices, new).astype(np.int64)
-    some = Statistics(*(_part(sums, items) for sums in (statistics.forward, statistics.backward)))
-    place = np.searchsorted(items, new)
-    size = len(items), len(items)
-    near = near[:, items].tocoo()
-    right = sparse.csc_array((near.data, (near.col, place[near.row])), size)
-    none = sparse.csr_array(size, dtype=np.float32)
-    both = System(
-        some.gram(settings.reverse, settings.ridge).astype(np.float32),
-        right,
-        sparse.csc_array(size),
-        [(alpha, Content(rows[items], none)) for alpha, rows in unit.values()],
-        trust(np.zeros(len(items), np.int64), settings),
-    )
-    found = solve(both, settings.candidates, place).tocoo()
-    return sparse.csc_array((found.data, (items[found.row], items[found.col])), (P, N))
+    near.sort_indices()
+    more = trust(np.zeros(1, np.int64), settings)[0]
+
+    def work(item: int) -> tuple[Ints, NDArray[np.float32]]:
+        mine = slice(*near.indptr[item : item + 2])
+        places = near.indices[mine][strongest(near.data[mine], settings.candidates)]
+        k, items = len(places), around.known[places]
+        if not k:
+            return items, np.zeros(0, np.float32)
+        content = np.zeros((k, k + 1), np.float32)  # the item itself is the last column
+        for name, (alpha, rows, _) in around.unit.items():
+            some = rows[places]
+            product = some @ some.T, some @ new[name][[item]].T
+            content += np.float32(alpha) * np.hstack([sparse_or_dense(of) for of in product])
+        A = (_left(statistics, items, settings) + content[:, :k]).astype(np.float64)
+        among = content[:, :k] if more > 1 else None
+        return items, column(A, among, content[:, k], np.zeros(k), more)
+
+    solved = on_cores(work, range(count))
+    row = np.concatenate([np.zeros(0, np.int64), *(items for items, _ in solved)])
+    data = np.concatenate([np.zeros(0, np.float32), *(weights for _, weights in solved)])
+    indptr = np.concatenate([[0], np.cumsum([len(items) for items, _ in solved])])
+    return sparse.csc_array((data, row, indptr), (P, count))
 
 
-def _part(sums: Sums, items: Ints) -> Sums:
-    """The sums among some items."""
-    return Sums(sums.G[items][:, items], sums.C[items][:, items])
+def _left(statistics: Statistics, items: Ints, settings: TransitionSettings) -> NDArray[np.float32]:
+    """G + ridge among some items, dense."""
+    none = sparse.csr_array((len(items), 0), dtype=np.int64)
+    sides = (statistics.forward, statistics.backward)
+    some = Statistics(*(Sums(sums.G[items][:, items], none) for sums in sides))
+    return np.asarray(some.gram(settings.reverse, settings.ridge).toarray(), np.float32)

@@ -1,19 +1,22 @@
 """Content: what items are, as unit rows whose inner products are exact, and who is near whom."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from penchant.data.dataset import Catalogue, Ints, Vocabulary, blocks
 from penchant.data.multihot import multihot
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 Rows = Any  # a sparse.csr_array, whose package has no types, or NDArray[np.float32]
 
 _BLOCK_CELLS = 1 << 21
@@ -85,25 +88,32 @@ def content_names(catalogue: Catalogue) -> dict[str, Vocabulary]:
     return names
 
 
-def same_content(old: Catalogue, new: Catalogue, items: Ints) -> bool:
-    """Whether items stay what they were in a larger catalogue: item i is its row ``items[i]``."""
+def arrived(old: Catalogue, new: Catalogue, items: Ints, fresh: Ints) -> dict[str, Rows] | None:
+    """Unit rows of what is new in a larger catalogue, (I, D), in the columns of the old one.
+
+    Item i of the old catalogue is row ``items[i]`` of the larger, and row ``fresh[j]`` was not
+    there. None where any old item is no longer what it was. A tag that the old catalogue lacks is
+    left out of the rows, but not of their lengths: no old item has it.
+    """
     before, after = content_rows(old), content_rows(new)
     if before.keys() != after.keys():
-        return False
+        return None
     known, names = content_names(old), content_names(new)
+    found = {}
     for name, rows in before.items():
-        mine, theirs = unit_rows(rows), unit_rows(after[name])[items]
+        mine, theirs = unit_rows(rows), unit_rows(after[name])
         if name in known:
             column = names[name].rows(known[name].ids)
-            mine = mine.tocoo()
-            if (column[mine.col] < 0).any():
-                return False
-            placed = mine.data, (mine.row, column[mine.col])
-            if (sparse.csr_array(placed, theirs.shape) != theirs).nnz:
-                return False
-        elif not np.array_equal(mine, theirs):
-            return False
-    return True
+            if (column < 0).any():
+                return None
+            if (theirs[items][:, column] != mine).nnz or theirs[items].nnz != mine.nnz:
+                return None
+            found[name] = theirs[fresh][:, column]
+        elif np.array_equal(mine, theirs[items]):
+            found[name] = theirs[fresh]
+        else:
+            return None
+    return found
 
 
 def tag_rows(tags: Sequence[Sequence[str]]) -> sparse.csr_array:
@@ -170,34 +180,70 @@ def nearest(F: Rows, neighbors: int, known: NDArray[np.bool_] | None = None) -> 
 
 def nearest_of(F: Rows, items: Ints, neighbors: int, known: NDArray[np.bool_]) -> sparse.csr_array:
     """Inner products of some items (I,) with the nearest known others of each, (I, N)."""
-    N = F.shape[0]
     among = np.flatnonzero(known)
-    transposed = F[among].T
-    if sparse.issparse(F):
-        transposed = transposed.tocsr()
+    place = np.full(F.shape[0], -1)
+    place[among] = np.arange(len(among))
+    found = nearest_among(F[items], turned(F[among]), neighbors, place[items])
+    return sparse.csr_array(
+        (found.data, among[found.indices], found.indptr), (len(items), F.shape[0])
+    )
+
+
+def turned(rows: Rows) -> Rows:
+    """Rows transposed, as ``nearest_among`` reads them: (K, D) -> (D, K)."""
+    return rows.T.tocsr() if sparse.issparse(rows) else rows.T
+
+
+def nearest_among(rows: Rows, others: Rows, neighbors: int, own: Ints) -> sparse.csr_array:
+    """Inner products of unit rows (I, D) with the nearest of others (D, K), (I, K).
+
+    ``own`` (I,) is the place among the others of each row itself; -1 where it is none of them.
+    """
+    K = others.shape[1]
 
     def near(block: slice) -> list[tuple[Ints, NDArray[np.float32]]]:
-        product, found = F[items[block]] @ transposed, []
-        if sparse.issparse(F):
+        product, found = rows[block] @ others, []
+        if sparse.issparse(product):
             product = sparse.csr_array(product)
             product.sort_indices()
-        for row, item in enumerate(items[block]):
-            if sparse.issparse(F):
+        for row, itself in enumerate(own[block]):
+            if sparse.issparse(product):
                 mine = slice(*product.indptr[row : row + 2])
                 column, value = product.indices[mine], product.data[mine]
             else:
-                column, value = np.arange(len(among)), product[row]
-            kept = strongest(np.where(among[column] == item, 0, value), neighbors)
-            found.append((among[column[kept]].astype(np.int64), value[kept]))
+                column, value = np.arange(K), product[row]
+            kept = strongest(np.where(column == itself, 0, value), neighbors)
+            found.append((column[kept].astype(np.int64), value[kept]))
         return found
 
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        sizes = blocks(len(items), max(1, _BLOCK_CELLS // max(N, 1)))
-        rows = [row for part in pool.map(near, sizes) for row in part]
-    indptr = np.concatenate([[0], np.cumsum([len(column) for column, _ in rows])])
-    data = np.concatenate([np.zeros(0, np.float32), *(value for _, value in rows)])
-    indices = np.concatenate([np.zeros(0, np.int64), *(column for column, _ in rows)])
-    return sparse.csr_array((data, indices, indptr), (len(items), N))
+    sizes = list(blocks(len(own), max(1, _BLOCK_CELLS // max(K, 1))))
+    lines = [line for part in on_cores(near, sizes) for line in part]
+    indptr = np.concatenate([[0], np.cumsum([len(column) for column, _ in lines])])
+    data = np.concatenate([np.zeros(0, np.float32), *(value for _, value in lines)])
+    indices = np.concatenate([np.zeros(0, np.int64), *(column for column, _ in lines)])
+    return sparse.csr_array((data, indices, indptr), (len(own), K))
+
+
+def on_cores(
+    work: Callable[[Part], Result], parts: Sequence[Part], threads: int | None = None
+) -> list[Result]:
+    """The results of some parts, in order; BLAS keeps to one thread in each, and to its bits.
+
+    One part is done at once: to start threads would take longer than a small solve.
+    """
+    with _libraries().limit(limits=1):
+        if len(parts) == 1:
+            return [work(parts[0])]
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            return list(pool.map(work, parts))
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The BLAS of NumPy and of SciPy; to look for them takes longer than a small solve."""
+    import scipy.linalg  # noqa: F401  # its BLAS is another than NumPy's
+
+    return ThreadpoolController()
 
 
 def sparse_or_dense(product: Rows) -> NDArray[Any]:

@@ -6,18 +6,16 @@ each other, so an update solves again those alone whose systems have changed.
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg.lapack import dpotrs
-from threadpoolctl import threadpool_limits
 
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Ints, blocks
-from penchant.models.kernels import Content, Contents, strongest
+from penchant.models.kernels import Content, Contents, on_cores, strongest
 from penchant.models.statistics import Statistics
 
 ALPHA = 2.0  # weight of a modality of which the settings say nothing
@@ -120,17 +118,35 @@ def solve(
                 rows = np.searchsorted(union, chosen[place])
                 target = np.searchsorted(union, columns[place])
                 more = both.trust[columns[place]]
-                b = content[rows, target] * (rows != target) * more
+                like = content[rows, target] * (rows != target)
                 mine = slice(*cross.indptr[k : k + 2])
-                b = b + _pick(cross.indices[mine], cross.data[mine], chosen[place])
+                c = _pick(cross.indices[mine], cross.data[mine], chosen[place])
                 A = gather(left, rows)
-                if more > 1 and both.contents:
-                    A += np.float64(more - 1) * content[np.ix_(rows, rows)]
-                found[place] = _ridge(A, b).astype(np.float32)
+                among = content[np.ix_(rows, rows)] if more > 1 and both.contents else None
+                found[place] = column(A, among, like, c, more)
 
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, parts))
+    on_cores(work, parts, threads)
     return _columns(columns, chosen, found, (P, N))
+
+
+def column(
+    A: NDArray[np.float64],
+    among: NDArray[np.float32] | None,
+    like: NDArray[np.float32],
+    c: NDArray[np.float64],
+    more: np.float32,
+) -> NDArray[np.float32]:
+    """One target's weights of k predictors, (k,).
+
+    A      G + ridge + content among them, (k, k); it is changed in place
+    among  the content alone; None where it does not gain by ``more``
+    like   the target's content with each, (k,)
+    c      the target's column of C, (k,)
+    more   how much the column trusts content
+    """
+    if among is not None:
+        A += np.float64(more - 1) * among
+    return _ridge(A, like * more + c).astype(np.float32)
 
 
 class Gather:

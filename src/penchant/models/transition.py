@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import TransitionSettings
-from penchant.data.dataset import Dataset, Floats, Histories, Ints, TimeKind
+from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints, TimeKind
 from penchant.models.base import Arrays, Family, Scores
+from penchant.models.cold import Around
 from penchant.models.kernels import Content, Contents, content_rows
 from penchant.models.sides import Sides
 from penchant.models.solve import ALPHA, solve, system
@@ -39,6 +40,7 @@ class Transition:
     weight      of each behaviour in a history, in units of 2^-12, (A,)
     decay       of each behaviour's events, (A,)
     statistics  the sums that B solves, for updates
+    catalogue   what it was fitted on, and ``known`` (N,), the items that had events
     domain      of each item, (N,), where domains have no order in common
     sides       what stands beside the histories of the dataset's users
     """
@@ -50,6 +52,8 @@ class Transition:
     settings: TransitionSettings
     time: TimeKind
     statistics: Statistics
+    catalogue: Catalogue
+    known: NDArray[np.bool_]
     domain: Ints | None = None
     sides: Sides | None = None
 
@@ -71,7 +75,7 @@ class Transition:
         decay = decays(dataset.catalogue, settings)
         domain = dataset.catalogue.domain if dataset.apart else None
         solved = B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics
-        return cls(*solved, domain, Sides.of(dataset))
+        return cls(*solved, dataset.catalogue, dataset.met > 0, domain, Sides.of(dataset))
 
     def weights(self, histories: Histories, item: int | None = None) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
@@ -126,6 +130,11 @@ class Transition:
         if not self.scored.all():
             scores[:, ~self.scored] = -np.inf
         return scores
+
+    @cached_property
+    def around(self) -> Around:
+        """What the columns of new items read, made when the first of them comes."""
+        return Around.of(content_rows(self.catalogue), self.settings, self.known)
 
     @cached_property
     def by_domain(self) -> list[tuple[Ints, sparse.csr_array]]:

@@ -27,8 +27,8 @@ from penchant.data.dataset import Dataset
 from penchant.data.splits import split
 from penchant.evaluate import evaluate
 from penchant.models.baselines import BASELINES
-from penchant.models.cold import cold_columns
-from penchant.models.kernels import content_rows
+from penchant.models.cold import Around, cold_columns
+from penchant.models.kernels import content_rows, unit_rows
 from penchant.models.transition import Fitter, Transition, TransitionSettings, sized
 from penchant.search import take
 
@@ -96,11 +96,17 @@ class Bench:
             return best
         base, rows = fit(best), content_rows(data.catalogue)
         new = np.flatnonzero(data.met == 0)
+        unit = {name: unit_rows(of)[new] for name, of in rows.items()}
+        N = len(data.catalogue)
         met = scipy.sparse.diags_array((data.met > 0).astype(np.float32), format="csr")
+        place = scipy.sparse.csr_array(
+            (np.ones(len(new), np.float32), (np.arange(len(new)), new)), (len(new), N)
+        )
 
         def value(settings: TransitionSettings) -> float:
             """Of the columns of new items alone; those of the others stay as they were."""
-            columns = cold_columns(base.statistics, rows, settings, new, data.met > 0)
+            around = Around.of(rows, settings, data.met > 0)
+            columns = cold_columns(base.statistics, around, settings, unit) @ place
             model = Transition.of(base.B @ met + columns, data, settings, base.statistics)
             found = evaluate(model, data.catalogue, cases, seed=self.recipe.seed)
             return found.mean("ndcg@10")

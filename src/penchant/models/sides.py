@@ -68,6 +68,11 @@ class Sides:
             strength[events.behavior[place]],
         )
 
+    def counts(self, settings: TransitionSettings) -> bool:
+        """Whether anything stands beside any history."""
+        friends = settings.friends > 0 and len(self.item) > 0
+        return settings.opening > 0 or friends or self.attributes.nnz > 0
+
     def rows(
         self,
         user: Ints,

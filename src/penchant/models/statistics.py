@@ -175,7 +175,7 @@ def statistics(
 
     with ThreadPoolExecutor(2) as pool:  # a reverse row is a row of the history read backwards
         forward, backward = pool.map(summed, (slice(None), slice(None, None, -1)))
-    if sides is not None:
+    if sides is not None and sides.counts(settings):
         acts = events.user, p, events.item, level.ravel().astype(np.int64), value, events.time
         rows = partial(sides.rows, settings=settings, first=first)
         for gained in gains_beside(*acts, table, shape, rows):

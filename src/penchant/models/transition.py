@@ -109,7 +109,9 @@ class Transition:
         p = self.predictors.rows(histories.events)
         x = (self.weights(histories, item), (histories.owner, p))
         own = sparse.coo_array(x, shape=(len(histories), len(self.predictors))).tocsr()
-        return own if self.sides is None else (own + self.beside(histories)).tocsr()
+        if self.sides is None or not self.sides.counts(self.settings):
+            return own
+        return (own + self.beside(histories)).tocsr()
 
     def beside(self, histories: Histories) -> sparse.csr_array:
         """What stands beside the histories, (B, P) sparse float64."""

@@ -23,11 +23,22 @@ penchant benchmark "$data/amazon-sports" --models transition,sequence,fusion \
   --out "$results/fusion-amazon-sports.json"
 penchant benchmark "$data/ml-1m" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --out "$results/fusion-ml-1m.json"
+penchant benchmark "$data/ml-1m" --models transition,sequence,fusion \
+  --recipe benchmarks/long-histories.toml --set sequence.epochs=50 --set sequence.patience=15 \
+  --set sequence.negatives=1024 --out "$results/fusion-ml-1m-long.json"
 penchant benchmark "$data/lastfm" --models transition,sequence,fusion \
   --out "$results/fusion-lastfm.json"
 python benchmarks/behaviors.py "$data/retailrocket" "$data/tmall" --out "$results/behaviors.json"
-python benchmarks/domains.py "$data/amazon-3domain" "$data/douban-music-book" \
-  --out "$results/domains.json"
+python benchmarks/domains.py "$data/amazon-3domain" --set sequence.epochs=10 \
+  --set search.budget=8 --out "$results/domains-amazon.json"
+python benchmarks/domains.py "$data/douban-music-book" --set sequence.epochs=3 \
+  --set search.budget=1 --out "$results/domains-douban.json"
+python benchmarks/content.py "$data/ml-1m" --set transition.ridge=200 --set transition.reverse=0 \
+  --set transition.candidates=200 --users 1000 --out "$results/content-ml-1m.json"
+python benchmarks/newcomers.py "$data/ml-1m" --protected gender,age --attributes occupation \
+  --set transition.ridge=200 --set transition.reverse=0 --set transition.opening=3 \
+  --out "$results/newcomers-ml-1m.json"
+python benchmarks/parts.py "$data/lastfm" --set search.budget=10 --out "$results/parts-lastfm.json"
 python benchmarks/interests.py "$data/amazon-beauty" --out "$results/interests-amazon-beauty.json"
 bash benchmarks/peers/rectools.sh
 python benchmarks/training_speed.py "$data/amazon-beauty" "$data/ml-1m" \

@@ -151,7 +151,8 @@ class SequenceSettings(Settings):
 class ContentSettings(Settings):
     """What is read of the items, and with what.
 
-    text    "universal" (in the extra ``text``) or "sentence-transformers:NAME"
+    text    "universal" (in the extra ``text``), "sentence-transformers:NAME", or
+            "endpoint:URL#MODEL" of an OpenAI-compatible service, its key in PENCHANT_API_KEY
     image   "mobilenet" (in the extra ``image``), "clip:NAME" or "onnx:FILE"
     audio   "librosa" (in the extra ``audio``) or "onnx:FILE"
     columns the further columns of the items: categories, numbers, years, prices

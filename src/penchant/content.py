@@ -1,6 +1,7 @@
 """Items as they are: each modality of a catalogue encoded and projected onto few directions."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,9 @@ from penchant.encoders.base import Encoded, Encoder, encoded
 from penchant.encoders.cache import Cache
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.models.base import Told
+
+API_KEY = "PENCHANT_API_KEY"
+"""The variable of the environment that holds the key of an endpoint; it is written nowhere."""
 
 MODALITIES = ("text", "image", "audio")
 NOT_COUNTED = {
@@ -195,6 +199,15 @@ def _sentences(name: str) -> Encoder:
     return SentenceTransformers(name)
 
 
+def _endpoint(place: str) -> Encoder:
+    from penchant.encoders.endpoint import EmbeddingsEndpoint
+
+    url, _, model = place.rpartition("#")
+    if not url or not model:
+        raise ConfigError(f"content.text: expected endpoint:URL#MODEL, received endpoint:{place}")
+    return EmbeddingsEndpoint(url, model, os.environ.get(API_KEY))
+
+
 def _mobilenet(_: str) -> Encoder:
     from penchant.encoders.image import MobileNet
 
@@ -226,7 +239,11 @@ def _onnx_audio(path: str) -> Encoder:
 
 
 _ENCODERS: dict[str, dict[str, tuple[bool, Callable[[str], Encoder]]]] = {
-    "text": {"universal": (False, _universal), "sentence-transformers": (True, _sentences)},
+    "text": {
+        "universal": (False, _universal),
+        "sentence-transformers": (True, _sentences),
+        "endpoint": (True, _endpoint),
+    },
     "image": {
         "mobilenet": (False, _mobilenet),
         "onnx": (True, _onnx_image),

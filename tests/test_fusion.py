@@ -1,5 +1,6 @@
 """The fusion: weights that find the better expert, scores that restore, the default of fit."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +15,7 @@ from penchant.data.splits import split
 from penchant.evaluate import evaluate
 from penchant.fitting import fit, train
 from penchant.model import load
+from penchant.models import fusion
 from penchant.models.fusion import FEATURES, Context, _logit, bucket, fit_weights
 from penchant.models.transition import Fitter, TransitionSettings
 from penchant.plots import weighed
@@ -155,3 +157,54 @@ def test_what_each_part_weighs_is_told_and_drawn(model):
     bars = [rect for rect in root.iter() if rect.get("class") == "dot"]
     widths = np.array([float(bar.get("width")) for bar in bars]).reshape(effects.T.shape).T
     assert np.allclose(widths / widths.max(), np.abs(effects) / np.abs(effects).max(), atol=0.01)
+
+
+def test_weights_are_fitted_within_the_domain_that_is_asked(world, monkeypatch):
+    """An item of a foreign domain that an expert loves says nothing of a list of one domain."""
+    domain = np.arange(len(world.catalogue)) % 2
+    catalogue = replace(world.catalogue, domains=("a", "b"), domain=domain)
+    data = replace(world, catalogue=catalogue)
+    parts = split(data)
+    train_data = data.with_events(parts.train)
+    transition = Fitter(train_data)(TransitionSettings())
+    cases = replace(parts.validation, domain=domain[parts.validation.truth])
+    loud = Loud(domain)
+    context = Context.of(train_data)
+    seen = []
+
+    def logit(X, y, owner, group):
+        of = np.unique(owner, return_inverse=True)[1]
+        squares, sums = (np.bincount(of, X[:, 0] ** n) for n in (2, 1))
+        seen.append(float((squares - sums**2 / np.bincount(of)).sum()))
+        return np.ones((6, X.shape[1]))
+
+    monkeypatch.setattr(fusion, "_logit", logit)
+    for asked in (cases, parts.validation):
+        fit_weights(transition, loud, context, asked)
+    assert seen[0] == pytest.approx(0, abs=1e-6)
+    assert seen[1] > 1
+
+
+class Loud:
+    """A second expert that tells nothing but the domain."""
+
+    name = "sequence"
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def score(self, histories):
+        return np.tile(self.domain * 3.0, (len(histories), 1))
+
+
+def test_an_expert_that_ranks_better_alone_has_all_the_weight(monkeypatch, world):
+    parts = split(world)
+    train_data = world.with_events(parts.train)
+    transition = Fitter(train_data)(TransitionSettings())
+    noise, context = Noise(len(world.catalogue)), Context.of(train_data)
+    asked = transition, noise, context, parts.validation
+    fitted, _ = fit_weights(*asked)
+    assert np.count_nonzero(fitted) > len(fitted)
+    monkeypatch.setattr(fusion, "_logit", lambda X, y, owner, group: -fitted)
+    alone, _ = fit_weights(*asked)
+    assert np.array_equal(alone, np.eye(len(context.features))[[1] * len(alone)])

@@ -279,7 +279,8 @@ def test_vectors_add_to_the_score_and_are_judged():
     assert one["collapse"] is None
 
 
-def test_domains_without_a_common_order_are_read_one_by_one():
+@pytest.mark.parametrize("kind", ["order", "none"])
+def test_domains_without_a_common_order_are_read_one_by_one(kind):
     rng = np.random.default_rng(0)
     user, item = rng.integers(0, 30, 500), rng.integers(0, 40, 500)
     user = np.where((user < 8) & (item % 3 > 0), user + 30, user)
@@ -288,7 +289,7 @@ def test_domains_without_a_common_order_are_read_one_by_one():
         [f"i{i:02}" for i in item],
         timestamp=rng.integers(1, 50, 500).tolist(),
         domain=[f"d{i % 3}" for i in item],
-        time="order",
+        time=kind,
     )
     events, unit, own = units(data)
     assert np.count_nonzero(own) == len(data.events)  # each event is a target once

@@ -261,6 +261,11 @@ class Dataset:
         """Whether its domains have no order in common."""
         return self.catalogue.apart(self.time)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether no clock tells which of two events of different domains came first."""
+        return self.time != "clock" and len(self.catalogue.domains) > 1
+
     def aimed(self, target: str | None) -> "Dataset":
         """The dataset with another target behaviour; ConfigError lists the known ones."""
         if target is None:

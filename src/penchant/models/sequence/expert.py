@@ -105,7 +105,7 @@ class Sequence:
     def _tables(self) -> list[tuple[Ints | None, Table]]:
         """The items of each domain where domains have no order in common; else None, for all."""
         domain = self.dataset.catalogue.domain
-        if not self.dataset.apart:
+        if not self.dataset.mixed:
             return [(None, self.table)]
         items = [np.flatnonzero(domain == one) for one in np.unique(domain)]
         with torch.inference_mode():
@@ -224,7 +224,7 @@ def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:
     history of its own: what they did in the others, which is no target, and then its events.
     """
     events = dataset.events
-    if not dataset.apart:
+    if not dataset.mixed:
         return events, events.user, np.ones(len(events), bool)
     index, unit, own = [], [], []
     for place, one in enumerate(np.unique(events.domain)):

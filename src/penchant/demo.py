@@ -10,6 +10,7 @@ import numpy as np
 from penchant.benchmarking import Table, benchmark
 from penchant.config import CleaningSettings, Recipe, SearchSettings
 from penchant.data import simulate, store
+from penchant.data.dataset import Told
 from penchant.data.mapping import DataMapping
 from penchant.data.report import CleaningReport
 from penchant.data.simulate import World
@@ -17,7 +18,6 @@ from penchant.explaining import with_reasons
 from penchant.fitting import fit
 from penchant.listing import Recommendation
 from penchant.model import Model
-from penchant.models.base import Told
 
 MODELS = ("popularity", "recent", "item-knn", "ease", "transition")
 CLEANING = CleaningSettings(

@@ -8,13 +8,13 @@ from penchant.behaviors import Head, heads, other_behaviors
 from penchant.config import Recipe, Settings
 from penchant.content import described
 from penchant.data.cases import Split
-from penchant.data.dataset import Dataset
+from penchant.data.dataset import Dataset, Told
 from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import evaluate
 from penchant.model import FAMILIES, Model, family_of, interval_dict
-from penchant.models.base import Family, Recommender, Told
+from penchant.models.base import Family, Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert

@@ -8,11 +8,11 @@ import numpy as np
 
 from penchant.config import SearchSettings, Settings
 from penchant.data.cases import Cases
-from penchant.data.dataset import Dataset, Ints
+from penchant.data.dataset import Dataset, Ints, Told
 from penchant.data.hashing import hashes, uniform
 from penchant.data.splits import share
 from penchant.evaluate import evaluate
-from penchant.models.base import Family, Recommender, Told
+from penchant.models.base import Family, Recommender
 
 METRIC = "ndcg@10"
 

@@ -13,13 +13,13 @@ from scipy import sparse
 
 from penchant.config import TransitionSettings
 from penchant.content import described_anew
-from penchant.data.dataset import Dataset, Ints, Vocabulary
+from penchant.data.dataset import Dataset, Ints, Told, Vocabulary
 from penchant.data.merge import Merged, merge, without_users
 from penchant.data.people import attribute_rows, described_users
 from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
-from penchant.models.base import Recommender, Told
+from penchant.models.base import Recommender
 from penchant.models.cold import cold_columns
 from penchant.models.fusion import Context, Fusion, asked_for
 from penchant.models.kernels import arrived
@@ -144,14 +144,15 @@ def _named(model: Model, both: Dataset) -> Dataset:
 
 def _told_anew(old: Dataset, both: Dataset, users: Ints) -> Ints:
     """Users of the merged data whose attributes or friends are others than before."""
-    pairs = zip((old, both), (users, np.arange(len(both.users))), strict=True)
-    told = [
-        (set(zip(place[who].tolist(), [of.catalogue.attributes.ids[a] for a in what], strict=True)),
-         set(map(tuple, place[of.relations].tolist())))
-        for of, place in pairs
-        for who, what in [attribute_rows(of)]
-    ]  # fmt: skip
-    changes = (told[0][0] ^ told[1][0]) | (told[0][1] ^ told[1][1])
+
+    def known(of: Dataset, place: Ints) -> set[tuple[int, str | int]]:
+        """Each user with each attribute by name, and with each friend by row."""
+        who, what = attribute_rows(of)
+        names = (of.catalogue.attributes.ids[row] for row in what)
+        friends = place[of.relations].tolist()
+        return {*zip(place[who].tolist(), names, strict=True), *map(tuple, friends)}
+
+    changes = known(old, users) ^ known(both, np.arange(len(both.users)))
     return np.array(sorted({user for user, _ in changes}), np.int64)
 
 

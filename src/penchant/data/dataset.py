@@ -4,7 +4,7 @@ Identifiers are strings outside, kept byte for byte, and dense int64 rows inside
 is the rank of its identifier in byte order, so that a tie broken by row is broken by identifier.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 TimeKind = Literal["clock", "order", "none"]
+Told = Callable[[str], None]
+"""Told in words of what is done."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import blocks
+from penchant.data.dataset import Told, blocks
 from penchant.encoders.cache import Cache, Rows
-from penchant.encoders.progress import Progress, Told
+from penchant.encoders.progress import Progress
 from penchant.errors import DataError, UnreadableError
 
 _SHOWN = 200  # characters

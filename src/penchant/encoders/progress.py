@@ -1,10 +1,8 @@
 """How far a long work has come, told at a rate that a person can read."""
 
 import time
-from collections.abc import Callable
 
-Told = Callable[[str], None]
-"""Told in words of what is done."""
+from penchant.data.dataset import Told
 
 
 class Progress:

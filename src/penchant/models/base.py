@@ -12,8 +12,6 @@ from penchant.data.dataset import Dataset, Histories
 
 Scores = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
-Told = Callable[[str], None]
-"""Told in words of what is done."""
 
 
 @runtime_checkable

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints
-from penchant.models.base import Arrays, Scores, Told
+from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints, Told
+from penchant.models.base import Arrays, Scores
 from penchant.models.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.network import Network, Shape, Table

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Ints
+from penchant.data.dataset import Ints, Told
 from penchant.errors import TrainingError
-from penchant.models.base import Told
 from penchant.models.sequence.batches import Inputs, batches, windows
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax
 from penchant.models.sequence.network import Dropout, Network, Table

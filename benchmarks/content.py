@@ -6,8 +6,9 @@ For each seed 5 % of the items, by a hash of their identifiers, are held out of 
 and 5 % for validation. *Warm* is leave-one-out on all other items, with ``cold`` at 0; *cold* asks
 each user's events on the held-out items, ranked among all items, with the ``cold`` that did best on
 the validation items of the first seed, as did the alpha of each modality; *price* is the warm
-ranking then. The last rows take away some of the images. Of each seed's users at most ``--users``
-are asked, drawn by the seed.
+ranking then. The next rows are "all" with less and more of ``cold``, warm and cold by one model, and
+the last take away some of the images. Of each seed's users at most ``--users`` are asked, drawn by
+the seed.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from penchant.search import take
 SEEDS = 5
 COLD = (0.0, 10.0, 100.0, 1000.0, 10_000.0)
 ALPHA = (0.5, 1.0, 2.0, 4.0, 8.0)
+DIAL = (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 MISSING = (0.25, 0.5, 0.75, 1.0)
 SHOWN = ("warm ndcg@10", "cold recall@10", "cold recall@50", "cold ndcg@10", "price ndcg@10")
 
@@ -159,6 +161,10 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
         for name in rows:
             values.setdefault(name, []).append(bench.asked(both(fit, settings[name]), one))
             bench.told(f"seed {seed}, {name}")
+        for cold in DIAL:
+            model = fit(settings["all"].model_copy(update={"cold": cold}))
+            values.setdefault(f"all, cold {cold:g}", []).append(bench.asked((model, model), one))
+        bench.told(f"seed {seed}, more and less of cold")
         popular = BASELINES["popularity"]
         model = popular.fitter(one.data, seed)(popular.settings())
         values.setdefault("popularity", []).append(bench.asked((model, model), one))
@@ -186,6 +192,7 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
 
     best = max(modalities, key=lambda name: float(joined(name, "cold recall@10").mean()))
     against = [("all", best), ("all", "popularity"), ("all", "none")]
+    against += [(f"all, cold {cold:g}", "none") for cold in DIAL]
     if "image" in modalities:
         rest = tuple(name for name in modalities if name != "image")
         values["all but images"] = [

@@ -77,13 +77,13 @@ def test_an_expert_that_knows_nothing_gets_no_weight(world):
     train_data = world.with_events(parts.train)
     transition = Fitter(train_data)(TransitionSettings())
     noise, context = Noise(len(world.catalogue)), Context.of(train_data)
-    weights, _ = fit_weights(transition, noise, context, parts.validation)
+    weights, spread = fit_weights(transition, noise, context, parts.validation)
     assert context.features == (*FEATURES, "tags")
     assert weights.shape == (6, len(context.features))
     cases = np.bincount(bucket(parts.validation.histories.lengths), minlength=len(weights))
-    of_noise, of_expert = np.average(weights[:, :2], axis=0, weights=cases)
-    assert abs(of_noise) < 0.15
-    assert of_expert > 0.3
+    effects = dict(zip(context.features, np.average(weights, 0, cases) * spread, strict=True))
+    assert abs(effects["sequence"]) < 0.15
+    assert effects["transition"] + effects["lead"] > 0.6
 
 
 def test_without_a_hit_both_experts_count_alike():
@@ -145,6 +145,7 @@ def test_what_each_part_weighs_is_told_and_drawn(model):
     assert found["features"] == [
         "sequence",
         "transition",
+        "lead",
         "popularity",
         *model.dataset.catalogue.modalities,
     ]

@@ -20,7 +20,7 @@ from penchant.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 FORMAT = "penchant-run"
-VERSION = 1
+VERSION = 2
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The fusion of both experts: late, log-linear, with weights that depend on the history.
 
 score_i = sum over features f of w_f(history) f_i, where the features are the sequence logit, the
-log of the transition score's share, the log of popularity, and for each modality closeness of
-content. The weights are those of a conditional logit (McFadden 1974) fitted on validation users of
+log of the transition score's share, that score over the best one, the log of popularity, and for
+each modality closeness of content. The weights are those of a conditional logit (McFadden 1974) fitted on validation users of
 their own.
 """
 
@@ -23,7 +23,7 @@ from penchant.models.kernels import Rows, content_rows, sparse_or_dense, unit_ro
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 
-FEATURES = ("sequence", "transition", "popularity")
+FEATURES = ("sequence", "transition", "lead", "popularity")
 """What is weighed besides the modalities of the items."""
 
 LENGTHS = (4, 8, 16, 32, 64)
@@ -129,6 +129,8 @@ def features(
 
     sequence    logit less the history's mean logit; the least where the expert has none
     transition  log(share of the history's positive transition score + 1e-4)
+    lead        the positive transition score over the largest: a logarithm alone says that the
+                second of two sure things is as good as the first
     popularity  log of the share of target events
     modalities  mean over the latest events, by the transition expert's weights, of the cosine
     """
@@ -140,12 +142,13 @@ def features(
     s = s - s.mean(axis=1, keepdims=True)
     t = np.where(t > 0, t, 0.0)
     share = t / np.maximum(t.sum(axis=1, keepdims=True), 1e-300)
+    lead = t / np.maximum(t.max(axis=1, keepdims=True), 1e-300)
     N = len(context.popular)
     x = transition.inputs(histories)[:, :N]
     length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
     near = [sparse_or_dense((x @ rows) @ rows.T) / length for rows in context.content.values()]
     popular = np.broadcast_to(context.popular, s.shape)
-    return [s, np.log(share + _FLOOR), popular, *near], missing
+    return [s, np.log(share + _FLOOR), lead, popular, *near], missing
 
 
 def fit_weights(

@@ -181,6 +181,24 @@ class UserSettings(Settings):
     friends: bool = True
 
 
+class InterestSettings(Settings):
+    """How the events of a user become interests.
+
+    dimensions  of the space that items lie in; 0 is half the root of their number, 8 to 64
+    content     weight of each modality there, beside 1 for what is taken together
+    near        cosine from which on two groups of items are one interest (default: where the
+                cosines of pairs of items fall into two groups)
+    decay       weight that an event loses with each later one
+    least       share of a user's weight below which a group of events is no interest
+    """
+
+    dimensions: Annotated[int, Field(ge=0, le=1024)] = 0
+    content: Annotated[float, Field(ge=0, le=10)] = 0.3
+    near: Annotated[float, Field(ge=-1, le=1)] | None = None
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.98
+    least: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+
 class SearchSettings(Settings):
     """The bounded search on validation events: how many settings, on how many users."""
 
@@ -195,6 +213,7 @@ class Recipe(Settings):
     repeats     whether items already seen may be recommended again
     content     what is read of the items
     users       what is used of the users
+    interests   how a user's events become interests
     search      the bounded search; budget 1 takes ``transition`` as it stands
     """
 
@@ -206,6 +225,7 @@ class Recipe(Settings):
     users: UserSettings = UserSettings()
     transition: TransitionSettings = TransitionSettings()
     sequence: SequenceSettings = SequenceSettings()
+    interests: InterestSettings = InterestSettings()
     search: SearchSettings = SearchSettings()
 
     @classmethod

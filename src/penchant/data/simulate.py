@@ -4,6 +4,7 @@ Only integer draws, uniform draws and exact arithmetic are used (no powers, loga
 an order of numpy's choosing), so that a seed gives the same world on every machine.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +161,51 @@ def world(
         second,
         seed,
     )
+
+
+def genres(
+    users: int = 1000, items: int = 240, length: int = 24, seed: int = 0, tags: str = "own"
+) -> tuple[Dataset, Ints, Ints]:
+    """Four genres, of which each user likes exactly two and takes now from one, now from the other.
+
+    Item i is of genre i % 4. ``tags``: each genre has its "own", two genres each "shared" one, or
+    there are "none". Returns the data, the genre of each item (N,), and of each user the two that
+    are liked (U, 2).
+    """
+    named: dict[str, Callable[[int], tuple[str, ...]]] = {
+        "own": lambda genre: (f"genre {genre}",),
+        "shared": lambda genre: (f"genres {genre // 2}",),
+        "none": lambda genre: (),
+    }
+    if items % 4 or items < 4 * length or users < 4 or tags not in named:
+        raise ConfigError(
+            f"expected 4 users or more, 4 items or more for each of {length} events, a multiple of "
+            f"4, and tags of {', '.join(named)}; received {users}, {items} and {tags!r}"
+        )
+    rng = np.random.default_rng(seed)
+    likes = np.argsort(rng.random((users, 4)), axis=1, kind="stable")[:, :2]
+    owner = np.repeat(np.arange(users), length)
+    step = np.tile(np.arange(length), users)
+    genre = likes[owner, rng.integers(0, 2, len(owner))]
+    # each user goes through each genre's items in an order of their own
+    order = np.argsort(rng.random((users, 4, items // 4)), axis=2, kind="stable")
+    before = np.zeros(len(owner), np.int64)
+    for one in range(4):
+        mine = (genre == one).reshape(users, length)
+        before[mine.ravel()] = (np.cumsum(mine, axis=1) - 1)[mine]
+    item = order[owner, genre, before] * 4 + genre
+    zero, rows = np.zeros(len(owner), np.int64), np.arange(len(owner))
+    events = Events(owner, item, zero - 1, zero, zero, step, np.full(len(owner), np.nan), rows)
+    catalogue = Catalogue(
+        _numbered("i", items, 4),
+        (Behavior("view"),),
+        ("default",),
+        np.zeros(items, np.int64),
+        titles=tuple(f"Item {number}" for number in range(items)),
+        tags=tuple(named[tags](number % 4) for number in range(items)),
+    )
+    data = Dataset("genres", catalogue, _numbered("u", users, 4), events, "order", "view")
+    return data, np.arange(items) % 4, likes
 
 
 def checkerboard(users: int = 20, items: int = 20) -> Dataset:

@@ -2,8 +2,8 @@
 
 score_i = sum over features f of w_f(history) f_i, where the features are the sequence logit, the
 log of the transition score's share, that score over the best one, the log of popularity, and for
-each modality closeness of content. The weights are those of a conditional logit (McFadden 1974) fitted on validation users of
-their own.
+each modality closeness of content. The weights are those of a conditional logit (McFadden 1974)
+fitted on validation users of their own.
 """
 
 from collections.abc import Callable

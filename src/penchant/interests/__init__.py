@@ -1,0 +1,16 @@
+"""Interests: named clusters of a user's own events, and what the user says of them."""
+
+from penchant.interests.control import Control, Steered, matched, steered
+from penchant.interests.found import Interest, Interests, interests_of
+from penchant.interests.space import Space
+
+__all__ = [
+    "Control",
+    "Interest",
+    "Interests",
+    "Space",
+    "Steered",
+    "interests_of",
+    "matched",
+    "steered",
+]

@@ -1,4 +1,4 @@
-"""Pairs of items and whole lists: accuracy, coverage, exposure, novelty, distance and balance within a list.
+"""Pairs of items and whole lists: accuracy, coverage, exposure, novelty, distance, balance.
 
 ``lists`` (B, k) holds item rows, -1 as padding; an item that stands twice in a list counts once.
 """
@@ -129,9 +129,9 @@ def intra_list_distance(lists: Ints, features: sparse.csr_array) -> Floats:
 def miscalibration(target: Floats, shares: Floats, alpha: float = 0.01) -> Floats:
     """``miscalibration``: how far the interests of lists are from those of their users, (B,).
 
-    KL(p || q~) = sum over interests of p log(p / q~), in nats, q~ = (1 - alpha) q + alpha p, so that
-    an interest that the list leaves out costs much but not everything. Steck 2018, "Calibrated
-    recommendations", section 3: the calibration metric and its smoothing.
+    KL(p || q~) = sum over interests of p log(p / q~), in nats, where q~ = (1 - alpha) q + alpha p,
+    so that an interest that the list leaves out costs much but not everything. Steck 2018,
+    "Calibrated recommendations", eq. 3 and 4, with the smoothing that follows them.
 
     ``target`` (B, T) or (T,) are p, the shares of the users' interests, ``shares`` (B, T) or (T,)
     are q, the mean shares of the items of each list; p is scaled to sum 1. NaN where there is no
@@ -139,7 +139,7 @@ def miscalibration(target: Floats, shares: Floats, alpha: float = 0.01) -> Float
 
     >>> lists = np.array([[0.7, 0.3], [1.0, 0.0], [0.5, 0.5]])
     >>> miscalibration(np.array([0.7, 0.3]), lists).round(3).tolist()
-    [0.0, 1.494, 0.086]
+    [0.0, 1.134, 0.081]
 
     Raises DataError for shares below 0.
     """

@@ -123,8 +123,12 @@ class Reranker:
         seen[found.items[0][found.items[0] >= 0]] = False
         removed["seen"] = int(seen.sum())
         ranking = _some(found, passed[np.maximum(found.items[0], 0)] & (found.items[0] >= 0))
-        rng = generator(rules.seed, user, request)
-        order, drawn, after = self._listed(ranking, k, rng, interests, similarity)
+        slots, filled = rules.explore, -1
+        while filled != slots:  # a slot that caps or the catalogue leave empty is none
+            slots = slots if filled < 0 else filled
+            rng = generator(rules.seed, user, request)
+            order, drawn, after = self._listed(ranking, k, slots, rng, interests, similarity)
+            filled = len(drawn)
         removed |= after
         rows = head.named(_some(ranking, order))
         source = model.family if any(row.source != POPULAR for row in rows) else POPULAR
@@ -166,6 +170,7 @@ class Reranker:
         self,
         ranking: Block,
         k: int,
+        slots: int,
         rng: np.random.Generator,
         interests: Interests | None,
         similarity: Similarity | None,
@@ -175,7 +180,7 @@ class Reranker:
         content = list(self.model.content.values()) if isinstance(rules.near, float) else []
         walk = Walk(items, self.labels, content, rules.near)
         caps = Caps(self.codes, list(rules.cap.values()), list(rules.cap))
-        at = positions(rules.explore_at, rules.explore, k, rng)
+        at = positions(rules.explore_at[:slots], slots, k, rng)
         fixed = k - len(at)
         pool = np.array(walk.further(max(rules.pool, k + rules.explore_among * bool(at))), np.int64)
         place_of = np.zeros(len(self.codes), np.int64)
@@ -201,11 +206,11 @@ class Reranker:
                 listed.append(item)
             else:
                 shut[item] = column
-        slots, unfit = strata(below, len(at), rules.explore_among, caps)
+        of_slots, unfit = strata(below, len(at), rules.explore_among, caps)
         shut |= unfit
         temperature = rules.temperature if rules.explore_by == "softmax" else None
         drawn = {}
-        for position, of_slot in zip(at, slots, strict=False):
+        for position, of_slot in zip(at, of_slots, strict=False):
             one = draw(of_slot, relevance, rng, temperature)
             position = min(position, len(listed))  # where the list ends before it
             listed.insert(position, one.item)

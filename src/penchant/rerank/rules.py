@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -45,9 +46,11 @@ class Condition(Settings):
             raise ValueError('expected a condition such as "price <= 20"')
         column, op, value = found.groups()
         try:
-            return {"column": column, "op": op, "value": json.loads(value)}
-        except ValueError:
-            return {"column": column, "op": op, "value": value}
+            read = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            read = value
+        kept = isinstance(read, bool | int | float | str | list)
+        return {"column": column, "op": op, "value": read if kept else value}
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -88,7 +91,7 @@ class Rules(Settings):
        cap           at most so many items for each value of a column, in the whole list
        pool          how many are selected from; where they do not fill the list, it goes on by rank
     5. Exploration.
-       explore       places of the list that are drawn
+       explore       places of the list that are drawn; fewer where too few candidates are left
        explore_at    these places, from 1; default: drawn too
        explore_among how many of the next candidates they are drawn from
        explore_by    "uniform", or "softmax" of relevance / ``temperature``

@@ -214,8 +214,9 @@ def varied(method: str, relevance: Floats, similarity: Floats, diversity: float)
     _fit(relevance, similarity, diversity)
     if diversity == 0:
         return Plain(relevance)
-    kind = {"mmr": Marginal, "dpp": Determinant}[method]
-    return kind(relevance, similarity, diversity)
+    if method == "mmr":
+        return Marginal(relevance, similarity, diversity)
+    return Determinant(relevance, similarity, diversity)
 
 
 def _fit(relevance: Floats, similarity: Floats, diversity: float) -> None:

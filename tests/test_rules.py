@@ -1,5 +1,8 @@
 """Rules as files, and what a condition, a group and a value are."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,12 @@ def test_rules_are_read_from_toml_and_json(tmp_path):
         Rules.load(document)
     with pytest.raises(ConfigError, match="expected a file of rules at"):
         Rules.load(tmp_path / "none.toml")
+
+
+def test_the_rules_of_the_readme_are_rules(tmp_path):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (text,) = [t for t in re.findall(r"```toml\n(.*?)```", readme, re.DOTALL) if "tags_none" in t]
+    file = tmp_path / "rules.toml"
+    file.write_text(text, "utf-8")
+    rules = Rules.load(file)
+    assert (rules.cap, rules.repeat, rules.explore) == ({"brand": 2}, {"buy": True}, 1)

@@ -88,6 +88,27 @@ def test_recommend_in_its_ways(shop):
     assert "茶" in penchant("recommend", run, "--user", "bo")
 
 
+def test_recommend_by_rules(shop, tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('deny = ["茶"]\nexplore = 1\n[repeat]\nview = true\n', "utf-8")
+    asked = "recommend", shop / "run", "--user", "cy", "-k", "2", "--rules", rules
+    found = document(*asked, "--request", "7", "--explain")
+    assert found["removed"] == {"deny": 1, "seen": 1}
+    assert found["left"] == 3
+    assert {item["item"] for item in found["items"]} < {"tea", "cup", "pot"}
+    (place,) = found["explored"]
+    assert sorted(item["propensity"] for item in found["items"]) == [0.5, 1.0]
+    assert found["items"][place - 1]["propensity"] == 0.5
+    assert document(*asked, "--request", "7", "--explain") == found
+    told = penchant(*asked, "--request", "7")
+    assert "removed by seen: 1" in told
+    drawn = found["items"][place - 1]["item"]
+    assert f"drawn at place {place}: {drawn}, propensity 0.5" in told
+    plain = document("recommend", shop / "run", "--user", "ann")
+    varied = document("recommend", shop / "run", "--user", "ann", "--diversity", "0")
+    assert [i["item"] for i in varied["items"]] == [i["item"] for i in plain["items"]]
+
+
 def test_recommend_for_all_writes_parquet(shop, tmp_path):
     out = tmp_path / "all.parquet"
     found = document("recommend", shop / "run", "--all", "--out", out, "-k", "3")
@@ -139,6 +160,9 @@ def test_update_then_forget(shop, tmp_path):
         (("recommend", "{run}"), "expected one of --user, --history and --all"),
         (("recommend", "{run}", "--user", "ann", "--behavior", "veiw"), "unknown behavior 'veiw'"),
         (("recommend", "{run}", "--all"), "expected --out FILE.parquet"),
+        (("recommend", "{run}", "--all", "--diversity", "1"), "beside --user or --history"),
+        (("recommend", "{run}", "--user", "ann", "--diversity", "2"), "received 2"),
+        (("recommend", "{run}", "--user", "ann", "--rules", "{home}/map.toml"), "Known keys"),
         (("recommend", "{run}", "--history", "[1"), "a JSON list of texts"),
         (("similar", "{run}", "--item", "x"), "unknown item 'x'"),
         (("forget", "{run}", "--user", "x"), "unknown user 'x'"),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from penchant.listing import Recommendation as Recommendation
     from penchant.model import Model as Model
     from penchant.model import load as load
+    from penchant.rerank.reranking import reranked as reranked
+    from penchant.rerank.rules import Rules as Rules
     from penchant.updating import forget as forget
     from penchant.updating import update as update
 
@@ -36,6 +38,7 @@ _PUBLIC = {
     "PenchantError": ("penchant.errors", "PenchantError"),
     "Recipe": ("penchant.config", "Recipe"),
     "Recommendation": ("penchant.listing", "Recommendation"),
+    "Rules": ("penchant.rerank.rules", "Rules"),
     "benchmark": ("penchant.benchmarking", "benchmark"),
     "explain": ("penchant.explaining", "explain"),
     "fit": ("penchant.fitting", "fit"),
@@ -44,6 +47,7 @@ _PUBLIC = {
     "ingest": ("penchant.data.store", "ingest"),
     "load": ("penchant.model", "load"),
     "load_dataset": ("penchant.data.store", "load"),
+    "reranked": ("penchant.rerank.reranking", "reranked"),
     "update": ("penchant.updating", "update"),
 }
 
@@ -53,6 +57,7 @@ __all__ = [
     "PenchantError",
     "Recipe",
     "Recommendation",
+    "Rules",
     "__version__",
     "benchmark",
     "explain",
@@ -62,6 +67,7 @@ __all__ = [
     "ingest",
     "load",
     "load_dataset",
+    "reranked",
     "update",
 ]
 

@@ -1,6 +1,7 @@
 """Explanations: the score of the transition expert as an exact sum over past events."""
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from penchant.listing import Ranked, Recommendation
 from penchant.model import Model, unknown_item
 from penchant.models.sides import OPENINGS
 
+L = TypeVar("L", bound=Recommendation)
 OPENED = (*(f"a history of up to {length}" for length in OPENINGS), "a longer history")
 
 
@@ -72,7 +74,7 @@ def explain(
     return _explained(model, given, row, user)
 
 
-def with_reasons(model: Model, listed: Recommendation, given: Histories) -> Recommendation:
+def with_reasons(model: Model, listed: L, given: Histories) -> L:
     """The list with up to three reasons for each item that the model scored."""
     rows = []
     for ranked in listed.items:
@@ -81,7 +83,7 @@ def with_reasons(model: Model, listed: Recommendation, given: Histories) -> Reco
             found = _explained(model, given, item, listed.user).reasons[:3]
             ranked = Ranked(*ranked[:-1], tuple(reason._asdict() for reason in found))
         rows.append(ranked)
-    return Recommendation(listed.user, listed.source, tuple(rows), listed.short, listed.unknown)
+    return replace(listed, items=tuple(rows))
 
 
 def _explained(model: Model, given: Histories, row: int, user: str | None) -> Explanation:

@@ -20,6 +20,7 @@ from penchant.models.base import Family, Recommender, over, under
 from penchant.models.baselines import BASELINES
 from penchant.models.calibration import LISTED, Calibration
 from penchant.models.fusion import FUSION, Fusion, asked_for, expert_of
+from penchant.models.kernels import Rows, content_rows, unit_rows
 from penchant.models.sequence import SEQUENCE
 from penchant.models.transition import TRANSITION, Transition, restore
 
@@ -118,22 +119,8 @@ class Model:
         if user is not None:
             given = self.dataset.history(user)
         domains = np.array([-1 if domain is None else self.dataset.catalogue.domain_row(domain)])
-        found = head._ranked(given, k, domains, self._repeats(repeats))
-        catalogue = self.dataset.catalogue
-        rows = tuple(
-            Ranked(
-                catalogue.items.ids[item],
-                float(score),
-                catalogue.title(item),
-                POPULAR if popular else self.family,
-                None if np.isnan(probability) else float(probability),
-            )
-            for item, score, popular, probability in zip(
-                *(row[0] for row in (found.items, found.scores, found.popular, found.probability)),
-                strict=True,
-            )
-            if item >= 0
-        )
+        found = head.ranked(given, k, domains, self._shut(given, repeats))
+        rows = head.named(found)
         source = self.family if any(row.source != POPULAR for row in rows) else POPULAR
         return Recommendation(user, source, rows, len(rows) < k, strange)
 
@@ -153,7 +140,8 @@ class Model:
         for part in blocks(len(self.dataset.users), size):
             users = np.arange(part.start, part.stop)
             histories = self.dataset.events.histories(users)
-            yield head._ranked(histories, k, np.full(len(users), row), self._repeats(repeats))
+            hidden = self._shut(histories, repeats)
+            yield head.ranked(histories, k, np.full(len(users), row), hidden)
 
     def similar(self, item: str, k: int = 10) -> tuple[Ranked, ...]:
         """The k items most like one: by the cosine of their columns of B, where there is one.
@@ -233,14 +221,20 @@ class Model:
             artifact.save_arrays(folder / "arrays.safetensors", arrays)
         return Path(path)
 
-    def _ranked(self, histories: Histories, k: int, domain: Ints, repeats: bool) -> Block:
+    def ranked(self, histories: Histories, k: int, domain: Ints, hidden: Ints | None) -> Block:
+        """The k best items of each history; with k = N all that can be listed, best first.
+
+        ``domain`` (B,) is a row of the domains, -1 for all of them. ``hidden`` (E,) is, for each
+        event, the item that it keeps out of its history's list, -1 for none. Items without a score
+        follow those that have one, the more popular first.
+        """
         scores = self.recommender.score(histories)
         scores[scores == -np.inf] = _UNSCORED
         strangers = histories.lengths == 0
         if self.transition is not None:
             strangers &= np.diff(self.transition.beside(histories).indptr) == 0
         scores[strangers] = _UNSCORED
-        mask(scores, histories, None if repeats else histories.events.item)
+        mask(scores, histories, hidden)
         best = None if self.calibration is None else top(scores, LISTED)
         outside(scores, self.dataset.catalogue, domain)
         order = self.by_popularity  # among equal scores the more popular comes first
@@ -258,8 +252,33 @@ class Model:
         values = np.where(popular, share, found.scores)
         return Block(histories.users, items, values, popular, probability)
 
-    def _repeats(self, repeats: bool | None) -> bool:
-        return self.recipe.repeats if repeats is None else repeats
+    def named(self, found: Block, case: int = 0) -> tuple[Ranked, ...]:
+        """One list of a block, its items by name."""
+        catalogue = self.dataset.catalogue
+        columns = (found.items, found.scores, found.popular, found.probability)
+        return tuple(
+            Ranked(
+                catalogue.items.ids[item],
+                float(score),
+                catalogue.title(item),
+                POPULAR if popular else self.family,
+                None if np.isnan(probability) else float(probability),
+            )
+            for item, score, popular, probability in zip(*(c[case] for c in columns), strict=True)
+            if item >= 0
+        )
+
+    @cached_property
+    def content(self) -> dict[str, Rows]:
+        """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
+        if isinstance(self.recommender, Fusion):
+            return self.recommender.context.content
+        rows = content_rows(self.dataset.catalogue)
+        return {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
+
+    def _shut(self, histories: Histories, repeats: bool | None) -> Ints | None:
+        repeats = self.recipe.repeats if repeats is None else repeats
+        return None if repeats else histories.events.item
 
     def _check(self, k: int) -> None:
         if k < 1:

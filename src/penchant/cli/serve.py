@@ -11,6 +11,7 @@ import typer
 from penchant.cli.data import Json, RecipeFile, Sets
 from penchant.cli.models import Run
 from penchant.cli.output import emit, number, say, table, working
+from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -39,14 +40,21 @@ def recommend(
     with_explanations: Annotated[
         bool, typer.Option("--explain", help="Add three reasons to each item.")
     ] = False,
+    rules_file: RulesFile = None,
+    diversity: Diversity = None,
+    request: Request = "",
     as_json: Json = False,
 ) -> None:
     """List the best items for a user, for a history, or for all users."""
     from penchant.explaining import with_reasons
     from penchant.model import load
+    from penchant.rerank import Reranked, reranked
 
     if sum([user is not None, history is not None, everyone]) != 1:
         raise ConfigError("expected one of --user, --history and --all")
+    rules = rules_of(rules_file, diversity)
+    if everyone and rules is not None:
+        raise ConfigError("expected --rules and --diversity beside --user or --history, not --all")
     with working(f"loading {run}"):
         model = load(run)
     if everyone:
@@ -55,7 +63,11 @@ def recommend(
         _everyone(model.aimed(behavior), out, k, domain, as_json)
         return
     given = _listed(history)
-    found = model.recommend(user, history=given, k=k, domain=domain, behavior=behavior)
+    asked: dict[str, Any] = {"history": given, "k": k, "domain": domain, "behavior": behavior}
+    if rules is None:
+        found = model.recommend(user, **asked)
+    else:
+        found = reranked(model, user, **asked, rules=rules, request=request)
     if with_explanations:
         past = model.histories(given or [])[0] if user is None else model.dataset.history(user)
         found = with_reasons(model.aimed(behavior), found, past)
@@ -67,6 +79,8 @@ def recommend(
     show_items(f"For {who}, source: {found.source}", content["items"])
     if user is not None and user not in model.dataset.users:
         say(f"note: user {user!r} is not known to the run; these are the popular items")
+    if isinstance(found, Reranked):
+        show_ruled(found)
     if found.unknown:
         say(f"note: not in the catalogue: {', '.join(found.unknown)}")
     if found.short:

@@ -20,6 +20,7 @@ from penchant.metrics.lists import (
     exposure,
     gini,
     intra_list_distance,
+    miscalibration,
     novelty,
     unseen,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "intra_list_distance",
     "list_ranks",
     "log_loss",
+    "miscalibration",
     "mrr",
     "ndcg",
     "novelty",

@@ -1,4 +1,4 @@
-"""Pairs of items and whole lists: accuracy, coverage, exposure, novelty, distance within a list.
+"""Pairs of items and whole lists: accuracy, coverage, exposure, novelty, distance, balance.
 
 ``lists`` (B, k) holds item rows, -1 as padding; an item that stands twice in a list counts once.
 """
@@ -124,6 +124,34 @@ def intra_list_distance(lists: Ints, features: sparse.csr_array) -> Floats:
     np.divide(total - own, pairs, out=cosine, where=pairs > 0)
     distance: Floats = np.maximum(0.0, 1 - cosine)
     return distance
+
+
+def miscalibration(target: Floats, shares: Floats, alpha: float = 0.01) -> Floats:
+    """``miscalibration``: how far the interests of lists are from those of their users, (B,).
+
+    KL(p || q~) = sum over interests of p log(p / q~), in nats, where q~ = (1 - alpha) q + alpha p,
+    so that an interest that the list leaves out costs much but not everything. Steck 2018,
+    "Calibrated recommendations", eq. 3 and 4, with the smoothing that follows them.
+
+    ``target`` (B, T) or (T,) are p, the shares of the users' interests, ``shares`` (B, T) or (T,)
+    are q, the mean shares of the items of each list; p is scaled to sum 1. NaN where there is no
+    target or no list (NaN shares).
+
+    >>> lists = np.array([[0.7, 0.3], [1.0, 0.0], [0.5, 0.5]])
+    >>> miscalibration(np.array([0.7, 0.3]), lists).round(3).tolist()
+    [0.0, 1.134, 0.081]
+
+    Raises DataError for shares below 0.
+    """
+    p, q = np.asarray(target, np.float64), np.asarray(shares, np.float64)
+    if (p < 0).any() or (q < 0).any():
+        raise DataError(f"expected shares of at least 0, received {min(p.min(), q.min())}")
+    total = p.sum(axis=-1, keepdims=True)
+    p = np.divide(p, total, out=np.full(p.shape, np.nan), where=total > 0)
+    mixed = (1 - alpha) * q + alpha * p
+    ratio = np.divide(p, mixed, out=np.ones(mixed.shape), where=(mixed > 0) & (p > 0))
+    wrong: Floats = np.where(np.isnan(mixed), np.nan, p * np.log(ratio)).sum(axis=-1)
+    return np.maximum(wrong, 0.0)
 
 
 def _members(lists: Ints, items: int) -> tuple[Ints, Ints]:

@@ -1,0 +1,29 @@
+"""Re-ranking: a list by the rules of a business, and what each of them kept out.
+
+rules       the rules as data
+filters     which items pass, and what columns say of groups
+collapse    one of several that are the same
+selection   relevance against unlikeness, under caps
+quota       a share of the list for each interest
+exploring   places that are drawn, with their propensities
+similarity  how alike items are
+reranking   all of them in order
+"""
+
+from penchant.rerank.quota import Interests, calibrated, guaranteed
+from penchant.rerank.reranking import Reranked, Reranker, reranked
+from penchant.rerank.rules import Condition, Rules
+from penchant.rerank.selection import dpp, mmr
+
+__all__ = [
+    "Condition",
+    "Interests",
+    "Reranked",
+    "Reranker",
+    "Rules",
+    "calibrated",
+    "dpp",
+    "guaranteed",
+    "mmr",
+    "reranked",
+]

@@ -6,9 +6,9 @@ For each seed 5 % of the items, by a hash of their identifiers, are held out of 
 and 5 % for validation. *Warm* is leave-one-out on all other items, with ``cold`` at 0; *cold* asks
 each user's events on the held-out items, ranked among all items, with the ``cold`` that did best on
 the validation items of the first seed, as did the alpha of each modality; *price* is the warm
-ranking then. The next rows are "all" with less and more of ``cold``, warm and cold by one model, and
-the last take away some of the images. Of each seed's users at most ``--users`` are asked, drawn by
-the seed.
+ranking then. The next rows are "all" with less and more of ``cold``, warm and cold by one model,
+and the last take away some of the images. Of each seed's users at most ``--users`` are asked, drawn
+by the seed.
 """
 
 import argparse

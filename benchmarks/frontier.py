@@ -18,7 +18,7 @@ from penchant.data.splits import split
 from penchant.data.store import load
 from penchant.evaluate import evaluate
 from penchant.fitting import start
-from penchant.model import FAMILIES
+from penchant.models.families import FAMILIES
 from penchant.search import changed, search
 
 LADDERS = {

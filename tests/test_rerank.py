@@ -236,8 +236,7 @@ def test_each_interest_has_its_places(model):
     assert Counter(int(name[1:]) % 4 for name in names(found)) == {0: 4, 1: 3, 2: 2, 3: 1}
     plain = reranked(model, "u00", k=10, rules=Rules(), interests=kinds)
     assert plain.items == model.recommend("u00", k=10).items
-    with pytest.raises(ConfigError, match="interests beside a quota"):
-        reranked(model, "u00", rules=Rules(quota=0.5))
+    assert len(reranked(model, "u00", k=10, rules=Rules(quota=0.5)).items) == 10
     bad = Kinds([1.0, -1.0])
     with pytest.raises(DataError, match="at least 0"):
         reranked(model, "u00", rules=Rules(quota=0.5), interests=bad)

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,19 @@ def writing(path: str | Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
             folder.rename(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def amend(path: str | Path, changes: Mapping[str, Any]) -> None:
+    """Put other entries into the manifest of an artifact, at once; its files stay as they are.
+
+    Raises ArtifactError where the artifact is not whole.
+    """
+    path = Path(path)
+    manifest = {**read_manifest(path), **changes}
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        file.write(_sealed(manifest))
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path / MANIFEST)
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluate import Evaluation, evaluate, mask, top
 from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
-from penchant.model import FAMILIES, family_of, interval_dict
+from penchant.model import interval_dict
 from penchant.models.base import Recommender
+from penchant.models.families import FAMILIES, family_of
 from penchant.models.sequence import SequenceExpert
 
 OURS = ("fusion", "transition")

@@ -13,9 +13,10 @@ from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import evaluate
-from penchant.model import FAMILIES, Model, family_of, interval_dict
+from penchant.model import Model, interval_dict
 from penchant.models.base import Family, Recommender
 from penchant.models.calibration import Calibration
+from penchant.models.families import FAMILIES, family_of
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition

@@ -151,6 +151,8 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
             yield from ((f"alpha.{modality}", ladder) for modality in found)
             continue
         needed = {
+            "decay": dataset.time != "none",
+            "reverse": dataset.time != "none",
             "across": dataset.apart,
             "cold": catalogue.modalities,
             "friends": len(dataset.relations),

@@ -16,7 +16,6 @@ from penchant.content import described_anew
 from penchant.data.dataset import Dataset, Ints, Told, Vocabulary
 from penchant.data.merge import Merged, merge, without_users
 from penchant.data.people import attribute_rows, described_users
-from penchant.errors import unknown
 from penchant.fitting import again
 from penchant.model import Model
 from penchant.models.base import Recommender
@@ -101,7 +100,7 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     gone = np.unique(data.users.rows(users))
     if len(gone) and gone[0] < 0:
         strange = next(user for user in users if user not in data.users)
-        raise unknown("user", strange, [*data.users.ids[:3], f"... ({len(data.users)} in all)"])
+        raise data.unknown_user(strange)
     left = without_users(data, gone)
     rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
     friends = np.setdiff1d(_befriended(data, gone), gone)
@@ -109,6 +108,8 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     after = left.users.rows(data.users.ids[user] for user in friends)
     merged = Merged(left, *rows, np.zeros(0, np.int64))
     renewed, solved = _renewed(model, merged, before, after)
+    controls = {user: said for user, said in model.controls.items() if user not in set(users)}
+    renewed = replace(renewed, controls=controls)
     receipt = Receipt(
         len(gone),
         len(data.events) - len(left.events),
@@ -119,6 +120,28 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
         left=_left(model),
     )
     return renewed, receipt
+
+
+def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
+    """The model as if some events of a user had never been; ``rows`` are places in the history.
+
+    The receipt names what is left, as that of ``forget``. Raises ConfigError for a user that is
+    not known.
+    """
+    data = model.dataset
+    if user not in data.users:
+        raise data.unknown_user(user)
+    one = data.users.rows([user])
+    kept = np.ones(len(data.events), bool)
+    kept[np.searchsorted(data.events.user, one[0]) + rows] = False
+    left = data.with_events(data.events.take(kept))
+    same = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    changed = np.union1d(one, _befriended(data, one)).astype(np.int64)
+    merged = Merged(left, *same, np.arange(len(data.users)))
+    renewed, solved = _renewed(model, merged, changed, changed)
+    gone = len(data.events) - len(left.events)
+    columns = len(data.catalogue)
+    return renewed, Receipt(0, gone, 0, len(changed), solved, columns, left=_left(model))
 
 
 def _left(model: Model) -> tuple[str, ...]:

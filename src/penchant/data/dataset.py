@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.errors import DataError, unknown
+from penchant.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
     from penchant.data.columns import Columns
@@ -286,6 +286,10 @@ class Dataset:
         """Events of any behaviour on each item, (N,)."""
         item = self.events.item
         return np.bincount(item[item >= 0], minlength=len(self.catalogue)).astype(np.int64)
+
+    def unknown_user(self, user: str) -> ConfigError:
+        """The error for a user that the dataset does not hold."""
+        return unknown("user", user, [*self.users.ids[:3], f"... ({len(self.users)} in all)"])
 
     def history(self, user: str) -> Histories:
         """One user's history; empty, with user row -1, where the user is unknown."""

@@ -1,6 +1,6 @@
 """Tables of text into arrays: vocabularies, rows, and events in order, all joined in SQL."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,17 +68,19 @@ class Assembly:
         )
         self._rows("behavior", [behavior.name for behavior in behaviors])
         home, domains = self._domains()
-        events = self._events("events", bool(tokens))
-        held_out = self._events("test", bool(tokens)) if "test" in parts else None
+        target = self._target(behaviors)
+        timed = self if self._timed(target) else replace(self, time="none")
+        events = timed._events("events", bool(tokens))
+        held_out = timed._events("test", bool(tokens)) if "test" in parts else None
         catalogue = self._catalogue(items, tokens, behaviors, domains, home)
         return Dataset(
             name=self.name,
             catalogue=catalogue,
             users=users,
             events=events,
-            time=self.time,
-            target=self._target(behaviors, events),
-            protocol=self._protocol(held_out is not None),
+            time=timed.time,
+            target=target,
+            protocol=timed._protocol(held_out is not None),
             held_out=held_out,
             attributes=self._columns("users", "user", len(users), {"user"}),
             relations=self._relations(),
@@ -252,7 +254,19 @@ class Assembly:
         ).fetchnumpy()
         return np.stack([found["a"], found["b"]], axis=1).astype(np.int64)
 
-    def _target(self, behaviors: list[Behavior], events: Events) -> str:
+    def _timed(self, target: str) -> bool:
+        """Whether any event of the target has a time; where none has, there is no order to learn.
+
+        Events of other behaviours may have times: all those of the target would come first.
+        """
+        query = "select count(time), count(*) from everything where behavior = ?"
+        times, count = self.database.execute(query, [target]).fetchall()[0]
+        if self.time == "none" or times or not count:
+            return True
+        self.notes.append(f"no event of {target!r} has a time: the order of events is not used")
+        return False
+
+    def _target(self, behaviors: list[Behavior]) -> str:
         names = [behavior.name for behavior in behaviors]
         declared = self.settings.target
         if declared is not None:
@@ -266,8 +280,9 @@ class Assembly:
                 f"{', '.join(names)}; declare polarity = 1 for one in dataset.toml"
             )
         known = [name for name in STRENGTH if name in positive]
-        counts = np.bincount(events.behavior, minlength=len(names))
-        commonest = max(positive, key=lambda name: counts[names.index(name)])
+        query = "select behavior, count(*) from everything group by behavior"
+        counts = dict(self.database.execute(query).fetchall())
+        commonest = max(positive, key=lambda name: counts.get(name, 0))
         target = known[0] if known else commonest
         if len(names) > 1:
             why = "the strongest behavior present" if known else "the commonest behavior"

@@ -1,6 +1,6 @@
 """Interests: named clusters of a user's own events, and what the user says of them."""
 
-from penchant.interests.control import Control, Steered, matched, steered
+from penchant.interests.control import Control, Steered, controlled, matched, steered
 from penchant.interests.found import Interest, Interests, interests_of
 from penchant.interests.space import Space
 
@@ -10,6 +10,7 @@ __all__ = [
     "Interests",
     "Space",
     "Steered",
+    "controlled",
     "interests_of",
     "matched",
     "steered",

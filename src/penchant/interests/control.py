@@ -70,6 +70,18 @@ def matched(interests: Interests, controls: Sequence[Control]) -> Interests:
     return replace(interests, found=tuple(found))
 
 
+def controlled(
+    interests: Interests, said: Sequence[Control], interest: str, factor: float
+) -> tuple[Control, ...]:
+    """What a user said of interests, with one more word; a factor of 1 takes the old one back.
+
+    Raises ConfigError for an interest that the user does not have.
+    """
+    one = interests.named(interest)
+    others = tuple(control for control in said if control.id != interest)
+    return others if factor == 1 else (*others, Control(interest, factor, one.items))
+
+
 def steered(recommender: Recommender, history: Histories, interests: Interests) -> Steered:
     """Scores of one history as its user wants its interests.
 
@@ -82,7 +94,9 @@ def steered(recommender: Recommender, history: Histories, interests: Interests) 
     for one in interests.found:
         if one.factor == 0:
             kept[one.rows] = False
-    scores: Floats = recommender.score(history.keep(kept))[0].astype(np.float64)
+    scores = np.full(len(interests.space.vectors), -np.inf)
+    if kept.any():
+        scores = recommender.score(history.keep(kept))[0].astype(np.float64)
     shares = interests.shares(np.arange(len(scores)))
     factors = np.array([one.factor for one in interests.found])
     gain = shares @ np.log(np.where(factors > 0, factors, 1.0))

@@ -11,6 +11,7 @@ from scipy.cluster.hierarchy import linkage
 from penchant.config import InterestSettings
 from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints
 from penchant.data.hashing import hashes
+from penchant.errors import unknown
 from penchant.interests.space import Space
 
 _LATEST = 1000  # different items of a history that are looked at
@@ -27,6 +28,7 @@ class Interest:
     label      its most telling tags, else the title of its medoid
     weight     its share of the weight of all events, in (0, 1]
     items      of it, from the nearest to its centre on; the first is the medoid
+    titles     of these; the identifier where there is none
     events     how many events it holds
     behaviors, domains   share of its weight by behaviour and by domain
     last       of its events: ISO time where time is a clock, else None
@@ -39,6 +41,7 @@ class Interest:
     label: str
     weight: float
     items: tuple[str, ...]
+    titles: tuple[str, ...]
     events: int
     behaviors: dict[str, float]
     domains: dict[str, float]
@@ -51,7 +54,10 @@ class Interest:
     def to_dict(self) -> dict[str, Any]:
         """The interest as JSON types."""
         names = ("id", "label", "weight", "factor", "events", "behaviors", "domains", "last")
-        return {name: getattr(self, name) for name in names} | {"items": list(self.items)}
+        return {name: getattr(self, name) for name in names} | {
+            "items": list(self.items),
+            "titles": list(self.titles),
+        }
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,13 @@ class Interests:
 
     def __len__(self) -> int:
         return len(self.found)
+
+    def named(self, id: str) -> Interest:
+        """An interest by its id; ConfigError lists those that there are."""
+        for one in self.found:
+            if one.id == id:
+                return one
+        raise unknown("interest", id, [one.id for one in self.found] or ["none"])
 
     @property
     def weights(self) -> Floats:
@@ -225,6 +238,7 @@ def _interest(
         label(space, catalogue, members, masses),
         total / float(weight.sum()),
         tuple(ids[item] for item in members),
+        tuple(catalogue.title(item) or ids[item] for item in members.tolist()),
         len(rows),
         share(events.behavior[rows], [b.name for b in catalogue.behaviors]),
         share(events.domain[rows], list(catalogue.domains)),

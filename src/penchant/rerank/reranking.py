@@ -110,8 +110,9 @@ class Reranker:
             raise ConfigError("expected a user or a history, one of the two")
         if k < 1:
             raise ConfigError(f"expected k of at least 1, received {k}")
-        if rules.quota > 0 and interests is None:
-            raise ConfigError("expected the user's interests beside a quota above 0, received none")
+        known = user is None or user in model.dataset.users
+        if rules.quota > 0 and interests is None and known:
+            interests = model.interests(user, history=history)
         given, strange = model.histories(history or [])
         if user is not None:
             given = model.dataset.history(user)
@@ -263,12 +264,13 @@ def reranked(
     order in which they apply is that of ``Rules``. Scores, sources and probabilities are those that
     ``Model.recommend`` gives. Relevance is a score on a scale from 0 to 1 among the pool; see
     ``selection.relevance_of``. ``request`` is part of the seed of what is drawn: the same request
-    of a user has the same list. ``interests`` are the user's, for ``quota``; ``similarity`` stands
-    in for the cosines of what is known of the items. For many requests, keep a ``Reranker``.
+    of a user has the same list. ``interests``, for ``quota``, stand in for those that the model
+    finds, and ``similarity`` for the cosines of what is known of the items. For many requests, keep
+    a ``Reranker``.
 
     Raises ConfigError for a domain, behavior or column that is not known, a k below 1, a quota
-    without interests, and places to explore past the list; DataError for interests or similarities
-    of another shape.
+    in a run that finds no interests, and places to explore past the list; DataError for interests
+    or similarities of another shape.
     """
     return Reranker(model, rules)(
         user,

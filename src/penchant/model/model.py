@@ -8,29 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from penchant import __version__, artifact
-from penchant.config import Recipe, TransitionSettings, parse
-from penchant.data import store
-from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
-from penchant.data.people import described_users
-from penchant.errors import ArtifactError, ConfigError, DataError, unknown
+from penchant.config import Recipe
+from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints, blocks
+from penchant.errors import ConfigError, DataError
 from penchant.evaluate import CELLS, mask, outside, top
+from penchant.interests import Control, Interests, Space, controlled, interests_of, matched, steered
 from penchant.listing import POPULAR, Block, Ranked, Recommendation
-from penchant.models.base import Family, Recommender, over, under
-from penchant.models.baselines import BASELINES
+from penchant.models.base import Recommender
 from penchant.models.calibration import LISTED, Calibration
-from penchant.models.fusion import FUSION, Fusion, asked_for, expert_of
+from penchant.models.fusion import Fusion, expert_of
 from penchant.models.kernels import Rows, content_rows, unit_rows
-from penchant.models.sequence import SEQUENCE
-from penchant.models.transition import TRANSITION, Transition, restore
+from penchant.models.transition import Transition
 
-FAMILIES: dict[str, Family] = {
-    **BASELINES,
-    **{family.name: family for family in (TRANSITION, SEQUENCE, FUSION)},
-}
-CALIBRATION = "calibration"
-OTHERS = "behavior"
-WEIGHTS = "weights of"
 _UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
 
 
@@ -42,6 +31,7 @@ class Model:
     calibrations make probabilities of scores, by behaviour; none where too few events were held
                  out to fit one on
     others       what serves the behaviours besides the target, by name
+    controls     what users made of their interests: their lists follow
     """
 
     dataset: Dataset
@@ -50,6 +40,7 @@ class Model:
     info: dict[str, Any] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     others: Mapping[str, Recommender] = field(default_factory=dict)
+    controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
 
     def aimed(self, behavior: str | None) -> "Model":
         """The model that predicts another behaviour; ConfigError where the run has none for it."""
@@ -63,7 +54,10 @@ class Model:
                 f"target={behavior}"
             )
         data, one = self.dataset.aimed(behavior), self.others[behavior]
-        return replace(self, dataset=data, recommender=one, others={})
+        head = replace(self, dataset=data, recommender=one, others={})
+        if self.controls:
+            head.__dict__["space"] = self.space  # interests do not depend on what is asked
+        return head
 
     @property
     def calibration(self) -> Calibration | None:
@@ -92,6 +86,50 @@ class Model:
     def by_popularity(self) -> Ints:
         """Item rows from the most popular down; ties to the lower row, (N,)."""
         return np.argsort(-self.popularity, kind="stable")
+
+    @cached_property
+    def space(self) -> Space:
+        """Where the items lie for interests; ConfigError for a run without a transition expert."""
+        if self.transition is None:
+            raise ConfigError(
+                f"expected a run with a transition expert, whose sums say what is taken together, "
+                f"received {self.family!r}; fit with --model transition or fusion"
+            )
+        data, settings = self.dataset, self.recipe.interests
+        sums = self.transition.statistics
+        return Space.of(data.catalogue, sums, data.met, settings, self.recipe.seed)
+
+    def interests(
+        self,
+        user: str | None = None,
+        *,
+        history: Sequence[str | tuple[str, str]] | None = None,
+    ) -> Interests:
+        """The interests of a known user, or of a history of items, oldest first.
+
+        What a user made of them stands in their ``factor``. Raises ConfigError for a run without a
+        transition expert, and for a user that is not known.
+        """
+        if (user is None) == (history is None):
+            raise ConfigError("expected a user or a history, one of the two")
+        if user is None:
+            given = self.histories(history or [])[0]
+        elif user in self.dataset.users:
+            given = self.dataset.history(user)
+        else:
+            raise self.dataset.unknown_user(user)
+        return self._interests(given, user)
+
+    def steer(self, user: str, interest: str, factor: float) -> "Model":
+        """The model that mutes (0), boosts (above 1) or leaves (1) an interest of a user.
+
+        Raises ConfigError for a user or interest that is not known, and a factor outside [0, 100].
+        """
+        said = controlled(self.interests(user), self.controls.get(user, ()), interest, factor)
+        controls = {name: of for name, of in self.controls.items() if name != user}
+        changed = replace(self, controls=controls | ({user: said} if said else {}))
+        changed.__dict__["space"] = self.space
+        return changed
 
     def recommend(
         self,
@@ -198,28 +236,9 @@ class Model:
 
     def save(self, path: str | Path) -> Path:
         """Write the run: data, arrays and a manifest that vouches for each byte."""
-        heads = {name: self.aimed(name).transition for name in self.others}
-        own = {n: e for n, e in heads.items() if e is not None and e is not self.transition}
-        manifest = {
-            "penchant": __version__,
-            "family": self.family,
-            "settings": self.settings.model_dump(),
-            "others": {n: own[n].settings.model_dump() if n in own else None for n in heads},
-            "recipe": self.recipe.model_dump(),
-            "info": self.info,
-        }
-        with artifact.writing(path, manifest) as folder:
-            store.save(self.dataset, folder / "data")
-            arrays = dict(self.recommender.arrays())
-            for name, of in self.calibrations.items():
-                arrays[f"{CALIBRATION}/{name}"] = np.append(of.weights, of.bias)
-            for name, expert in own.items():
-                arrays |= over(expert.arrays(), f"{OTHERS}/{name}/")
-            for name, other in self.others.items():
-                if isinstance(other, Fusion):
-                    arrays[f"{WEIGHTS}/{name}"] = other.weights
-            artifact.save_arrays(folder / "arrays.safetensors", arrays)
-        return Path(path)
+        from penchant.model.saved import save
+
+        return save(self, path)
 
     def ranked(self, histories: Histories, k: int, domain: Ints, hidden: Ints | None) -> Block:
         """The k best items of each history; with k = N all that can be listed, best first.
@@ -229,12 +248,14 @@ class Model:
         follow those that have one, the more popular first.
         """
         scores = self.recommender.score(histories)
+        muted = self._steered(scores, histories)
         scores[scores == -np.inf] = _UNSCORED
         strangers = histories.lengths == 0
         if self.transition is not None:
             strangers &= np.diff(self.transition.beside(histories).indptr) == 0
         scores[strangers] = _UNSCORED
         mask(scores, histories, hidden)
+        scores[muted] = -np.inf
         best = None if self.calibration is None else top(scores, LISTED)
         outside(scores, self.dataset.catalogue, domain)
         order = self.by_popularity  # among equal scores the more popular comes first
@@ -251,6 +272,24 @@ class Model:
             probability[items < 0] = np.nan
         values = np.where(popular, share, found.scores)
         return Block(histories.users, items, values, popular, probability)
+
+    def _interests(self, given: Histories, user: str | None) -> Interests:
+        found = interests_of(self.space, self.dataset, given, self.recipe.interests, user)
+        return matched(found, self.controls.get(user or "", ()))
+
+    def _steered(self, scores: Floats, histories: Histories) -> tuple[Ints, Ints]:
+        """Bring the rows of users with controls to what they want; the cells that these hide."""
+        rows, hidden = [], []
+        users = self.dataset.users.rows(self.controls)
+        for row in (
+            np.flatnonzero(np.isin(histories.users, users[users >= 0])) if len(users) else ()
+        ):
+            given = histories.take(np.array([row]))
+            interests = self._interests(given, self.dataset.users.ids[histories.users[row]])
+            scores[row], out = steered(self.recommender, given, interests)
+            hidden.append(np.flatnonzero(out))
+            rows.append(np.full(len(hidden[-1]), row))
+        return np.concatenate([[], *rows]).astype(int), np.concatenate([[], *hidden]).astype(int)
 
     def named(self, found: Block, case: int = 0) -> tuple[Ranked, ...]:
         """One list of a block, its items by name."""
@@ -283,46 +322,6 @@ class Model:
     def _check(self, k: int) -> None:
         if k < 1:
             raise ConfigError(f"expected k of at least 1, received {k}")
-
-
-def load(path: str | Path) -> Model:
-    """A saved model. Raises ArtifactError where a byte of it has changed."""
-    manifest = artifact.read_manifest(path)
-    path = Path(path)
-    if manifest["family"] not in FAMILIES:
-        raise ArtifactError(f"{path}: expected a known family, received {manifest['family']!r}")
-    family = FAMILIES[manifest["family"]]
-    settings = parse(family.settings, manifest["settings"], str(path))
-    recipe = parse(Recipe, manifest["recipe"], str(path))
-    dataset, _ = described_users(store.load(path / "data"), recipe.users)
-    arrays = artifact.load_arrays(path / "arrays.safetensors")
-    calibrations = {
-        name: Calibration(flat[:-1], float(flat[-1]))
-        for name, flat in under(arrays, f"{CALIBRATION}/").items()
-    }
-    weights = under(arrays, f"{WEIGHTS}/")
-    recommender = family.restore(arrays, dataset, settings)
-
-    def other(name: str, content: dict[str, Any] | None) -> Recommender:
-        aimed = dataset.aimed(name)
-
-        def solved(expert: Transition) -> Transition:
-            if content is None:
-                return expert
-            chosen = parse(TransitionSettings, content, str(path))
-            return restore(under(arrays, f"{OTHERS}/{name}/"), aimed, chosen)
-
-        return asked_for(recommender, aimed, solved, weights.get(name))
-
-    others = {name: other(name, content) for name, content in manifest["others"].items()}
-    return Model(dataset, recommender, recipe, manifest["info"], calibrations, others)
-
-
-def family_of(name: str) -> Family:
-    """A family by name; ConfigError lists the known ones."""
-    if name not in FAMILIES:
-        raise unknown("model", name, FAMILIES)
-    return FAMILIES[name]
 
 
 def unknown_item(item: str, dataset: Dataset) -> ConfigError:

@@ -93,7 +93,7 @@ class Bench:
         """Climb cold, then each alpha, by NDCG@10 of the validation items."""
         data, fit, cases = world.data, Fitter(world.data), world.try_
         everything = dict.fromkeys(data.catalogue.modalities, 0.0)
-        best = sized(self.recipe.transition, len(data.catalogue)).model_copy(
+        best = sized(self.recipe.transition, data).model_copy(
             update={"alpha": {**everything, **dict.fromkeys(modalities, 2.0)}}
         )
         if not modalities:

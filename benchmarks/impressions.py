@@ -91,7 +91,7 @@ class Fit:
         self.asked = np.unique(np.concatenate([items for _, items, _ in cases]))
 
     def __call__(self, settings: TransitionSettings) -> Transition:
-        settings = sized(settings, len(self.data.catalogue))
+        settings = sized(settings, self.data)
         sums, content = self.fitter.statistics(settings), self.fitter.content(settings)
         both = system(sums, content, settings, self.data.met)
         B = solve(both, settings.candidates, self.asked)

@@ -24,7 +24,7 @@ from penchant.data.dataset import Dataset, Vocabulary
 from penchant.data.people import described_users
 from penchant.evaluate import evaluate
 from penchant.models.baselines import BASELINES
-from penchant.models.transition import Fitter
+from penchant.models.transition import Fitter, sized
 
 AFTER = (0, 1, 3, 10)
 AHEAD = 10
@@ -77,7 +77,7 @@ def compared(path: Path, recipe: Recipe) -> dict:
     popular = BASELINES["popularity"]
     models = {
         "popularity": popular.fitter(data, recipe.seed)(popular.settings()),
-        "without attributes": Fitter(bare)(recipe.transition),
+        "without attributes": Fitter(bare)(sized(recipe.transition, data)),
         "with attributes": fit(recipe.transition.model_copy(update={"attributes": best})),
     }
     values = {name: value(model, "test") for name, model in models.items()}

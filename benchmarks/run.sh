@@ -38,7 +38,7 @@ python benchmarks/domains.py "$data/douban-music-book" --set sequence.epochs=3 \
 python benchmarks/content.py "$data/ml-1m" --set transition.ridge=200 --set transition.reverse=0 \
   --set transition.candidates=200 --users 1000 --out "$results/content-ml-1m.json"
 python benchmarks/newcomers.py "$data/ml-1m" --protected gender,age --attributes occupation \
-  --set transition.ridge=200 --set transition.reverse=0 --set transition.opening=3 \
+  --set transition.ridge=200 --set transition.reverse=0 \
   --out "$results/newcomers-ml-1m.json"
 python benchmarks/parts.py "$data/lastfm" --set search.budget=10 --out "$results/parts-lastfm.json"
 python benchmarks/interests.py "$data/amazon-beauty" --out "$results/interests-amazon-beauty.json"

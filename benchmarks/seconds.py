@@ -78,7 +78,7 @@ def floor(sizes):
 def measured(path, folder):
     dataset = load(path)
     parts = split(dataset)
-    settings = sized(chosen(dataset.name, folder), len(dataset.catalogue))
+    settings = sized(chosen(dataset.name, folder), dataset)
     fitter = Fitter(dataset.with_events(parts.train))
     times = {}
 

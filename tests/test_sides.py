@@ -7,7 +7,7 @@ import pytest
 
 from penchant.config import Recipe, TransitionSettings, UserSettings
 from penchant.data import store
-from penchant.data.dataset import Events
+from penchant.data.dataset import Events, Vocabulary
 from penchant.data.merge import merge
 from penchant.data.people import attribute_rows, described_users
 from penchant.errors import ConfigError
@@ -143,7 +143,7 @@ def test_the_sums_are_those_of_rows_written_out(data, opening):
 
 
 def test_somebody_without_events_gets_a_list_of_their_own(data):
-    model = Model(data, Fitter(data)(SETTINGS))
+    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": 0.0})))
     lengths = np.diff(data.events.sorted().indptr(len(data.users)))
     right = []
     for row in np.flatnonzero(lengths == 0)[:20]:
@@ -154,7 +154,16 @@ def test_somebody_without_events_gets_a_list_of_their_own(data):
         low = "i00" if plan == "plan=a" else "i15"
         right += [low <= item.item < half[plan] for item in found.items]
     assert np.mean(right) > 0.9
-    assert model.recommend("a stranger", k=5).source == "popular"
+    for opening in (0.0, 1.0):
+        model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": opening})))
+        assert model.recommend("a stranger", k=5).source == "popular"
+
+
+def test_openings_count_by_default_where_something_stands_beside_users(data):
+    assert Fitter(data)(SETTINGS).settings.opening == 1
+    bare = replace(data, relations=data.relations[:0], attributes={})
+    bare = replace(bare, catalogue=replace(bare.catalogue, attributes=Vocabulary(())))
+    assert Fitter(bare)(SETTINGS).settings.opening == 0
 
 
 def test_the_parts_of_an_explanation_add_to_the_score(data):

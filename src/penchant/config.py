@@ -72,8 +72,9 @@ class TransitionSettings(Settings):
     decays      decay of a behaviour's events, where its memory is not that of the others
     across      weight of events of other domains than the item's, without decay, where time is
                 the order within a domain and domains have none in common
-    opening     weight of how many events a history has: 0, 1, up to 3, 7, 15 or more; what is taken
-                by who has so few is learned beside what follows from these
+    opening     weight of whether a history has less than ten events: what is taken by who has so
+                few is learned beside what follows from these (default: 1 where users have
+                attributes or friends, else 0)
     attributes  weight of each attribute of a user
     friends     weight of an event of a friend, times its behaviour's strength
     recent      how many of these count, the latest
@@ -92,7 +93,7 @@ class TransitionSettings(Settings):
     others: Annotated[float, Field(ge=0, le=1)] = 1.0
     decays: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     across: Annotated[float, Field(ge=0, le=1)] = 0.2
-    opening: Weight = 0.0
+    opening: Weight | None = None
     attributes: Weight = 0.2
     friends: Weight = 0.1
     recent: Annotated[int, Field(ge=1, le=1000)] = 20

@@ -252,7 +252,9 @@ class Model:
         scores[scores == -np.inf] = _UNSCORED
         strangers = histories.lengths == 0
         if self.transition is not None:
-            strangers &= np.diff(self.transition.beside(histories).indptr) == 0
+            # how few events a history has is all that is known of a stranger
+            beside = np.diff(self.transition.beside(histories).indptr)
+            strangers &= beside <= bool(self.transition.settings.opening)
         scores[strangers] = _UNSCORED
         mask(scores, histories, hidden)
         scores[muted] = -np.inf

@@ -17,7 +17,7 @@ from penchant.data.people import attribute_rows
 from penchant.models.sums import coo
 
 UNIT = 12  # weights are multiples of 2^-12, as those of a history
-OPENINGS = (0, 1, 3, 7, 15)
+OPENINGS = (9,)
 """Histories of up to so many events are of one class each; longer ones of one more."""
 
 
@@ -71,7 +71,7 @@ class Sides:
     def counts(self, settings: TransitionSettings) -> bool:
         """Whether anything stands beside any history."""
         friends = settings.friends > 0 and len(self.item) > 0
-        return settings.opening > 0 or friends or self.attributes.nnz > 0
+        return bool(settings.opening) or friends or self.attributes.nnz > 0
 
     def rows(
         self,
@@ -93,7 +93,7 @@ class Sides:
         mine = self.attributes[user[known]].tocoo()
         row, column = [known[mine.row]], [first + len(OPENINGS) + 1 + mine.col]
         weight = [np.full(mine.nnz, round(settings.attributes * 2**UNIT), np.int64)]
-        if settings.opening > 0:
+        if settings.opening:
             row.append(np.arange(len(user)))
             column.append(first + np.searchsorted(OPENINGS, length))
             weight.append(np.full(len(user), round(settings.opening * 2**UNIT), np.int64))

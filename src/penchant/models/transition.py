@@ -201,7 +201,7 @@ class Fitter:
         self.contents: dict[int, Contents] = {}
 
     def __call__(self, settings: TransitionSettings) -> Transition:
-        settings = sized(settings, len(self.dataset.catalogue))
+        settings = sized(settings, self.dataset)
         sums = self.statistics(settings)
         both = system(sums, self.content(settings), settings, self.dataset.met)
         B = solve(both, settings.candidates)
@@ -224,12 +224,15 @@ class Fitter:
         return self.contents[settings.neighbors]
 
 
-def sized(settings: TransitionSettings, items: int) -> TransitionSettings:
-    """The settings with their number of candidates, where that is left to the catalogue."""
-    if settings.candidates:
-        return settings
-    count = _MANY if items <= _FEW_ITEMS else _USUAL
-    return settings.model_copy(update={"candidates": count})
+def sized(settings: TransitionSettings, dataset: Dataset) -> TransitionSettings:
+    """The settings with what they leave to the dataset: candidates, and the weight of openings."""
+    count = settings.candidates
+    if not count:
+        count = _MANY if len(dataset.catalogue) <= _FEW_ITEMS else _USUAL
+    opening = settings.opening
+    if opening is None:
+        opening = float(len(dataset.catalogue.attributes) + len(dataset.relations) > 0)
+    return settings.model_copy(update={"candidates": count, "opening": opening})
 
 
 def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:

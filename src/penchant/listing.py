@@ -19,6 +19,7 @@ class Ranked(NamedTuple):
     probability  that the user does this next, given that it is among their 100 best; None past
                  these, for popular items, and in a run without calibration
     source       the family that scored it, or "popular" where nothing is known of user or item
+    because      the reasons as a sentence, where they were asked for
     """
 
     item: str
@@ -27,6 +28,7 @@ class Ranked(NamedTuple):
     source: str
     probability: float | None = None
     reasons: tuple[Any, ...] = ()
+    because: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Recommendation:
 
     def to_dict(self) -> dict[str, Any]:
         """The list as JSON types."""
-        names = ("item", "score", "probability", "title", "source", "reasons")
+        names = ("item", "score", "probability", "title", "source", "reasons", "because")
         return {
             "user": self.user,
             "source": self.source,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.cli.data import Json, RecipeFile, Sets
+from penchant.cli.explained import show_explanation
 from penchant.cli.models import Run
 from penchant.cli.output import emit, number, say, table, working
 from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
@@ -112,31 +113,17 @@ def explain(
     history: History = None,
     as_json: Json = False,
 ) -> None:
-    """Show the signed part of each past event in an item's score."""
+    """Show why an item has its score: events, interests, parts, and the list without."""
     from penchant.explaining import explain as explained
     from penchant.model import load
 
     with working(f"loading {run}"):
         model = load(run)
-    found = explained(model, item, user=user, history=_listed(history))
+    content = explained(model, item, user=user, history=_listed(history)).to_dict()
     if as_json:
-        emit(found.to_dict())
+        emit(content)
         return
-    rows = [
-        (
-            reason.about,
-            reason.title or "",
-            reason.behavior,
-            str(reason.age),
-            f"{reason.contribution:+.4f}",
-            f"{reason.share:+.0%}",
-        )
-        for reason in found.reasons
-    ]
-    named = f"{found.item} ({found.title})" if found.title else found.item
-    title = f"Score of {named}: {found.score:.4f}, the sum of these events"
-    table(title, ("event", "title", "behavior", "age", "part", "share"), rows, left=3)
-    say(f"what the events do not add up to: {found.residue:.1e}")
+    show_explanation(content)
     if user is not None and user not in model.dataset.users:
         say(f"note: user {user!r} is not known to the run")
 
@@ -265,20 +252,16 @@ def _listed(history: str | None) -> list[str] | None:
 
 
 def show_items(title: str | None, items: Sequence[dict[str, Any]]) -> None:
-    """Print ranked items, with their reasons where they have some."""
-    columns = ["", "item", "title", "because of", "score", "probability"]
-    rows: list[list[str]] = []
+    """Print ranked items, and why, where that was asked for."""
+    columns = ["", "item", "title", "score", "probability"]
+    rows = []
     for place, item in enumerate(items, 1):
-        because = "; ".join(
-            f"{r['title'] or r['about']} {r['share']:+.0%}" for r in item["reasons"]
-        )
         known = item["probability"] is not None
-        rows.append(
-            [
-                *(str(place), item["item"], item["title"] or "", because, number(item["score"])),
-                f"{item['probability']:.2%}" if known else "",
-            ]
-        )
-    shown = [n for n in range(len(columns)) if n not in (3, 5) or any(row[n] for row in rows)]
+        share = f"{item['probability']:.2%}" if known else ""
+        rows.append([str(place), item["item"], item["title"] or "", number(item["score"]), share])
+    shown = [n for n in range(len(columns)) if n != 4 or any(row[n] for row in rows)]
     rows = [[row[n] for n in shown] for row in rows]
-    table(title, [columns[n] for n in shown], rows, left=4 if 3 in shown else 3)
+    table(title, [columns[n] for n in shown], rows, left=3)
+    for place, item in enumerate(items, 1):
+        if item["because"]:
+            say(f"{place}. {item['because']}")

@@ -118,7 +118,7 @@ class Model:
             given = self.dataset.history(user)
         else:
             raise self.dataset.unknown_user(user)
-        return self._interests(given, user)
+        return self.interests_of(given, user)
 
     def steer(self, user: str, interest: str, factor: float) -> "Model":
         """The model that mutes (0), boosts (above 1) or leaves (1) an interest of a user.
@@ -275,7 +275,8 @@ class Model:
         values = np.where(popular, share, found.scores)
         return Block(histories.users, items, values, popular, probability)
 
-    def _interests(self, given: Histories, user: str | None) -> Interests:
+    def interests_of(self, given: Histories, user: str | None = None) -> Interests:
+        """The interests of one history, with what its user made of them."""
         found = interests_of(self.space, self.dataset, given, self.recipe.interests, user)
         return matched(found, self.controls.get(user or "", ()))
 
@@ -287,7 +288,7 @@ class Model:
             np.flatnonzero(np.isin(histories.users, users[users >= 0])) if len(users) else ()
         ):
             given = histories.take(np.array([row]))
-            interests = self._interests(given, self.dataset.users.ids[histories.users[row]])
+            interests = self.interests_of(given, self.dataset.users.ids[histories.users[row]])
             scores[row], out = steered(self.recommender, given, interests)
             hidden.append(np.flatnonzero(out))
             rows.append(np.full(len(hidden[-1]), row))

@@ -8,7 +8,7 @@ fitted on validation users of their own.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,8 +122,18 @@ def bucket(lengths: Ints) -> Ints:
     return np.searchsorted(LENGTHS, lengths).astype(np.int64)
 
 
+class Regressed(Protocol):
+    """What the features read of the transition expert."""
+
+    def score(self, histories: Histories) -> Scores: ...
+
+    def inputs(self, histories: Histories) -> Any:
+        """x of each history, (B, P) sparse."""
+        ...
+
+
 def features(
-    transition: Transition, sequence: Recommender, context: Context, histories: Histories
+    transition: Regressed, sequence: Recommender, context: Context, histories: Histories
 ) -> tuple[list[Floats], NDArray[np.bool_]]:
     """Each feature of all items, (B, N), in the context's order; and what has no score at all.
 

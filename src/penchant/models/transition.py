@@ -164,6 +164,15 @@ class Transition:
         np.divide(product, scale, out=product, where=scale > 0)
         return product
 
+    @cached_property
+    def cross(self) -> sparse.csr_array:
+        """C, (P, N) sparse float64, in units of one event."""
+        return self.statistics.cross(self.settings.reverse).tocsr()
+
+    def alpha(self, modality: str) -> float:
+        """What a modality weighs."""
+        return self.settings.alpha.get(modality, ALPHA)
+
     def arrays(self) -> Arrays:
         found: Arrays = {"weight": self.weight}
         matrices = {"B": self.B}

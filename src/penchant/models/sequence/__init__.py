@@ -5,6 +5,7 @@ network    items, blocks, interests: from events to scores (torch)
 losses     sampled softmax with shared negatives (torch)
 rows       AdamW for tables of which a step reads few rows (torch)
 training   the loop: schedule, early stopping, checkpoints (torch)
+attribution  what each event adds to a logit (torch)
 expert     the fitted recommender (torch, imported when first used)
 """
 
@@ -32,6 +33,14 @@ class SequenceExpert(Recommender, Protocol):
 
     def aimed(self, behavior: str) -> Self:
         """The same expert asked for another behaviour."""
+        ...
+
+    def attributed(self, history: Histories, item: int) -> tuple[float, float, Floats]:
+        """A logit, that of events that say nothing, and what each event adds, (E,)."""
+        ...
+
+    def masked(self, history: Histories, place: int) -> Scores:
+        """Scores of all items after one history, one of whose events says nothing, (1, N)."""
         ...
 
     def vectors(self, histories: Histories) -> tuple[Floats, Scores, Floats]:

@@ -44,7 +44,7 @@ class Sequence:
     def score(self, histories: Histories) -> Scores:
         scores = np.zeros((len(histories), len(self.dataset.catalogue)))
         with torch.inference_mode():
-            for items, table in self._tables:
+            for items, table in self.tables:
                 part, states = self._states(_turned(histories, items, self.dataset))
                 logits = self.network.logits(states, table).float().cpu().numpy()
                 scores[part if items is None else np.ix_(part, items)] = logits
@@ -61,7 +61,7 @@ class Sequence:
         scores, shares = np.zeros((B, K, N)), np.zeros((B, K, N))
         every = np.arange(K)
         with torch.inference_mode():
-            for items, table in self._tables:
+            for items, table in self.tables:
                 part, states = self._states(_turned(histories, items, self.dataset))
                 found = self.network.each(states, table)
                 place = part if items is None else np.ix_(part, every, items)
@@ -71,6 +71,18 @@ class Sequence:
             unit[part] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
         scores[:, :, ~self.scored] = -np.inf
         return unit, scores, shares
+
+    def attributed(self, history: Histories, item: int) -> tuple[float, float, Floats]:
+        """A logit, that of events that say nothing, and what each event adds, (E,)."""
+        from penchant.models.sequence.attribution import attributed
+
+        return attributed(self, history, item)
+
+    def masked(self, history: Histories, place: int) -> Scores:
+        """Scores of all items after one history, one of whose events says nothing, (1, N)."""
+        from penchant.models.sequence.attribution import masked
+
+        return masked(self, history, place)
 
     def _states(self, histories: Histories) -> tuple[Ints, torch.Tensor]:
         """Places of the histories that are not empty, and their asked states (b, D).
@@ -85,7 +97,6 @@ class Sequence:
         return np.concatenate(places), torch.cat([state.to(empty.device) for state in states])
 
     def _read(self, histories: Histories) -> Iterator[tuple[Ints, torch.Tensor]]:
-        behavior = self.dataset.catalogue.behavior(self.dataset.target)
         lengths = np.minimum(histories.lengths, self.settings.length)
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
@@ -96,14 +107,12 @@ class Sequence:
             length = int(lengths[same[0]]) if len(same) else 1
             for part in np.split(same, range(_EVENTS // length, len(same), _EVENTS // length)):
                 place = histories.indptr[part + 1, None] - length + np.arange(length)
-                next_ = np.roll(read.behavior[place], -1, axis=1)
-                next_[:, -1] = behavior
-                fields = self._tensors(read.take(place), next_)
+                fields = self.fields(read.take(place))
                 yield part, self.network.read(fields, self.table.vectors)[:, -1]
 
     @cached_property
-    def _tables(self) -> list[tuple[Ints | None, Table]]:
-        """The items of each domain where domains have no order in common; else None, for all."""
+    def tables(self) -> list[tuple[Ints | None, Table]]:
+        """The items of each domain, where domains have no order in common; else None, for all."""
         domain = self.dataset.catalogue.domain
         if not self.dataset.mixed:
             return [(None, self.table)]
@@ -156,7 +165,10 @@ class Sequence:
         """The same network asked for another behaviour."""
         return replace(self, dataset=self.dataset.aimed(behavior))
 
-    def _tensors(self, read: Inputs, asked: Ints) -> list[torch.Tensor]:
+    def fields(self, read: Inputs) -> list[torch.Tensor]:
+        """Inputs (B, L) as tensors, with the behaviour of the event after each."""
+        asked = np.roll(read.behavior, -1, axis=1)
+        asked[:, -1] = self.dataset.catalogue.behavior(self.dataset.target)
         fields = (read.thing, read.behavior, read.domain, read.gap, asked)
         return [torch.from_numpy(part).to(self.settings.device) for part in fields]
 
@@ -241,10 +253,14 @@ def _turned(histories: Histories, items: Ints | None, dataset: Dataset) -> Histo
     """The histories as ``units`` reads them for the domain of these items."""
     if items is None:
         return histories
+    return replace(histories, events=histories.events.take(turn(histories, items, dataset)))
+
+
+def turn(histories: Histories, items: Ints, dataset: Dataset) -> Ints:
+    """The order in which the events are read for the domain of these items, (E,)."""
     domain = histories.events.domain
     mine = domain == dataset.catalogue.domain[items[0]]
-    order = np.lexsort((np.arange(len(mine)), domain, mine, histories.owner))
-    return replace(histories, events=histories.events.take(order))
+    return np.lexsort((np.arange(len(mine)), domain, mine, histories.owner)).astype(np.int64)
 
 
 def built(

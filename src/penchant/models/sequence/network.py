@@ -233,13 +233,21 @@ class Network(nn.Module):
         A thing is a row of the item ``vectors`` (I, D), or I + the row of a token. ``asked`` is
         the behaviour of the event to come: what is read of the past depends on it.
         """
-        thing, behavior, domain, gap, asked = fields
+        return self.passed(self.said(fields, vectors) + self.standing(fields[-1]))
+
+    def said(self, fields: Sequence[Tensor], vectors: Tensor) -> Tensor:
+        """What each event itself says, (B, L, D)."""
+        thing, behavior, domain, gap, _ = fields
         x = self._things(thing, vectors)
-        x = x + self.behaviors(behavior) + self.domains(domain) + self.gaps(gap)
-        x = x + self.asked(asked)
-        x = (
-            x + self.places.weight[-thing.shape[1] :]
-        )  # the latest event has one place in all windows
+        return x + self.behaviors(behavior) + self.domains(domain) + self.gaps(gap)
+
+    def standing(self, asked: Tensor) -> Tensor:
+        """What is known without the events: places, and what is asked next (B, L), (B, L, D)."""
+        # the latest event has one place in all windows
+        return self.asked(asked) + self.places.weight[-asked.shape[1] :]
+
+    def passed(self, x: Tensor) -> Tensor:
+        """States (B, L, D) of embedded events (B, L, D)."""
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)

@@ -242,7 +242,11 @@ class Reranker:
             if target.sum() > 0:
                 gain = Balanced(gain, shares, target, rules.quota)
                 main, least = main_interest(shares), guaranteed(target, k, rules.quota)
-        return select(gain, pool, k, caps, main, least)
+        found = select(gain, pool, k, caps, main, least)
+        if main is None or rules.method != "none":
+            return found
+        # which items are listed balances the interests; their order need not pay for it
+        return found._replace(chosen=sorted(found.chosen))
 
 
 def reranked(

@@ -40,7 +40,9 @@ python benchmarks/content.py "$data/ml-1m" --set transition.ridge=200 --set tran
 python benchmarks/newcomers.py "$data/ml-1m" --protected gender,age --attributes occupation \
   --set transition.ridge=200 --set transition.reverse=0 \
   --out "$results/newcomers-ml-1m.json"
-python benchmarks/parts.py "$data/lastfm" --set search.budget=10 --out "$results/parts-lastfm.json"
+python benchmarks/parts.py "$data/lastfm" --out "$results/parts-lastfm.json"
+python benchmarks/explained.py "$data/amazon-beauty" "$data/ml-1m" "${alone[@]}" \
+  --out "$results/explained.json"
 python benchmarks/interests.py "$data/amazon-beauty" --out "$results/interests-amazon-beauty.json"
 bash benchmarks/peers/rectools.sh
 python benchmarks/training_speed.py "$data/amazon-beauty" "$data/ml-1m" \

@@ -314,6 +314,69 @@ def sounds(name):
     )
 
 
+def explained(name):
+    """Planted worlds, fidelity and quotas."""
+    found = result(name)
+    kinds = ("both found", "list holds both", "list holds both, with a quota")
+    kinds = (*kinds, "muted, and gone from the list")
+    rows = [
+        [f"tags {world['tags']}", *(mean(world[kind], 3) for kind in kinds)]
+        for world in found["planted"]
+    ]
+    planted = grid(["two of four genres", *kinds], rows)
+    seen = found["browsing"]
+    rows = [
+        [
+            str(seen["users"]),
+            mean(seen["both found"], 3),
+            *(mean(seen[f"list for {kind} within"], 3) for kind in ("buy", "view")),
+            f"{seen['chance']:.3f}",
+        ]
+    ]
+    columns = ["users", "both found", "list for buy, of what is bought"]
+    browsing = grid([*columns, "list for view, of what is browsed", "chance"], rows)
+    rows = [
+        [
+            of["dataset"],
+            of["model"],
+            str(of["users"]),
+            *(bounds(of[key]) for key in ("cited", "uncited", "ratio")),
+        ]
+        for of in found["fidelity"]
+    ]
+    columns = ["data", "model", "users", "fall without the cited", "without another", "ratio"]
+    fidelity = grid(columns, rows)
+    rows = [
+        [
+            of["dataset"],
+            f"{of['chosen']:g}",
+            *(" to ".join(mean(one) for one in of[key]) for key in ("error", "ndcg@10")),
+            f"{of['error kept'] - 1:+.0%}",
+            f"{of['ndcg@10 kept'] - 1:+.1%}",
+            signed(of["ndcg@10 less"]),
+        ]
+        for of in found["quota"]
+    ]
+    columns = ["data", "quota", "error", "NDCG@10", "error by", "NDCG@10 by", "paired"]
+    quota = grid(columns, rows)
+    speed = found["speed"]
+    text = ", ".join(
+        f"{of}: median {speed[of]['median']:.1f}, 99 % within {speed[of]['p99']:.1f}"
+        for of in ("list of ten, ms", "one item in full, ms")
+    )
+    speed = f"To explain, at {speed['items']:,} items and the transition expert, {text}"
+    return "\n\n".join((planted, browsing, fidelity, quota, speed))
+
+
+def bounds(entry):
+    """A value with its bounds; one that has none is not bounded."""
+    low, high = (
+        "no bound" if entry[key] is None else f"{entry[key]:.3g}" for key in ("low", "high")
+    )
+    value = "no bound" if entry["value"] is None else f"{entry['value']:.3g}"
+    return f"{value} [{low}, {high}]"
+
+
 def newcomer(name):
     """Seconds until a new item has its column, and is in the run."""
     content = result(name)
@@ -343,6 +406,7 @@ OTHERS = {
     "behaviors": behaviors,
     "domains": domains,
     "interests": interests,
+    "explained": explained,
     "training": training,
     "curve": curve,
     "content": content,

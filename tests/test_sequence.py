@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
-from penchant.config import SequenceSettings  # noqa: E402
+from penchant.config import InterestSettings, SequenceSettings, TransitionSettings  # noqa: E402
 from penchant.data import simulate  # noqa: E402
 from penchant.data.splits import split  # noqa: E402
 from penchant.data.store import from_columns  # noqa: E402
@@ -21,7 +21,8 @@ from penchant.models.sequence.losses import draw_negatives, sampled_softmax  # n
 from penchant.models.sequence.network import Dropout, Network, Shape, Table  # noqa: E402
 from penchant.models.sequence.rows import RowAdam  # noqa: E402
 from penchant.models.sequence.training import Trainer  # noqa: E402
-from penchant.vectors import judge_vectors  # noqa: E402
+from penchant.models.transition import TRANSITION  # noqa: E402
+from penchant.vectors import agreement, judge_vectors  # noqa: E402
 
 SMALL = SequenceSettings(width=16, layers=1, heads=2, length=12, epochs=4, negatives=32, batch=512)
 
@@ -272,6 +273,13 @@ def test_vectors_add_to_the_score_and_are_judged():
     assert -1 <= found["collapse"] <= 1
     assert len(found["recall@10"]) == 3
     assert max(found["recall@10"]) <= found["recall@10 together"] <= 1
+    sums = TRANSITION.fitter(data, 0)(TransitionSettings()).statistics
+    alike = agreement(model, data, sums, InterestSettings(), 0, cases)
+    assert -0.5 < alike <= 1
+    few = replace(
+        cases, histories=cases.histories.keep(np.zeros(len(cases.histories.events), bool))
+    )
+    assert agreement(model, data, sums, InterestSettings(), 0, few) is None
     plain = SEQUENCE.fitter(data, 0)(settings.model_copy(update={"interests": 1, "facets": 1}))
     one = judge_vectors(plain, data.catalogue, cases)
     recall = evaluate(plain, data.catalogue, cases).mean("recall@10")

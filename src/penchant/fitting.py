@@ -22,7 +22,7 @@ from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 from penchant.probability import above, lists, measured
 from penchant.search import FEWEST, Trial, search, shared
-from penchant.vectors import judge_vectors
+from penchant.vectors import agreement, judge_vectors
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,10 @@ def fit(
             info["vectors"] = judge_vectors(
                 deep, dataset.catalogue, parts.test, repeats=recipe.repeats
             )
+            if isinstance(twin, Fusion):
+                known = dataset.with_events(parts.train)
+                told = known, twin.transition.statistics, recipe.interests, recipe.seed
+                info["vectors"]["agreement"] = agreement(deep, *told, parts.test)
         if isinstance(twin, Fusion):
             info["weights"] = twin.weighed()
         others = heads(dataset, parts, twin, recipe, say)

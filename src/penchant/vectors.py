@@ -5,10 +5,16 @@ from typing import Any
 import numpy as np
 
 from penchant import metrics
+from penchant.config import InterestSettings
 from penchant.data.cases import Cases
-from penchant.data.dataset import Catalogue, Floats, blocks
+from penchant.data.dataset import Catalogue, Dataset, Floats, Ints, blocks
 from penchant.evaluate import CELLS, mask, outside, top
+from penchant.interests import Space, interests_of
 from penchant.models.sequence import SequenceExpert
+from penchant.models.statistics import Statistics
+
+MOST = 500
+"""Cases whose interests are compared with the vectors."""
 
 ACTIVE = 0.1
 """Share of the gates, over a case's list, from which on a vector is active."""
@@ -68,3 +74,52 @@ def judge_vectors(
         f"recall@{k}": [float(np.nanmean(row)) for row in recall],
         f"recall@{k} together": float(np.nanmean(np.concatenate(union))),
     }
+
+
+def agreement(
+    expert: SequenceExpert,
+    dataset: Dataset,
+    statistics: Statistics,
+    settings: InterestSettings,
+    seed: int,
+    cases: Cases,
+) -> float | None:
+    """How far the K vectors part a user's items as the user's interests do.
+
+    The mean over at most 500 cases with two interests or more of the adjusted Rand index between
+    the interest of each item of the history and the vector that scores it highest: 1 where they
+    part alike, 0 as chance would. None where no case has two interests. ``statistics`` are those of
+    the dataset's events.
+    """
+    space = Space.of(dataset.catalogue, statistics, dataset.met, settings, seed)
+    found = []
+    for case in range(min(len(cases.histories), MOST)):
+        history = cases.histories.take(np.array([case]))
+        interests = interests_of(space, dataset, history, settings).found
+        if len(interests) < 2:
+            continue
+        items = np.concatenate([one.members for one in interests])
+        of = np.repeat(np.arange(len(interests)), [len(one.members) for one in interests])
+        scores = expert.vectors(history)[1][0][:, items]
+        found.append(rand_index(of, scores.argmax(axis=0)))
+    return float(np.mean(found)) if found else None
+
+
+def rand_index(first: Ints, second: Ints) -> float:
+    """The adjusted Rand index of two partitions of n things (Hubert and Arabie 1985, eq. 5).
+
+    >>> rand_index(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]))
+    1.0
+    >>> round(rand_index(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])), 2)
+    -0.5
+    """
+    table = np.zeros((int(first.max()) + 1, int(second.max()) + 1))
+    np.add.at(table, (first, second), 1)
+
+    def pairs(counts: Floats) -> float:
+        return float((counts * (counts - 1) / 2).sum())
+
+    both, rows, columns = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
+    chance = rows * columns / max(pairs(np.array([len(first)])), 1.0)
+    most = (rows + columns) / 2
+    return 1.0 if most == chance else (both - chance) / (most - chance)

@@ -193,6 +193,11 @@ def show_vectors(found: dict[str, Any]) -> None:
         f"Recall@10 of each vector alone: {recall}; of all their lists together: "
         f"{found['recall@10 together']:.4f}"
     )
+    if found.get("agreement") is not None:
+        say(
+            "agreement of the vectors with the interests found in the events (adjusted Rand index; "
+            f"1 alike, 0 by chance): {found['agreement']:.3f}"
+        )
 
 
 def show_calibration(found: dict[str, Any]) -> None:

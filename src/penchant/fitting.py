@@ -115,8 +115,8 @@ def fit(
             )
             if isinstance(twin, Fusion):
                 known = dataset.with_events(parts.train)
-                told = known, twin.transition.statistics, recipe.interests, recipe.seed
-                info["vectors"]["agreement"] = agreement(deep, *told, parts.test)
+                by = known, twin.transition.statistics, recipe.interests, recipe.seed
+                info["vectors"]["agreement"] = agreement(deep, *by, parts.test)
         if isinstance(twin, Fusion):
             info["weights"] = twin.weighed()
         others = heads(dataset, parts, twin, recipe, say)

@@ -47,7 +47,7 @@ def model(world):
 
 def test_the_logit_recovers_planted_weights():
     rng = np.random.default_rng(0)
-    cases, size, wanted = 4000, 12, np.array([1.5, -0.5, 0.0, 0.8])
+    cases, size, wanted = 4000, 12, np.array([1.5, 0.5, 0.0, -0.8])
     X = rng.standard_normal((cases * size, 4))
     owner = np.repeat(np.arange(cases), size)
     noisy = X @ wanted + rng.gumbel(size=cases * size)
@@ -84,6 +84,18 @@ def test_an_expert_that_knows_nothing_gets_no_weight(world):
     effects = dict(zip(context.features, np.average(weights, 0, cases) * spread, strict=True))
     assert abs(effects["sequence"]) < 0.15
     assert effects["transition"] + effects["lead"] > 0.6
+
+
+def test_more_of_an_expert_is_never_worse():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((200 * 8, 4))
+    owner = np.repeat(np.arange(200), 8)
+    noisy = X @ np.array([1.0, 1.0, -2.0, -2.0]) + rng.gumbel(size=len(X))
+    y = np.zeros(len(X))
+    y[noisy.reshape(200, 8).argmax(axis=1) + np.arange(200) * 8] = 1
+    found = _logit(X, y, owner, rng.integers(0, 6, 200))
+    assert (found[:, 2] == 0).all()
+    assert (found[:, 3] < -1).all()
 
 
 def test_without_a_hit_both_experts_count_alike():

@@ -258,8 +258,25 @@ def parse(kind: type[S], data: dict[str, Any], where: str) -> S:
             f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}, received {e['input']!r}"
             for e in error.errors()
         ]
-        known = ", ".join(kind.model_fields)
-        raise ConfigError(f"{where}: {'; '.join(lines)}. Known keys: {known}") from error
+        asked = {_section(kind, e["loc"]) for e in error.errors()}
+        known = "; ".join(
+            f"Known keys{f' of {name}' if name else ''}: {', '.join(fields)}"
+            for name, fields in sorted(asked)
+        )
+        raise ConfigError(f"{where}: {'; '.join(lines)}. {known}") from error
+
+
+def _section(kind: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The innermost section of a path, and the keys that it knows."""
+    name: list[str] = []
+    for step in path[:-1]:
+        field = kind.model_fields.get(str(step))
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        kind = inner
+        name.append(str(step))
+    return ".".join(name), tuple(kind.model_fields)
 
 
 def _assign(data: dict[str, Any], override: str) -> None:

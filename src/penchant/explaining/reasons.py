@@ -225,11 +225,15 @@ class Past:
 
 def sentence(reasons: tuple[Reason, ...], interests: tuple[Share, ...]) -> str:
     """Why, for a person: the two events that add most, and the interest that most comes from."""
-    said = [_clause(one) for one in reasons if one.contribution > 0 and one.share >= 0.05][:2]
+    speaking = {one.about: one for one in reversed(reasons) if one.share >= 0.05}
+    cited = sorted(speaking.values(), key=lambda one: -one.contribution)[:2]
+    said = [_clause(one) for one in cited]
     if not said:
         return "not because of your past: nothing in it speaks for this"
     if len(said) > 1 and all(clause.startswith("you ") for clause in said):
         said[1] = said[1].removeprefix("you ")
+        if cited[0].behavior == cited[1].behavior and said[1].endswith(_about(cited[1])):
+            said[1] = _about(cited[1])  # "bought A and B"
     text = f"because {' and '.join(said)}"
     main = max(interests, key=lambda one: one.contribution, default=None)
     if main is not None and main.id is not None and main.share >= 0.5:
@@ -237,8 +241,12 @@ def sentence(reasons: tuple[Reason, ...], interests: tuple[Share, ...]) -> str:
     return text
 
 
+def _about(reason: Reason) -> str:
+    return reason.title or reason.about
+
+
 def _clause(reason: Reason) -> str:
-    about = reason.title or reason.about
+    about = _about(reason)
     if reason.behavior == "attribute":
         return f"of {about}"
     if reason.behavior == "opening":

@@ -31,7 +31,8 @@ LENGTHS = (4, 8, 16, 32, 64)
 
 _FLOOR = 1e-4  # of a user's whole transition score: what an item without any is taken to have
 _TOP = 50  # candidates of each expert that the weights are fitted on
-_LEAST = 1e-3  # pull of all weights to 0, for a feature that never varies
+_LEAST = 1.0  # pull of all weights to what they begin with, in units of cases
+_EXPERTS = 3  # features of which more is never worse
 _PULL = 30.0  # of each length's weights to those of all, in units of cases
 
 
@@ -174,7 +175,8 @@ def fit_weights(
 
     Conditional logit over each case's candidates, the 50 best of each expert in the case's domain;
     a case whose truth is not among them has nothing to say. The weights of a length are pulled to
-    those of all lengths as by 30 cases of it. Likelihood is not rank: where one expert alone ranks
+    those of all lengths as by 30 cases of it, and these, as by one case, to both experts alike;
+    more of an expert's score is never worse. Likelihood is not rank: where one expert alone ranks
     these candidates better than the logit does, by two standard errors, it has all the weight.
     Raises DataError where there are no cases.
     """
@@ -261,14 +263,18 @@ def _logit(X: Floats, y: Floats, owner: Ints, group: Ints) -> Floats:
         p = e / total
         log_p = z - top - np.log(total)
         value = -float((y * log_p).sum()) + _PULL / 2 * float((own**2).sum())
-        value += _LEAST / 2 * float((shared**2).sum())
+        value += _LEAST / 2 * float(((shared - begin[:F]) ** 2).sum())
         residual = (p * hits[owner] - y)[:, None] * X
         each = np.stack([np.bincount(of, residual[:, f], G) for f in range(F)], axis=1)
         gradient = np.concatenate([each.sum(axis=0), (each + _PULL * own).ravel()])
-        return value, gradient + np.concatenate([_LEAST * shared, np.zeros(G * F)])
+        return value, gradient + np.concatenate([_LEAST * (shared - begin[:F]), np.zeros(G * F)])
 
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+    bounds = [(0.0, None) if f < _EXPERTS else (None, None) for f in range(F)]
+    bounds += [(None, None)] * (G * F)
+    options = {"maxiter": 200}
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     weights: Floats = (found[:F] + found[F:].reshape(G, F)) / scale
+    weights[:, :_EXPERTS] = np.maximum(weights[:, :_EXPERTS], 0.0)
     return weights
 
 

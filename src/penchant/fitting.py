@@ -12,16 +12,18 @@ from penchant.data.dataset import Dataset, Told
 from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
-from penchant.evaluate import evaluate
+from penchant.evaluate import Evaluation, evaluate
 from penchant.model import Model, interval_dict
 from penchant.models.base import Family, Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.families import FAMILIES, family_of
 from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
+from penchant.models.popularity import POPULARITY
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 from penchant.probability import above, lists, measured
 from penchant.search import FEWEST, Trial, search, shared
+from penchant.slices import beside, sliced
 from penchant.vectors import agreement, judge_vectors
 
 
@@ -87,20 +89,15 @@ def fit(
         twin = trained.recommender
         info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
         say(f"evaluating on {len(parts.test.histories):,} test cases")
-        evaluation = evaluate(
-            twin,
-            dataset.catalogue,
-            parts.test,
-            repeats=recipe.repeats,
-            popularity=dataset.with_events(parts.train).counts(),
-            seed=recipe.seed,
-        )
+        evaluation = tested(twin, dataset, parts, recipe)
         info["evaluation"] = {
             "protocol": parts.protocol,
             "cases": len(parts.test.histories),
             "seed": recipe.seed,
             "metrics": interval_dict(evaluation.metrics),
         }
+        info["slices"] = sliced(evaluation, dataset.with_events(parts.train), parts.test)
+        info["baselines"] = baselines(evaluation, twin, dataset, parts, recipe)
         info["groups"] = {
             name: evaluation.by(
                 [dataset.attributes[name][user] for user in evaluation.users],
@@ -133,6 +130,33 @@ def fit(
     twins = {name: head.twin for name, head in others.items()}
     served = other_behaviors(dataset, recommender, recipe, say, twins)
     return Model(dataset, recommender, recipe, info, calibrations, served)
+
+
+def tested(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -> Evaluation:
+    """What a model fitted on the training events does on the test cases."""
+    return evaluate(
+        twin,
+        dataset.catalogue,
+        parts.test,
+        repeats=recipe.repeats,
+        popularity=dataset.with_events(parts.train).counts(),
+        seed=recipe.seed,
+    )
+
+
+def baselines(
+    evaluation: Evaluation, twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe
+) -> dict[str, Any]:
+    """What popularity does on the same test cases and, paired, by how much the twin differs.
+
+    JSON types; empty for a twin that is popularity itself.
+    """
+    if twin.name == POPULARITY.name:
+        return {}
+    data = dataset.with_events(parts.train)
+    popular = POPULARITY.fitter(data, recipe.seed)(POPULARITY.settings())
+    found = beside(evaluation, tested(popular, dataset, parts, recipe))
+    return {POPULARITY.name: {name: interval_dict(of) for name, of in found.items()}}
 
 
 def calibrated(

@@ -27,44 +27,43 @@ text { font: 12px system-ui, sans-serif; fill: #333 }
 """
 
 
-def reliability(rows: Sequence[dict[str, Any]]) -> str:
+def reliability(rows: Sequence[dict[str, Any]], *, alone: bool = True) -> str:
     """What was said against what happened, a panel for each of ``info["probabilities"]``.
 
     Each dot is a bin of equal mass with the 95 % interval of its share (Wilson 1927); both axes
-    are logarithmic, and a bin where nothing happened stands on the lower edge.
+    are logarithmic, and a bin where nothing happened stands on the lower edge. ``alone`` brings
+    its own colours; else the page that it stands on has them.
     """
     width = (_LEFT + _SIDE + 20) * max(1, len(rows))
     height = _TOP + _SIDE + _BOTTOM
     panels = [_panel(row, place * (_LEFT + _SIDE + 20)) for place, row in enumerate(rows)]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img">'
-        f"<title>Reliability of probabilities, by behavior</title><style>{_STYLE}</style>"
-        f'<rect class="page" width="{width}" height="{height}"/>{"".join(panels)}</svg>\n'
-    )
+    title = "Reliability of probabilities, by behavior"
+    return _whole(title, width, height, "".join(panels), alone)
 
 
-def weighed(found: dict[str, Any]) -> str:
+def weighed(found: dict[str, Any], *, alone: bool = True) -> str:
     """What each part of a fusion weighs by the length of histories: ``info["weights"]``.
 
-    A bar is the weight times the part's deviation among candidates; all have one scale.
+    A bar is the weight times the part's deviation among candidates; all have one scale. ``alone``
+    is that of ``reliability``.
     """
     names, lengths = found["features"], found["lengths"]
     effects = np.array(found["effects"])  # (lengths, features)
-    step, bar, left, top = 92, 13, 110, 64
-    height = top + len(names) * (len(lengths) * bar + 18) + 10
-    width = left + step * 2 + _SIDE + 60
+    step, bar, left, top = 66, 13, 12, 64
+    group = len(lengths) * bar + 32
+    height = top + len(names) * group
+    width = left + step + _SIDE + 46
     most = max(float(np.abs(effects).max(initial=0)), 1e-9)
     zero = left + step + _SIDE * float(-min(effects.min(initial=0), 0)) / (2 * most)
     scale = (_SIDE - (zero - left - step)) / most
     parts = [
         '<text class="title" x="12" y="20">What each part weighs</text>'
-        '<text x="12" y="38">weight times deviation among candidates, by events of the history'
-        "</text>"
+        '<text x="12" y="38">weight times deviation among candidates,</text>'
+        '<text x="12" y="53">by events of the history</text>'
     ]
     for place, name in enumerate(names):
-        y = top + place * (len(lengths) * bar + 18)
-        parts.append(f'<text class="title" x="12" y="{y + 11}">{escape(str(name))}</text>')
+        y = top + place * group + 15
+        parts.append(f'<text class="title" x="12" y="{y - 4}">{escape(str(name))}</text>')
         for row, length in enumerate(lengths):
             effect, at = float(effects[row, place]), y + row * bar
             x, size = zero + min(effect, 0) * scale, abs(effect) * scale
@@ -76,12 +75,7 @@ def weighed(found: dict[str, Any]) -> str:
                 f'<text x="{end:.1f}" y="{at + 11}">{effect:+.2f}</text>',
             ]
     parts.append(f'<path class="frame" d="M{zero:.1f} {top}V{height - 18}"/>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img">'
-        f"<title>What each part of a fusion weighs</title><style>{_STYLE}</style>"
-        f'<rect class="page" width="{width}" height="{height}"/>{"".join(parts)}</svg>\n'
-    )
+    return _whole("What each part of a fusion weighs", width, height, "".join(parts), alone)
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -94,6 +88,15 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     half = z / (1 + z * z / count)
     half *= float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _whole(title: str, width: float, height: float, body: str, alone: bool) -> str:
+    own = f'<style>{_STYLE}</style><rect class="page" width="{width}" height="{height}"/>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img"><title>{escape(title)}</title>'
+        f"{own if alone else ''}{body}</svg>\n"
+    )
 
 
 def _panel(row: dict[str, Any], left: int) -> str:

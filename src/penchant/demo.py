@@ -1,7 +1,7 @@
 """The whole job on a generated world: clean, fit, compare, recover what was planted, explain."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ from penchant.explaining import with_reasons
 from penchant.fitting import fit
 from penchant.listing import Recommendation
 from penchant.model import Model
+from penchant.report import report as html
 
 MODELS = ("popularity", "recent", "item-knn", "ease", "transition")
 CLEANING = CleaningSettings(
     repeats="merge", bots="drop", unknown_items="drop", missing_behavior="drop"
 )
+
+REPORTED = 60
+"""Test cases on which the report measures what it adds to the run: few, as the demo is short."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def demo(
 ) -> Demo:
     """Generate a world, write it as dirty raw files, and do the whole job on these.
 
-    ``out`` receives raw/, data/ and run/. Every number comes from this run.
+    ``out`` receives raw/, data/, run/ and report.html. Every number comes from this run.
     """
     began = time.perf_counter()
     say = told or (lambda text: None)
@@ -98,8 +102,11 @@ def demo(
     recipe = Recipe(target=simulate.TARGET, seed=seed, search=SearchSettings(budget=6))
     table = benchmark(data, MODELS, protocol="leave-one-out", recipe=recipe, told=told)
     model = fit(data, recipe, model="transition", told=told)
+    model = replace(model, info={**model.info, "cleaning": report.to_dict()})
     say("saving")
     model.save(out / "run")
+    page = html(model, cases=REPORTED, told=told)
+    (out / "report.html").write_text(page, encoding="utf-8")
     say("looking for the planted interests")
     recovery = recover(model, world)
     user = _someone(world)

@@ -89,7 +89,7 @@ def fit(
         twin = trained.recommender
         info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
         say(f"evaluating on {len(parts.test.histories):,} test cases")
-        evaluation = tested(twin, dataset, parts, recipe)
+        evaluation = on_test(twin, dataset, parts, recipe)
         info["evaluation"] = {
             "protocol": parts.protocol,
             "cases": len(parts.test.histories),
@@ -132,7 +132,7 @@ def fit(
     return Model(dataset, recommender, recipe, info, calibrations, served)
 
 
-def tested(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -> Evaluation:
+def on_test(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -> Evaluation:
     """What a model fitted on the training events does on the test cases."""
     return evaluate(
         twin,
@@ -155,7 +155,7 @@ def baselines(
         return {}
     data = dataset.with_events(parts.train)
     popular = POPULARITY.fitter(data, recipe.seed)(POPULARITY.settings())
-    found = beside(evaluation, tested(popular, dataset, parts, recipe))
+    found = beside(evaluation, on_test(popular, dataset, parts, recipe))
     return {POPULARITY.name: {name: interval_dict(of) for name, of in found.items()}}
 
 

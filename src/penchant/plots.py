@@ -53,9 +53,9 @@ def weighed(found: dict[str, Any], *, alone: bool = True) -> str:
     group = len(lengths) * bar + 32
     height = top + len(names) * group
     width = left + step + _SIDE + 46
-    most = max(float(np.abs(effects).max(initial=0)), 1e-9)
-    zero = left + step + _SIDE * float(-min(effects.min(initial=0), 0)) / (2 * most)
-    scale = (_SIDE - (zero - left - step)) / most
+    least, most = float(effects.min(initial=0)), float(effects.max(initial=0))
+    scale = _SIDE / max(most - least, 1e-9)
+    zero = left + step - least * scale
     parts = [
         '<text class="title" x="12" y="20">What each part weighs</text>'
         '<text x="12" y="38">weight times deviation among candidates,</text>'

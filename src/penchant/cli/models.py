@@ -14,6 +14,9 @@ Data = Annotated[Path, typer.Argument(help="A DATA directory, as penchant ingest
 Run = Annotated[Path, typer.Argument(help="A saved run, as penchant fit writes it.")]
 
 
+SHOWN = ("recall@10", "ndcg@10")
+
+
 def add(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(fit)
@@ -61,13 +64,20 @@ def evaluate(
     weights: Annotated[
         Path | None, typer.Option(help="An SVG: what each part of a fusion weighs.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="An HTML page: all of it, for a person, with plots.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a run's twin, fitted without the test events, did on them."""
     from penchant.model import load
 
-    with working(f"loading {run}"):
+    with working(f"loading {run}") as told:
         model = load(run)
+        if report is not None:
+            from penchant.report import report as page
+
+            report.write_text(page(model, told=told), encoding="utf-8")
     content = {
         "run": str(run),
         "model": model.family,
@@ -86,7 +96,12 @@ def evaluate(
         if not content.get("weights"):
             raise ConfigError(f"expected a fusion, whose parts are weighed, received {run}")
         weights.write_text(weighed(content["weights"]), encoding="utf-8")
-    emit(content) if as_json else show_run(content)
+    if as_json:
+        emit(content)
+        return
+    show_run(content)
+    if report is not None:
+        say(f"the report is in {report}; a browser opens it, without a network")
 
 
 def benchmark(
@@ -137,6 +152,8 @@ def show_run(content: dict[str, Any]) -> None:
         f"({evaluation['protocol']}), on these; mean and 95 % interval"
     )
     table(title, ("metric", "value"), rows)
+    show_beside(content.get("baselines", {}))
+    show_slices(content.get("slices", {}))
     for name, groups in content.get("groups", {}).items():
         show_groups(name, groups)
     if weights := content.get("weights"):
@@ -159,6 +176,29 @@ def show_content(found: dict[str, Any]) -> None:
         if lines:
             title = f"{name}: {len(lines)} of {of['unread']:,} items that could not be read"
             table(title, ("item", "source", "reason"), lines, left=3)
+
+
+def show_beside(baselines: dict[str, Any]) -> None:
+    """Print what simpler models do on the same cases, in a line each."""
+    for name, of in baselines.items():
+        less = of["less"]["ndcg@10"]
+        low, value, high = (f"{less[bound]:+.4f}" for bound in ("low", "value", "high"))
+        say(
+            f"NDCG@10 of {name} on these: {interval(of['metrics']['ndcg@10'])}; the twin less "
+            f"{name}, paired: {value} [{low}, {high}]"
+        )
+
+
+def show_slices(slices: dict[str, Any]) -> None:
+    """Print the metrics of parts of the test cases."""
+    named = {"history": "events of the history", "item": "training events of the true item"}
+    rows = [
+        (named.get(name, name), part, f"{of['cases']:,}", *map(interval, (of[m] for m in SHOWN)))
+        for name, parts in slices.items()
+        for part, of in parts.items()
+    ]
+    if rows:
+        table("By parts of the test cases", ("by", "part", "cases", *SHOWN), rows, left=2)
 
 
 def show_groups(name: str, groups: dict[str, Any]) -> None:

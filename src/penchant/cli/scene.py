@@ -40,6 +40,7 @@ def show(demo: Demo) -> None:
     say("last events: " + "; ".join(f"{b} {title}" for _, title, b in demo.history))
     show_items(None, demo.listed.to_dict()["items"])
     say(f"\n{demo.seconds:.0f} s. The data and the run are in {demo.folder}; try:")
+    say(f"  a browser, on {demo.folder / 'report.html'}: the report on the run, with plots")
     say(f"  penchant recommend {demo.folder / 'run'} --user {demo.listed.user} --explain")
     item = demo.listed.items[0].item
     say(f"  penchant explain {demo.folder / 'run'} --user {demo.listed.user} --item {item}")

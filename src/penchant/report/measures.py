@@ -263,19 +263,21 @@ def faithful(model: Model, found: dict[str, Any] | None) -> Section:
         return Section("fidelity", title, paragraph(reason, kind="absent"))
     unit = "log-odds" if model.family == "fusion" else "the units of the score"
     ratio = found["ratio"]["value"]
-    much = "" if ratio is None else f" {number(ratio, 1)} times as much as"
+    if ratio is None:
+        much = "lowers the score, deleting one that is not cited does not"
+    elif ratio > 1:
+        times = number(ratio, 1) if ratio < 100 else "more than 100"
+        much = f"lowers the score {times} times as much as deleting one that is not"
+    else:
+        much = "does not lower the score more than deleting one that is not"
     body = paragraph(
-        f"For the first item of {found['users']:,} users' lists: deleting the event that its "
-        f"explanation cites first lowers the score{much or ' by more than'} deleting one that is "
-        "not cited."
-        if ratio is None or ratio > 1
-        else f"For the first item of {found['users']:,} users' lists, deleting the event that its "
-        "explanation cites first does not lower the score more than deleting one that is not."
+        f"For the first item of {found['users']:,} users' lists, in the median: deleting the event "
+        f"that its explanation cites first {much}."
     )
     rows = [
         ("without the event cited first", interval(found["cited"])),
         ("without one that is not cited", interval(found["uncited"])),
-        ("ratio of the two", interval(found["ratio"], 2)),
+        ("ratio of the two", _ratio(found["ratio"])),
     ]
     body += table(
         ("median fall of the score", f"in {unit}, with 95 % interval"),
@@ -291,6 +293,14 @@ def tiles(pairs: tuple[tuple[str, str], ...]) -> str:
         for value, name in pairs
     )
     return f'<div class="tiles">{shown}</div>'
+
+
+def _ratio(found: dict[str, float | None]) -> str:
+    """A ratio with its bounds, of which each may be without end."""
+    value, low, high = (
+        "∞" if found[name] is None else number(found[name], 2) for name in ("value", "low", "high")
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def _row(label: str, of: dict[str, Any], metric: str) -> Row:

@@ -56,7 +56,7 @@ def share(value: float) -> str:
     >>> share(0.314), share(0.0314), share(1)
     ('31%', '3.1%', '100%')
     """
-    return f"{value:.0%}" if value >= 0.1 or value == 0 else f"{value:.1%}"
+    return f"{value:.0%}" if value >= 0.0995 or value == 0 else f"{value:.1%}"
 
 
 def paragraph(*sentences: str, kind: str = "") -> str:

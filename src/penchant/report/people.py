@@ -54,7 +54,7 @@ def plane(vectors: Floats) -> tuple[Floats, float]:
     The share is that of the variance. Each direction points to where its largest value is positive.
 
     >>> found, kept = plane(np.array([[0.0, 0, 1], [2, 0, 1], [4, 0, 1]]))
-    >>> np.abs(found).tolist(), kept
+    >>> np.abs(found).round(9).tolist(), round(kept, 9)
     ([[2.0, 0.0], [0.0, 0.0], [2.0, 0.0]], 1.0)
     """
     centred = vectors - vectors.mean(axis=0)
@@ -114,7 +114,7 @@ def _line(place: int, one: Interest) -> str:
     facts = [f"{one.events:,} {'event' if one.events == 1 else 'events'}"]
     facts.append(", ".join(f"{name} {share(of)}" for name, of in one.behaviors.items()))
     if one.last:
-        facts.append(f"last active {one.last[:10]}")
+        facts.append(f"last active {one.last[:10]}".replace("-", "\u2011"))
     if one.factor != 1:
         facts.append("muted by the user" if one.factor == 0 else f"boosted {one.factor:g} times")
     because = "; ".join(short(title, 60) for title in one.titles[:3])

@@ -127,7 +127,7 @@ def diversity(model: Model, cases: int = 300, seed: int = 0, told: Told | None =
         "Lists can be made more varied, or held closer to all interests of a user, at a price in "
         "accuracy. A dial of 0 leaves the ranking as it is.",
         f"The curves are of {whose}, fitted again without the test events, on {found.cases:,} test "
-        "cases drawn by chance; its figures differ somewhat from those of the whole model above.",
+        "cases drawn by chance; the figures above are of all cases, so they differ.",
     )
     plots = [
         curve(

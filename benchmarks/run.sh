@@ -8,7 +8,7 @@ unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 results=benchmarks/results
 mkdir -p "$results"
 # rows of identifiers and tags alone, as those of other libraries
-alone=(--set content.text=none --set content.image=none)
+alone=(--set content.text=none --set content.image=none --set 'users.attributes=[]')
 
 closed=popularity,recent,item-knn,ease,als,bpr,transition
 penchant benchmark "$data/amazon-beauty" --models "$closed" --out "$results/amazon-beauty.json"

@@ -28,7 +28,7 @@ penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusi
 penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --set sequence.epochs=50 --set sequence.patience=15 \
   --set sequence.negatives=1024 --out "$results/fusion-ml-1m-long.json"
-penchant benchmark "$data/lastfm" "${alone[@]}" --models transition,sequence,fusion \
+penchant benchmark "$data/lastfm" "${alone[@]}" --models popularity,transition,sequence,fusion \
   --out "$results/fusion-lastfm.json"
 python benchmarks/behaviors.py "$data/retailrocket" "$data/tmall" --out "$results/behaviors.json"
 python benchmarks/domains.py "$data/amazon-3domain" --set sequence.epochs=10 \

@@ -51,8 +51,8 @@ def share(hits: list[bool]) -> dict[str, Any]:
     return {"value": p, "low": low, "high": high}
 
 
-def planted(tags: str, seed: int) -> dict[str, Any]:
-    data, genre, likes = simulate.genres(tags=tags, seed=seed)
+def planted(tags: str, in_turns: bool, seed: int) -> dict[str, Any]:
+    data, genre, likes = simulate.genres(tags=tags, seed=seed, in_turns=in_turns)
     model = fit(data, Recipe(seed=seed), model="transition")
     quota = Reranker(model, Rules(quota=0.9))
     found: dict[str, list[bool]] = {}
@@ -74,8 +74,14 @@ def planted(tags: str, seed: int) -> dict[str, Any]:
             after = model.steer(name, one.id, 0.0).recommend(name, k=10).items
             clear = len(muted) == 1 and not muted & genres(after)
             found.setdefault("muted, and gone from the list", []).append(clear)
-    told(f"planted, tags {tags}")
-    return {"tags": tags, "users": USERS, **{name: share(hits) for name, hits in found.items()}}
+    turns = "in turns" if in_turns else "by chance"
+    told(f"planted, tags {tags}, {turns}")
+    return {
+        "tags": tags,
+        "turns": turns,
+        "users": USERS,
+        **{name: share(hits) for name, hits in found.items()},
+    }
 
 
 def browsing(seed: int) -> dict[str, Any]:
@@ -211,7 +217,11 @@ def main() -> None:
     asked = parser.parse_args()
     recipe = Recipe.load(None, ["search.budget=6", "sequence.epochs=8", *asked.overrides])
     found: dict[str, Any] = {"seed": recipe.seed, "speed": speed(20_000, recipe.seed)}
-    found["planted"] = [planted(tags, recipe.seed) for tags in ("own", "shared", "none")]
+    found["planted"] = [
+        planted(tags, in_turns, recipe.seed)
+        for tags in ("own", "shared", "none")
+        for in_turns in (True, False)
+    ]
     found["browsing"] = browsing(recipe.seed)
     found["fidelity"], found["quota"] = [], []
     for path in asked.data:

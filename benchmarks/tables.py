@@ -320,10 +320,10 @@ def explained(name):
     kinds = ("both found", "list holds both", "list holds both, with a quota")
     kinds = (*kinds, "muted, and gone from the list")
     rows = [
-        [f"tags {world['tags']}", *(mean(world[kind], 3) for kind in kinds)]
+        [f"tags {world['tags']}, {world['turns']}", *(mean(world[kind], 3) for kind in kinds)]
         for world in found["planted"]
     ]
-    planted = grid(["two of four genres", *kinds], rows)
+    planted = grid(["two of four genres, taken", *kinds], rows)
     seen = found["browsing"]
     rows = [
         [

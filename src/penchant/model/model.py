@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 
 from penchant.config import Recipe
-from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints, blocks
+from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
 from penchant.errors import ConfigError, DataError
-from penchant.evaluate import CELLS, mask, outside, top
-from penchant.interests import Control, Interests, Space, controlled, interests_of, matched, steered
+from penchant.evaluate import CELLS, top
+from penchant.interests import Control, Interests, Space, controlled, interests_of, matched
 from penchant.listing import POPULAR, Block, Ranked, Recommendation
+from penchant.model.ranking import listed, scored
 from penchant.models.base import Recommender
-from penchant.models.calibration import LISTED, Calibration
+from penchant.models.calibration import Calibration
 from penchant.models.fusion import Fusion, expert_of
 from penchant.models.kernels import Rows, content_rows, unit_rows
 from penchant.models.transition import Transition
-
-_UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Model:
         data, one = self.dataset.aimed(behavior), self.others[behavior]
         head = replace(self, dataset=data, recommender=one, others={})
         # interests do not depend on what is asked
-        return head.within(self.space) if self.controls else head
+        return head.within(self.space) if self.controls or "space" in self.__dict__ else head
 
     @property
     def calibration(self) -> Calibration | None:
@@ -104,6 +103,15 @@ class Model:
         same.__dict__["space"] = space
         return same
 
+    def told(self, user: str, said: tuple[Control, ...]) -> "Model":
+        """The same model where a user, whom it need not know, has said this of their interests."""
+        others = {name: of for name, of in self.controls.items() if name != user}
+        same = replace(self, controls=others | ({user: said} if said else {}))
+        # what was made of data and recommender once is theirs, whatever users say
+        made = {name: of for name, of in self.__dict__.items() if name not in same.__dict__}
+        same.__dict__.update(made)
+        return same
+
     def interests(
         self,
         user: str | None = None,
@@ -131,9 +139,7 @@ class Model:
         Raises ConfigError for a user or interest that is not known, and a factor outside [0, 100].
         """
         said = controlled(self.interests(user), self.controls.get(user, ()), interest, factor)
-        controls = {name: of for name, of in self.controls.items() if name != user}
-        changed = replace(self, controls=controls | ({user: said} if said else {}))
-        return changed.within(self.space)
+        return self.told(user, said)
 
     def recommend(
         self,
@@ -251,52 +257,12 @@ class Model:
         event, the item that it keeps out of its history's list, -1 for none. Items without a score
         follow those that have one, the more popular first.
         """
-        scores = self.recommender.score(histories)
-        muted = self._steered(scores, histories)
-        scores[scores == -np.inf] = _UNSCORED
-        strangers = histories.lengths == 0
-        if self.transition is not None:
-            # how few events a history has is all that is known of a stranger
-            beside = np.diff(self.transition.beside(histories).indptr)
-            strangers &= beside <= bool(self.transition.settings.opening)
-        scores[strangers] = _UNSCORED
-        mask(scores, histories, hidden)
-        scores[muted] = -np.inf
-        best = None if self.calibration is None else top(scores, LISTED)
-        outside(scores, self.dataset.catalogue, domain)
-        order = self.by_popularity  # among equal scores the more popular comes first
-        found = top(scores[:, order], k)
-        items = np.where(found.items >= 0, order[found.items], -1)
-        popular = (found.scores == _UNSCORED) & (items >= 0)
-        share = self.popularity[items] / max(1, self.popularity.sum())
-        probability = np.full(items.shape, np.nan)
-        if self.calibration is not None and best is not None:
-            listed = np.where(best.scores == _UNSCORED, -np.inf, best.scores)
-            r = self.calibration.probabilities(listed, histories.lengths)
-            case, place, among = np.nonzero(items[:, :, None] == best.items[:, None, :])
-            probability[case, place] = r[case, among]
-            probability[items < 0] = np.nan
-        values = np.where(popular, share, found.scores)
-        return Block(histories.users, items, values, popular, probability)
+        return listed(self, scored(self, histories, hidden), k, domain)
 
     def interests_of(self, given: Histories, user: str | None = None) -> Interests:
         """The interests of one history, with what its user made of them."""
         found = interests_of(self.space, self.dataset, given, self.recipe.interests, user)
         return matched(found, self.controls.get(user or "", ()))
-
-    def _steered(self, scores: Floats, histories: Histories) -> tuple[Ints, Ints]:
-        """Bring the rows of users with controls to what they want; the cells that these hide."""
-        rows, hidden = [], []
-        users = self.dataset.users.rows(self.controls)
-        for row in (
-            np.flatnonzero(np.isin(histories.users, users[users >= 0])) if len(users) else ()
-        ):
-            given = histories.take(np.array([row]))
-            interests = self.interests_of(given, self.dataset.users.ids[histories.users[row]])
-            scores[row], out = steered(self.recommender, given, interests)
-            hidden.append(np.flatnonzero(out))
-            rows.append(np.full(len(hidden[-1]), row))
-        return np.concatenate([[], *rows]).astype(int), np.concatenate([[], *hidden]).astype(int)
 
     def named(self, found: Block, case: int = 0) -> tuple[Ranked, ...]:
         """One list of a block, its items by name."""

@@ -150,12 +150,14 @@ def features(
     modalities  mean over the latest events, by the transition expert's weights, of the cosine
     """
     t, s = transition.score(histories), sequence.score(histories)
-    missing = (t == -np.inf) & (s == -np.inf)
     known = s > -np.inf
-    least = np.where(known, s, np.inf).min(axis=1, keepdims=True)
-    s = np.where(known, s, np.where(np.isfinite(least), least, 0.0))
+    missing = ~known
+    if missing.any():
+        missing &= t == -np.inf
+        least = np.where(known, s, np.inf).min(axis=1, keepdims=True)
+        s = np.where(known, s, np.where(np.isfinite(least), least, 0.0))
     s = s - s.mean(axis=1, keepdims=True)
-    t = np.where(t > 0, t, 0.0)
+    t = np.maximum(t, 0.0)
     share = t / np.maximum(t.sum(axis=1, keepdims=True), 1e-300)
     lead = t / np.maximum(t.max(axis=1, keepdims=True), 1e-300)
     N = len(context.popular)

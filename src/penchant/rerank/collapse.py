@@ -11,6 +11,10 @@ from penchant.rerank.similarity import cosines
 _ROUNDING = 1e-9  # a cosine of equal rows may miss 1 by this
 
 
+class TooShort(Exception):  # noqa: N818 - it asks for more, it is no error
+    """The walk has come to the end of a ranking that goes on."""
+
+
 class Walk:
     """Down a ranking of items, keeping the best of each that are one.
 
@@ -18,6 +22,7 @@ class Walk:
     labels   numbers of items by rule, (N,) each: items with an equal one are one, -1 with none
     content  unit rows of the items, (N, D) each, where their cosines are compared
     near     from which cosine on two items are one; another kind compares none
+    whole    how long the ranking is that ``items`` are the first of; default: they are all
 
     ``removed`` counts what was passed over, by rule.
     """
@@ -28,7 +33,9 @@ class Walk:
         labels: dict[str, Ints],
         content: Sequence[Rows] = (),
         near: float | str | None = None,
+        whole: int | None = None,
     ) -> None:
+        self.whole = len(items) if whole is None else whole
         self.items, self.labels, self.content = items, labels, content
         self.near = near if isinstance(near, float) else None
         self.at = 0
@@ -42,13 +49,18 @@ class Walk:
         return len(self.items) - self.at
 
     def further(self, count: int) -> list[int]:
-        """The next items that stay, up to ``count`` of them; fewer at the end."""
+        """The next items that stay, up to ``count`` of them; fewer at the end.
+
+        Raises TooShort at the end of items that are not the whole ranking.
+        """
         found: list[int] = []
         while self.ahead and len(found) < count:
             wanted = count - len(found)
             more = self._block(wanted) if self.removed else self._plain(wanted)
             self.kept += more
             found += more
+        if len(found) < count and len(self.items) < self.whole:
+            raise TooShort
         return found
 
     def _plain(self, count: int) -> list[int]:

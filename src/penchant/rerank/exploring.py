@@ -16,10 +16,12 @@ class Drawn(NamedTuple):
     """What a drawn place of the list holds.
 
     propensity  the probability of this item at this place, given which places are drawn
+    among       the items that it was drawn from, the best first
     """
 
     item: int
     propensity: float
+    among: tuple[int, ...]
 
 
 def generator(seed: int, user: str | None, request: str) -> np.random.Generator:
@@ -103,4 +105,4 @@ def draw(
     p = np.exp(z - z.max())
     p /= p.sum()
     chosen = min(int(np.searchsorted(np.cumsum(p), rng.random(), "right")), len(p) - 1)
-    return Drawn(of_slot[chosen], float(p[chosen]))
+    return Drawn(of_slot[chosen], float(p[chosen]), tuple(of_slot))

@@ -74,7 +74,7 @@ def _holds(cell: Any, op: str, value: Cell) -> bool:
         except (TypeError, ValueError):
             return False
     if isinstance(cell, date):
-        mine, theirs = _moment(cell), _moment(value)
+        mine, theirs = moment(cell), moment(value)
         return mine is not None and theirs is not None and _OPS[op](mine, theirs)
     return _OPS[op](str(cell), value)
 
@@ -118,7 +118,7 @@ class Availability:
     def _times(catalogue: Catalogue, name: str, unbound: float) -> Floats:
         until = name == "available_until"
         times = [
-            unbound if missing(cell) else _moment(cell, until)
+            unbound if missing(cell) else moment(cell, until)
             for cell in catalogue.columns.get(name, [None] * len(catalogue))
         ]
         # a bound that cannot be read is never met
@@ -126,7 +126,7 @@ class Availability:
 
     def at(self, time: str) -> Mask:
         """Which items are available at an ISO time or "now", (N,); ConfigError for another."""
-        now = _moment(datetime.now(UTC) if time == "now" else time)
+        now = moment(datetime.now(UTC) if time == "now" else time)
         if now is None:
             raise ConfigError(
                 f'available_at: expected "now" or a time as 2026-05-01T12:00, received {time!r}'
@@ -135,7 +135,7 @@ class Availability:
         return available
 
 
-def _moment(cell: Any, until: bool = False) -> float | None:
+def moment(cell: Any, until: bool = False) -> float | None:
     """A time as UTC milliseconds; None where it is none. ``until`` includes a whole date."""
     if isinstance(cell, int | float | Decimal | np.number):
         return _number(float(cell))

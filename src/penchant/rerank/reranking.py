@@ -1,7 +1,7 @@
 """From a ranking to a list by the rules: filters, seen items, collapse, selection, exploration."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,9 @@ from penchant.data.dataset import Floats, Histories, Ints
 from penchant.errors import ConfigError
 from penchant.listing import POPULAR, Block, Recommendation
 from penchant.model import Model
+from penchant.model.ranking import listed, scored
 from penchant.models.kernels import Rows
-from penchant.rerank.collapse import Walk
+from penchant.rerank.collapse import TooShort, Walk
 from penchant.rerank.exploring import Drawn, draw, generator, positions, strata
 from penchant.rerank.filters import Availability, Mask, filters, groups, titles, values
 from penchant.rerank.quota import Balanced, Interests, checked, guaranteed, main_interest
@@ -29,6 +30,7 @@ class Reranked(Recommendation):
 
     propensities  of each item, the probability of it at its place: 1 where nothing was drawn
     explored      the places that were drawn, from 1
+    among         for each of these the items that it was drawn from
     removed       how many items each rule kept out, an item by the first that did; a cap only
                   counts items that would have been listed but for it
     left          items that no rule kept out, listed or not: with those removed, the catalogue
@@ -36,6 +38,7 @@ class Reranked(Recommendation):
 
     propensities: tuple[float, ...] = ()
     explored: tuple[int, ...] = ()
+    among: tuple[tuple[str, ...], ...] = ()
     removed: dict[str, int] = field(default_factory=dict)
     left: int = 0
 
@@ -103,54 +106,89 @@ class Reranker:
         request: str = "",
         interests: Interests | None = None,
         similarity: Similarity | None = None,
+        given: Histories | None = None,
+        keep: Mask | None = None,
     ) -> Reranked:
-        """The list of one request; see ``reranked``."""
+        """The list of one request; see ``reranked``.
+
+        ``given`` stands in for the history, and ``keep`` (N,) says what any list may hold now: a
+        filter before all others.
+        """
         model, rules = self.model, self.rules
         if (user is None) == (history is None):
             raise ConfigError("expected a user or a history, one of the two")
         if k < 1:
             raise ConfigError(f"expected k of at least 1, received {k}")
-        known = user is None or user in model.dataset.users
-        if rules.quota > 0 and interests is None and known:
-            interests = model.interests(user, history=history)
-        given, strange = model.histories(history or [])
-        if user is not None:
-            given = model.dataset.history(user)
+        mine, strange = model.histories(history or [])
+        if given is not None:
+            mine = given
+        elif user is not None:
+            mine = model.dataset.history(user)
+        if rules.quota > 0 and interests is None and (user is None or len(mine.events)):
+            interests = model.interests_of(mine, user)
         head = model.aimed(behavior)
-        hidden = self._hidden(given)
-        found = head.ranked(given, len(model.dataset.catalogue), np.array([-1]), hidden)
-        removed, passed = self._passed(domain)
-        seen = passed.copy()
-        seen[found.items[0][found.items[0] >= 0]] = False
-        removed["seen"] = int(seen.sum())
-        ranking = _some(found, passed[np.maximum(found.items[0], 0)] & (found.items[0] >= 0))
-        slots, filled = rules.explore, -1
-        while filled != slots:  # a slot that caps or the catalogue leave empty is none
-            slots = slots if filled < 0 else filled
-            rng = generator(rules.seed, user, request)
-            order, drawn, after = self._listed(ranking, k, slots, rng, interests, similarity)
-            filled = len(drawn)
+        found = scored(head, mine, self._hidden(mine), user)
+        removed, passed = self._passed(domain, keep)
+        here = passed & (found.scores[0] > -np.inf)
+        left = int(np.count_nonzero(here))
+        removed["seen"] = int(np.count_nonzero(passed)) - left
+        # the whole ranking is read only where its first part does not fill the list
+        depth = 4 * max(rules.pool, k + rules.explore_among)
+        while True:
+            ranking = _first(listed(head, found, min(depth, left), np.array([-1]), passed))
+            try:
+                order, drawn, after = self._filled(
+                    ranking, left, k, (user, request), interests, similarity
+                )
+                break
+            except TooShort:
+                depth *= 8
         removed |= after
         rows = head.named(_some(ranking, order))
         source = model.family if any(row.source != POPULAR for row in rows) else POPULAR
-        propensities = [1.0] * len(rows)
+        propensities, ids = [1.0] * len(rows), model.dataset.catalogue.items.ids
         for place, one in drawn.items():
             propensities[place] = one.propensity
         return Reranked(
             *(user, source, rows, len(rows) < k, strange),
             propensities=tuple(propensities),
             explored=tuple(place + 1 for place in drawn),
+            among=tuple(tuple(ids[item] for item in one.among) for one in drawn.values()),
             removed=removed,
-            left=len(ranking.items[0]) - sum(after.values()),
+            left=left - sum(after.values()),
         )
 
-    def _passed(self, domain: str | None) -> tuple[dict[str, int], Mask]:
+    def of(self, model: Model) -> "Reranker":
+        """The same rules for the same model in which users have said something else."""
+        same = replace(self)
+        same.__dict__.update(self.__dict__ | {"model": model})
+        return same
+
+    def _filled(
+        self,
+        ranking: Block,
+        left: int,
+        k: int,
+        seed: tuple[str | None, str],
+        interests: Interests | None,
+        similarity: Similarity | None,
+    ) -> tuple[list[int], dict[int, Drawn], dict[str, int]]:
+        """What ``_listed`` finds, with no more places drawn than can be filled."""
+        slots, filled = self.rules.explore, -1
+        while filled != slots:  # a slot that caps or the catalogue leave empty is none
+            slots = slots if filled < 0 else filled
+            rng = generator(self.rules.seed, *seed)
+            found = self._listed(ranking, left, k, slots, rng, interests, similarity)
+            filled = len(found[1])
+        return found
+
+    def _passed(self, domain: str | None, keep: Mask | None) -> tuple[dict[str, int], Mask]:
         """How many items each filter keeps out, and which pass all, (N,)."""
         catalogue, rules = self.model.dataset.catalogue, self.rules
-        masks = dict(self.filters)
+        masks = ({} if keep is None else {"available": keep}) | self.filters
         domain = rules.domain if domain is None else domain
         if domain is not None:
-            masks = {"domain": catalogue.domain == catalogue.domain_row(domain)} | masks
+            masks = {"domain": catalogue.domain == catalogue.domain_row(domain), **masks}
         if self.availability is not None and rules.available_at is not None:
             masks["available_at"] = self.availability.at(rules.available_at)
         left, removed = np.ones(len(catalogue), bool), {}
@@ -170,6 +208,7 @@ class Reranker:
     def _listed(
         self,
         ranking: Block,
+        left: int,
         k: int,
         slots: int,
         rng: np.random.Generator,
@@ -179,7 +218,7 @@ class Reranker:
         """Places in the ranking that are listed, those drawn, and what else was removed."""
         rules, items = self.rules, ranking.items[0]
         content = list(self.model.content.values()) if isinstance(rules.near, float) else []
-        walk = Walk(items, self.labels, content, rules.near)
+        walk = Walk(items, self.labels, content, rules.near, left)
         caps = Caps(self.codes, list(rules.cap.values()), list(rules.cap))
         at = positions(rules.explore_at[:slots], slots, k, rng)
         fixed = k - len(at)
@@ -286,6 +325,11 @@ def reranked(
         interests=interests,
         similarity=similarity,
     )
+
+
+def _first(found: Block) -> Block:
+    """The first list of a block, without padding."""
+    return _some(found, found.items[0] >= 0)
 
 
 def _some(found: Block, which: Mask | list[int]) -> Block:

@@ -10,6 +10,7 @@ from torch import Tensor
 from penchant.data.dataset import Floats, Histories, Ints
 from penchant.models.base import Scores
 from penchant.models.sequence.batches import Inputs
+from penchant.models.sequence.network import Table
 
 if TYPE_CHECKING:
     from penchant.models.sequence.expert import Sequence
@@ -27,7 +28,8 @@ def attributed(expert: "Sequence", history: Histories, item: int) -> tuple[float
     order, said, standing = _embedded(expert, history, item)
     with torch.inference_mode():
         table = expert.table.take(torch.tensor([item], device=expert.table.bias.device))
-    table = type(table)(*(part.clone() for part in table))
+    # as the gradients need them: no tensors of inference
+    table = Table(table.vectors.clone(), table.bias.clone())
 
     def logits(share: Tensor) -> Tensor:
         states = expert.network.passed(share[:, None, None] * said + standing)[:, -1]

@@ -48,8 +48,13 @@ class Sequence:
                 part, states = self._states(_turned(histories, items, self.dataset))
                 logits = self.network.logits(states, table).float().cpu().numpy()
                 scores[part if items is None else np.ix_(part, items)] = logits
-        scores[:, ~self.scored] = -np.inf
+        scores[:, self.unscored] = -np.inf
         return scores
+
+    @cached_property
+    def unscored(self) -> Ints:
+        """The items that it cannot score."""
+        return np.flatnonzero(~self.scored)
 
     def vectors(self, histories: Histories) -> tuple[Floats, Scores, Floats]:
         """The K vectors of each history: unit vectors, scores and shares of each item.
@@ -69,7 +74,7 @@ class Sequence:
             part, states = self._states(histories)
             directions = self.network.directions(states).float().cpu().numpy()
             unit[part] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-        scores[:, :, ~self.scored] = -np.inf
+        scores[:, :, self.unscored] = -np.inf
         return unit, scores, shares
 
     def attributed(self, history: Histories, item: int) -> tuple[float, float, Floats]:

@@ -29,15 +29,20 @@ class Shape:
 
 
 class Table(NamedTuple):
-    """Some items as the network sees them: vectors (I, D) and biases (I,)."""
+    """Some items as the network sees them: vectors (I, D) and biases (I,).
+
+    ``unit`` are the vectors as a plain inner product reads them, where they have been made.
+    """
 
     vectors: Tensor
     bias: Tensor
+    unit: Tensor | None = None
 
     def take(self, places: Tensor) -> "Table":
         """The items at some places."""
         vectors = functional.embedding(places, self.vectors)
-        return Table(vectors, self.bias.index_select(0, places))
+        unit = None if self.unit is None else functional.embedding(places, self.unit)
+        return Table(vectors, self.bias.index_select(0, places), unit)
 
 
 class Modality(nn.Module):
@@ -225,7 +230,8 @@ class Network(nn.Module):
         """Every item as it is."""
         everything = torch.arange(self.shape.items, device=self.items.bias.device)
         own, bias = self.items.own(everything)
-        return Table(self.items(everything, own), bias)
+        vectors = self.items(everything, own)
+        return Table(vectors, bias, self._unit(vectors))
 
     def read(self, fields: Sequence[Tensor], vectors: Tensor) -> Tensor:
         """States after each event, (B, L, D), of thing, behavior, domain, gap, asked, (B, L) each.
@@ -269,7 +275,8 @@ class Network(nn.Module):
         k, m of pi_km <z_uk, x_im> + b_i, pi = softmax(user gate + item gate), of the same lengths.
         """
         if self.user_gate is None or self.item_gate is None:
-            return torch.addmm(items.bias, self._scaled(states), self._unit(items.vectors).T)
+            unit = self._unit(items.vectors) if items.unit is None else items.unit
+            return torch.addmm(items.bias, self._scaled(states), unit.T)
         (u, p), (v, q) = self._users(states), self._faces(items.vectors)
         told = u.flatten(1) @ v.flatten(1).T
         return told / (p.flatten(1) @ q.flatten(1).T) + items.bias

@@ -13,6 +13,7 @@ from penchant.cli.explained import show_explanation
 from penchant.cli.models import Run
 from penchant.cli.output import emit, number, say, table, working
 from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
+from penchant.cli.service import Database, refresh
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -133,19 +134,28 @@ def update(
     events: Annotated[Path | None, typer.Option(help="New events.")] = None,
     items: Annotated[Path | None, typer.Option(help="New items, or old ones anew.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="A TOML file of column names.")] = None,
+    database: Database = None,
+    every: Annotated[
+        float | None, typer.Option(min=1, help="With --database: again after so many seconds.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: the run itself.")] = None,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Take new events and items into a run, solving again what they touch."""
+    """Take new events and items into a run, from files or from a service's store."""
+    if database is not None:
+        if events is not None or items is not None or out is not None:
+            raise ConfigError("expected --database alone, or files beside --events and --items")
+        refresh(run, database, every, as_json)
+        return
     from penchant.data.mapping import BehaviorSettings, DataMapping
     from penchant.data.store import ingest, load
     from penchant.model import load as load_model
     from penchant.updating import update as updated
 
     if events is None and items is None:
-        raise ConfigError("expected --events or --items, or both")
+        raise ConfigError("expected --events, --items or both, or the --database of a service")
     cleaning = Recipe.load(recipe, sets).cleaning
     with working(f"loading {run}") as told, TemporaryDirectory() as scratch:
         model = load_model(run)

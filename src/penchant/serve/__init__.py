@@ -1,0 +1,10 @@
+"""The service: lists over HTTP that follow each event at once.
+
+tables, rows, store   what is kept, in SQLite or PostgreSQL
+arm, live             artifacts in service, and artifacts and store as one
+asking, incoming      what is answered, and what comes in
+gate                  whether a new artifact may take over
+schemas, routes, app  the addresses
+guard, keys, problems limits, who may do what, what is said where something is wrong
+run                   worker processes
+"""

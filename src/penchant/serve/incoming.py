@@ -1,0 +1,85 @@
+"""What comes in: events, items and their states, who is to be forgotten."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penchant.model import unknown_item
+from penchant.serve.arm import State, checked_state
+from penchant.serve.live import Live
+from penchant.serve.rows import Added, Posted, now
+
+
+def post(live: Live, posted: Sequence[Posted]) -> Added:
+    """Keep events, on disk when this returns; a behavior that is not known is refused.
+
+    An event without a domain is of its item's.
+    """
+    arm = next(iter(live.arms.values()))
+    catalogue = arm.model.dataset.catalogue
+    known = {behavior.name for behavior in catalogue.behaviors}
+    only = catalogue.domains[0] if len(catalogue.domains) == 1 else None
+    good, places, refused = [], [], []
+    for place, event in enumerate(posted):
+        if event.behavior not in known:
+            names = ", ".join(sorted(known))
+            reason = f"unknown behavior {event.behavior!r}: expected one of {names}"
+            refused.append((place, reason))
+            continue
+        row = catalogue.items.index.get(event.about, -1) if event.kind == "item" else -1
+        home = int(catalogue.domain[row]) if row >= 0 else -1
+        domain = event.domain or (catalogue.domains[home] if home >= 0 else only)
+        good.append(event._replace(domain=domain))
+        places.append(place)
+    if not good:
+        return Added(0, 0, tuple(refused))
+    added = live.store.add(good)
+    refused += [(places[place], reason) for place, reason in added.refused]
+    return added._replace(refused=tuple(sorted(refused)))
+
+
+def put_items(live: Live, items: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add items, or describe old ones anew; any list may hold them when this returns.
+
+    Raises DataError for columns that cannot be read; nothing is kept then.
+    """
+    with live.lock:
+        live.follow(live.store.revision)
+        rows = [{"item": item, **of} for item, of in items.items()]
+        arms = {name: arm.with_items(rows) for name, arm in live.arms.items()}
+        number = live.store.change("item", items)
+        if number == live.at + len(items):  # nobody else has changed anything meanwhile
+            live.arms, live.at = arms, number
+    set_states(live, {item: {"deleted": False} for item in items if _deleted(live, item)})
+    live.follow(live.store.revision)
+
+
+def _deleted(live: Live, item: str) -> bool:
+    return bool(live.states.get(item, {}).get("deleted"))
+
+
+def set_states(live: Live, states: Mapping[str, State]) -> None:
+    """Hide or delete items, or say what is in stock and when; lists follow at once.
+
+    Raises ConfigError for an item that is not known, and for a time that is none.
+    """
+    if not states:
+        return
+    live.follow(live.store.revision)
+    data = next(iter(live.arms.values())).model.dataset
+    for item, state in states.items():
+        if item not in data.catalogue.items:
+            raise unknown_item(item, data)
+        checked_state(state)
+    live.follow(live.store.change("state", states))
+
+
+def forget(live: Live, user: str) -> dict[str, Any]:
+    """Erase a user from the store, and from all answers at once; what was erased.
+
+    Artifacts hold their events until the next update; nothing reads these any more.
+    """
+    live.log.flush()
+    held = [arm.name for arm in live.arms.values() if user in arm.model.dataset.users]
+    erased = live.store.forget(user)
+    live.follow(live.store.revision)
+    return {"erased": erased, "artifacts": held, "time": now()}

@@ -1,0 +1,104 @@
+"""What came into the store goes into the run: sums, columns and histories, exactly."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from penchant.artifact import MANIFEST
+from penchant.data import store as directory
+from penchant.data.dataset import Dataset, Told
+from penchant.model import load
+from penchant.serve.arm import MADE, columns_of
+from penchant.serve.rows import Change, Posted
+from penchant.serve.store import Store
+from penchant.updating import Receipt, forget, update
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a run took from a store: receipts of who was forgotten and of what was added."""
+
+    forgotten: Receipt | None
+    added: Receipt | None
+    seq: int
+    change: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "forgotten": None if self.forgotten is None else self.forgotten.to_dict(),
+            "added": None if self.added is None else self.added.to_dict(),
+            "seq": self.seq,
+            "change": self.change,
+        }
+
+
+def refresh(
+    run: str | Path, store: Store, arm: str = "main", told: Told | None = None
+) -> Refreshed:
+    """Bring a run up to date with a store, and tell the workers that serve it.
+
+    Who was forgotten is taken out first. What comes while this works is left for the next time:
+    the store is read up to its last event and change at the start, and the run notes which.
+    """
+    say = told or (lambda text: None)
+    run = Path(run)
+    model = load(run)
+    made = model.info.get(MADE, {"seq": 0, "change": 0})
+    seq, change = store.settled()
+    changes = [one for one in store.changes(made["change"]) if one.id <= change]
+    marks = {one.key for one in changes if one.kind == "forgotten"}
+    erased = added = None
+    if marks:
+        gone = [user for user in model.dataset.users.ids if store.mark(user) in marks]
+        if gone:
+            say(f"forgetting {len(gone):,} users")
+            model, erased = forget(model, gone)
+    items = [one for one in changes if one.kind == "item"]
+    events = store.later(made["seq"], seq)
+    if items or events:
+        say(f"adding {len(events):,} events and {len(items):,} items")
+        model, added = update(model, arrived(model.dataset, events, items), told)
+    if erased or added:
+        info = {**model.info, MADE: {"seq": seq, "change": change}}
+        replace(model, info=info).save(run)
+        digest = json.loads((run / MANIFEST).read_bytes())["digest"]
+        store.change("artifact", {arm: {"path": str(run.resolve()), "digest": digest}})
+    return Refreshed(erased, added, seq, change)
+
+
+def arrived(dataset: Dataset, events: Sequence[Posted], items: Sequence[Change]) -> Dataset:
+    """Events and items of a store as a dataset to merge into another.
+
+    Where time is no clock, they come one after the other, after all that was there.
+    """
+    first = int(dataset.events.time.max(initial=-1)) + 1
+    if dataset.time == "clock":
+        times: list[int | None] = [event.time for event in events]
+    else:
+        times = [first + place if dataset.time == "order" else None for place in range(len(events))]
+    only = dataset.catalogue.domains[0] if len(dataset.catalogue.domains) == 1 else None
+    columns: dict[str, Any] = {
+        "user": [event.user for event in events],
+        "behavior": [event.behavior for event in events],
+        "domain": [event.domain or only for event in events],
+        "timestamp": times,
+        "value": [event.value for event in events],
+    }
+    for kind in ("item", "query", "topic", "creator"):
+        columns[kind] = [event.about if event.kind == kind else None for event in events]
+    goods = columns_of(dataset, [{"item": one.key, **one.content} for one in items])
+    with TemporaryDirectory() as scratch:
+        folder = directory.write(
+            scratch,
+            columns,
+            items=goods if items else None,
+            name=dataset.name,
+            time=dataset.time,
+            target=dataset.target,
+            behaviors=dataset.catalogue.behaviors,
+        )
+        return directory.load(folder)

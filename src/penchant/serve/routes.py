@@ -1,0 +1,305 @@
+"""The addresses of the service: each reads a request, asks the live service, answers."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import REGISTRY
+
+from penchant.errors import ConfigError
+from penchant.serve import asking, incoming, page
+from penchant.serve import schemas as s
+from penchant.serve.asking import Ask
+from penchant.serve.keys import Bucket, Key, Keys
+from penchant.serve.live import Live
+from penchant.serve.problems import Problem
+from penchant.serve.rows import now
+
+EVENTS = Counter("penchant_events", "Events posted.", ["outcome"])
+LISTS = Counter("penchant_lists", "Lists served.", ["arm", "source"])
+COOKIE = "penchant_key"
+
+_header = APIKeyHeader(name="X-API-Key", auto_error=False)
+_bearer = HTTPBearer(auto_error=False)
+
+
+def scope(name: str) -> Any:
+    """What a route depends on: a key that opens a scope, and room in its bucket."""
+
+    def check(
+        request: Request,
+        header: Annotated[str | None, Depends(_header)],
+        bearer: Annotated[Any, Depends(_bearer)],
+    ) -> None:
+        found, caller = key_of(request, header or (bearer and bearer.credentials)), "open"
+        if found is not None:
+            caller = found.id
+            if not found.may(name):
+                raise Problem(403, f"this key does not open {name!r}", f"use one that does: penchant keys --add NAME --scopes {name}")  # noqa: E501  # fmt: skip
+        bucket: Bucket = request.app.state.bucket
+        if (wait := bucket.wait(caller)) > 0:
+            seconds = str(max(1, round(wait)))
+            raise Problem(429, "more requests than this key may make", f"wait {seconds} s", {"Retry-After": seconds})  # noqa: E501  # fmt: skip
+
+    return Depends(check)
+
+
+def key_of(request: Request, given: str | None) -> Key | None:
+    """The key of a request, of a header or of the console's cookie; None where none is asked for.
+
+    Raises a Problem for a key that is missing or not valid, and for a cookie that another site
+    has sent along.
+    """
+    keys: Keys | None = request.app.state.keys
+    if keys is None:
+        return None
+    if given is None and (cookie := request.cookies.get(COOKIE)):
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if request.method not in ("GET", "HEAD") and site not in ("same-origin", "none"):
+            raise Problem(403, "this request comes from another site", "use the console itself")
+        given = cookie
+    if not given:
+        remedy = "send it as X-API-Key or Authorization: Bearer; penchant keys --add makes one"
+        raise Problem(401, "a key is needed here", remedy, {"WWW-Authenticate": "Bearer"})
+    found = keys.check(given)
+    if found is None:
+        remedy = "ask who runs the service for another; penchant keys lists them"
+        raise Problem(401, "this key is not valid", remedy, {"WWW-Authenticate": "Bearer"})
+    return found
+
+
+def live_of(request: Request) -> Live:
+    """The live service behind a request."""
+    live: Live = request.app.state.live
+    return live
+
+
+On = Annotated[Live, Depends(live_of)]
+READ, WRITE, ADMIN = [scope("read")], [scope("write")], [scope("admin")]
+lists, writes, admin, health = (
+    APIRouter(tags=["lists"], dependencies=READ),
+    APIRouter(tags=["events and people"], dependencies=WRITE),
+    APIRouter(tags=["items and operation"], dependencies=ADMIN),
+    APIRouter(tags=["health"]),
+)
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(body.encode("utf-8", "backslashreplace"), status, media_type="application/json")
+
+
+def shows(model: Any) -> dict[str, Any]:
+    """What a route that answers by itself shows in the description."""
+    return {"response_model": None, "responses": {200: {"model": model}}}
+
+
+@lists.get("/users/{user}/recommendations", **shows(s.ListOut))
+def recommendations(
+    live: On,
+    user: s.PathName,
+    k: Annotated[int, Query(ge=1, le=200)] = 10,
+    behavior: s.Name | None = None,
+    domain: s.Name | None = None,
+    tags_any: Annotated[list[s.Name], Query(max_length=50)] = [],  # noqa: B006
+    tags_none: Annotated[list[s.Name], Query(max_length=50)] = [],  # noqa: B006
+    where: Annotated[list[s.Name], Query(max_length=20, description='As "price <= 20".')] = [],  # noqa: B006
+    diversity: Annotated[float | None, Query(ge=0, le=1)] = None,
+    repeats: bool | None = None,
+    explain: bool = False,
+    page: Annotated[str | None, Query(max_length=60_000)] = None,
+) -> Response:
+    """The best items for a user, from all events that were answered before."""
+    asked = _asked(tags_any, tags_none, where, diversity)
+    return _served(
+        live, Ask(user, None, (), k, behavior, domain, asked, repeats, explain, _page(page))
+    )
+
+
+@lists.post("/recommendations", **shows(s.ListOut))
+def anonymous(live: On, body: s.AskIn) -> Response:
+    """The best items for a session, or for a history that comes along and is not kept."""
+    target = next(iter(live.arms.values())).model.dataset.target
+    history = tuple(
+        one if isinstance(one, str) else (one.item, one.behavior or target) for one in body.history
+    )
+    asked = _asked(body.tags_any, body.tags_none, body.where, body.diversity)
+    told = body.k, body.behavior, body.domain, asked, body.repeats, body.explain, _page(body.page)
+    return _served(live, Ask(None, body.session, history, *told))
+
+
+def _asked(
+    some: list[str], none: list[str], where: list[str], diversity: float | None
+) -> dict[str, Any]:
+    found = {"tags_any": some, "tags_none": none, "where": where, "diversity": diversity}
+    return {name: value for name, value in found.items() if value not in ([], None)}
+
+
+def _page(text: str | None) -> page.Page | None:
+    return None if text is None else page.read(text)
+
+
+def _served(live: Live, ask: Ask) -> Response:
+    served = asking.recommend(live, ask)
+    LISTS.labels(served.arm, served.found.source).inc()
+    return _json(served.to_dict() | {"next": served.page and page.token(served.page)})
+
+
+@lists.get("/items/{item}/similar", **shows(s.SimilarOut))
+def similar(live: On, item: s.PathName, k: Annotated[int, Query(ge=1, le=200)] = 10) -> Response:
+    """The items most like one."""
+    _there(live, item)
+    rows = [row._asdict() for row in asking.similar(live, item, k)]
+    return _json({"item": item, "items": rows})
+
+
+@lists.get("/users/{user}/interests", **shows(s.InterestsOut))
+def interests(live: On, user: s.PathName) -> Response:
+    """What a user is interested in, and what they have made of it."""
+    return _json(asking.interests(live, user).to_dict() | {"user": user})
+
+
+@lists.get("/users/{user}/explanations/{item}", response_model=None)
+def explanation(
+    live: On, user: s.PathName, item: s.PathName, behavior: s.Name | None = None
+) -> Response:
+    """Why an item has its score for a user: events, interests, parts, the list without."""
+    _there(live, item)
+    return _json(asking.explain(live, user, item, behavior))
+
+
+def _there(live: Live, item: str) -> None:
+    live.follow(live.store.revision)
+    if item not in live.arm_of(item).model.dataset.catalogue.items:
+        raise Problem(404, "this item is not known", "POST /items adds it")
+
+
+@writes.post("/events", **shows(s.EventsOut))
+def events(live: On, body: s.EventIn | s.Batch) -> Response:
+    """Keep one event or a batch: on disk when this is answered, counted by the next request."""
+    batch, at = body if isinstance(body, list) else [body], now()
+    late = [(place, "timestamp: more than a day ahead") for place, e in enumerate(batch) if e.ahead(at)]  # noqa: E501  # fmt: skip
+    ahead = {place for place, _ in late}
+    kept = [place for place in range(len(batch)) if place not in ahead]
+    number = uuid4().hex
+    added = incoming.post(live, [batch[p].posted(f"{number}-{p}", at) for p in kept])
+    refused = sorted([*late, *((kept[place], reason) for place, reason in added.refused)])
+    EVENTS.labels("accepted").inc(added.accepted)
+    EVENTS.labels("duplicate").inc(added.duplicates)
+    EVENTS.labels("refused").inc(len(refused))
+    if refused and not added.accepted + added.duplicates:
+        raise Problem(422, f"no event was kept; the first: {refused[0][1]}", "mend and send again")
+    names = live.arm_of("").model.dataset.catalogue.items
+    content = {
+        "accepted": added.accepted,
+        "duplicates": added.duplicates,
+        "refused": [{"index": place, "reason": reason} for place, reason in refused],
+        "unknown_items": sum(1 for e in batch if e.item is not None and e.item not in names),
+    }
+    return _json(content)
+
+
+@writes.put("/sessions/{session}/user", **shows(s.MergedOut))
+def sign_in(live: On, session: s.PathName, body: s.SignIn) -> Response:
+    """Give an anonymous session, and what comes of it later, to a user."""
+    return _json({"user": body.user, "events": live.store.merge(session, body.user)})
+
+
+@writes.patch("/users/{user}/interests/{interest}", **shows(s.InterestsOut))
+def steer(live: On, user: s.PathName, interest: s.PathName, body: s.FactorIn) -> Response:
+    """Mute, boost or leave an interest; lists follow at once."""
+    if interest not in {one.id for one in asking.interests(live, user).found}:
+        raise Problem(404, "this user has no such interest", "GET .../interests lists them")
+    found = asking.steer(live, user, interest, body.factor)
+    return _json(found.to_dict() | {"user": user})
+
+
+@writes.put("/users/{user}/consent", status_code=204)
+def consent(live: On, user: s.PathName, body: s.ConsentIn) -> None:
+    """Say whether a user consents to personalisation: without it, lists are the popular items."""
+    live.store.consent(user, body.personalisation)
+
+
+@writes.delete("/users/{user}", **shows(s.ForgottenOut))
+def forget(live: On, user: s.PathName) -> Response:
+    """Forget a user: no answer reads anything of theirs from now on."""
+    return _json(incoming.forget(live, user))
+
+
+@admin.post("/items", **shows(s.ItemsOut))
+def put_items(
+    live: On,
+    body: s.ItemIn | Annotated[list[s.ItemIn], s.Field(min_length=1, max_length=s.BATCH)],
+) -> Response:
+    """Add items or describe old ones anew; the next request may be answered with them."""
+    batch = body if isinstance(body, list) else [body]
+    items = {}
+    for one in batch:
+        cells = one.model_dump(exclude_none=True)
+        for name in ("image", "audio"):
+            if name in cells:
+                raise Problem(422, f"{name}: files are not read from here", "add items with files by penchant update --items")  # noqa: E501  # fmt: skip
+        items[cells.pop("item")] = cells
+    incoming.put_items(live, items)
+    return _json({"items": len(items)})
+
+
+@admin.patch("/items/{item}", status_code=204)
+def state(live: On, item: s.PathName, body: s.StateIn) -> None:
+    """Hide an item or show it again, say what is in stock and when it may be listed."""
+    _there(live, item)
+    said = {name: getattr(body, name) for name in body.model_fields_set}
+    incoming.set_states(live, {item: said})
+
+
+@admin.delete("/items/{item}", status_code=204)
+def delete_item(live: On, item: s.PathName) -> None:
+    """Take an item out of all lists, until it is posted again."""
+    _there(live, item)
+    incoming.set_states(live, {item: {"deleted": True}})
+
+
+@admin.post("/admin/reload", **shows(s.ReloadOut))
+def reload(live: On, body: s.ReloadIn) -> Response:
+    """Serve another artifact, on all workers, without a request dropped.
+
+    A broken one, or one that the gate refuses, is answered with 409 and changes nothing.
+    """
+    try:
+        arm = live.reload(body.arm, body.path, body.force)
+    except ConfigError as error:
+        raise Problem(409, str(error), "look at penchant evaluate of both runs") from error
+    return _json({"arm": arm.name, "artifact": arm.digest[:12]})
+
+
+@admin.get("/metrics", response_model=None)
+def metrics(request: Request) -> Response:
+    """Counts and times of all workers, for Prometheus."""
+    registry = REGISTRY
+    if request.app.state.counted:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@health.get("/healthz", **shows(s.HealthOut))
+async def alive() -> Response:
+    """Whether this worker runs."""
+    return _json({"status": "ok"})
+
+
+@health.get("/readyz", **shows(s.HealthOut))
+def ready(live: On) -> Response:
+    """Whether this worker reaches the store and has an artifact."""
+    live.follow(live.store.revision)
+    return _json({"status": "ok"})
+
+
+ROUTERS: tuple[APIRouter, ...] = (lists, writes, admin, health)
+Endpoint = Callable[..., Any]

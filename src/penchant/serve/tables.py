@@ -1,0 +1,179 @@
+"""The tables of the store, and the engine that reaches them: SQLite or PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from penchant.errors import ConfigError, MissingExtraError
+
+metadata = MetaData()
+
+
+def _numbered(name: str) -> "Column[Any]":
+    """A number that grows with each row and is never given twice."""
+    kind = BigInteger().with_variant(Integer, "sqlite")
+    return Column(name, kind, primary_key=True, autoincrement=True)
+
+
+events = Table(
+    "events",
+    metadata,
+    _numbered("seq"),
+    Column("id", Text, nullable=False, unique=True),
+    Column("user", Text),  # none while a session is anonymous
+    Column("session", Text),
+    Column("kind", Text, nullable=False),  # what it is about: item, query, topic or creator
+    Column("about", Text, nullable=False),
+    Column("behavior", Text, nullable=False),
+    Column("domain", Text),
+    Column("time", BigInteger, nullable=False),  # UTC milliseconds
+    Column("value", Float),
+    Column("request", Text),  # the list that it came from
+    Index("events_of_user", "user", "seq"),
+    Index("events_of_session", "session"),
+    Index("events_of_request", "request"),
+    sqlite_autoincrement=True,
+)
+people = Table(
+    "people",
+    metadata,
+    Column("user", Text, primary_key=True),
+    Column("controls", JSON, nullable=False),
+    Column("consent", Boolean),
+)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("user", Text, nullable=False, index=True),
+)
+changes = Table(
+    "changes",
+    metadata,
+    _numbered("id"),
+    Column("kind", Text, nullable=False),  # item, state, artifact or forgotten
+    Column("key", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Index("changes_of_key", "kind", "key"),
+    sqlite_autoincrement=True,
+)
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("mark", Text, primary_key=True),  # a keyed digest: who it was cannot be read from it
+    Column("time", BigInteger, nullable=False),
+)
+impressions = Table(
+    "impressions",
+    metadata,
+    _numbered("id"),
+    Column("request", Text, nullable=False, index=True),
+    Column("user", Text, index=True),
+    Column("session", Text),
+    Column("arm", Text, nullable=False),
+    Column("artifact", Text, nullable=False),
+    Column("behavior", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("propensity", Float, nullable=False),
+    Column("candidates", JSON),  # of a place that was drawn: what it was drawn from
+    Column("time", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+)
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+
+def engine_of(url: str) -> Engine:
+    """The engine of a database; ConfigError for an address that is none."""
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"expected --database as sqlite:///file.sqlite or postgresql+psycopg://user@host/name, "
+            f"received {url!r}"
+        ) from error
+    name = address.get_backend_name()
+    if name not in ("sqlite", "postgresql"):
+        raise ConfigError(f"expected a database of SQLite or PostgreSQL, received {name!r}")
+    if name == "sqlite" and address.database in (None, "", ":memory:"):
+        raise ConfigError("expected a file, since several workers share it: sqlite:///file.sqlite")
+    try:
+        if name == "postgresql":
+            return create_engine(address, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        engine = create_engine(address, pool_size=8, max_overflow=8)
+    except (ImportError, NoSuchModuleError) as error:
+        raise MissingExtraError("psycopg", "postgres") from error
+    event.listen(engine, "connect", _set_up)
+    return engine
+
+
+def _set_up(connection: Any, record: Any) -> None:
+    # no transaction but those that are begun here: readers then never hold one open
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for line in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # a commit is on the disk before it is answered
+        "busy_timeout = 15000",
+    ):
+        cursor.execute(f"PRAGMA {line}")
+    cursor.close()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes; SQLite's takes its lock at once, so that it never fails later."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+
+
+def one_by_one(connection: Connection, table: Table) -> None:
+    """Let nobody else write to a table until the transaction ends; they wait.
+
+    So numbers appear in their order: who has read up to one has missed none below it. SQLite has
+    one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE")

@@ -205,6 +205,31 @@ def test_items_that_cannot_be_read_leave_all_as_it_was(client):
 
 
 @pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"": 1}, "expected a name of letters"),
+        ({"row": 1}, "expected a name of letters"),
+        ({"x;y": 1}, "expected a name of letters"),
+        ({"Title": "t"}, "expected it as 'title'"),
+        ({"price": [1, "a"]}, "body"),
+        ({"kind": True, "Kind": False}, "expected it as 'kind'"),
+    ],
+)
+def test_a_column_that_no_catalogue_takes_is_told(client, cells, message):
+    found = told(client.post("/items", json={"item": "a", **cells}), 422)
+    assert message in json.dumps(found)
+    assert client.live.store.revision == 0
+
+
+def test_a_column_holds_cells_of_one_kind(client):
+    told(client.post("/items", json=[{"item": "a", "price": 3}, {"item": "b", "price": 4.5}]))
+    found = told(client.post("/items", json={"item": "c", "price": "dear"}), 422)
+    assert "one kind of cells, received numbers and text" in found["detail"]
+    mixed = [{"item": "d", "fit": True}, {"item": "e", "fit": "yes"}]
+    assert "text and true or false" in told(client.post("/items", json=mixed), 422)["detail"]
+
+
+@pytest.mark.parametrize(
     "state",
     [
         {"hidden": True},

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from penchant.artifact import MANIFEST
-from penchant.data.dataset import Dataset, Events, Histories
+from penchant.data.dataset import Events, Histories
 from penchant.data.encode import TOKENS
-from penchant.data.store import from_columns
 from penchant.errors import ConfigError
 from penchant.model import Model, load
 from penchant.rerank import Reranker, Rules
 from penchant.rerank.filters import Mask, missing, moment
+from penchant.serve.goods import new_items
 from penchant.serve.rows import Kept
 from penchant.updating import update
 
@@ -207,29 +207,6 @@ def terms(kind: str, about: str) -> list[str]:
     """
     words = about.lower().split() if kind == "query" else [about]
     return [TOKENS[kind] + word for word in words]
-
-
-def columns_of(dataset: Dataset, items: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Items, each a mapping of columns to cells, as columns of a dataset's catalogue."""
-    names = list(dict.fromkeys(name for one in items for name in one))
-    columns = {name: [one.get(name) for one in items] for name in names}
-    if "domain" in columns and len(dataset.catalogue.domains) == 1:
-        only = dataset.catalogue.domains[0]
-        columns["domain"] = [cell or only for cell in columns["domain"]]
-    return columns
-
-
-def new_items(dataset: Dataset, items: Sequence[Mapping[str, Any]]) -> Dataset:
-    """Items without events, to be merged into a dataset."""
-    return from_columns(
-        [],
-        [],
-        items=columns_of(dataset, items),
-        time=dataset.time,
-        target=dataset.target,
-        behaviors=dataset.catalogue.behaviors,
-        name=dataset.name,
-    )
 
 
 def _in_stock(cell: Any) -> bool:

@@ -11,7 +11,8 @@ from penchant.artifact import MANIFEST
 from penchant.data import store as directory
 from penchant.data.dataset import Dataset, Told
 from penchant.model import load
-from penchant.serve.arm import MADE, columns_of
+from penchant.serve.arm import MADE
+from penchant.serve.goods import columns_of
 from penchant.serve.rows import Change, Posted
 from penchant.serve.store import Store
 from penchant.updating import Receipt, forget, update

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -278,7 +278,7 @@ def reload(live: On, body: s.ReloadIn) -> Response:
     return _json({"arm": arm.name, "artifact": arm.digest[:12]})
 
 
-@admin.get("/metrics", response_model=None)
+@admin.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Counts and times of all workers, for Prometheus."""
     registry = REGISTRY

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from penchant.artifact import read_manifest
 from penchant.errors import ConfigError
@@ -24,7 +24,24 @@ from penchant.serve.store import Store
 SETTINGS = "PENCHANT_SERVE"
 """The variable of the environment that holds a worker's settings, as JSON."""
 
+log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Workers(Multiprocess):
+    """Worker processes, each started again as soon as it has ended."""
+
+    def keep_subprocess_alive(self) -> None:
+        # the base class asks each for a sign of life, and waits for one that died meanwhile
+        for place, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if process.process.is_alive():
+                continue
+            process.join()
+            log.warning("a worker has ended (%s); another starts", process.process.exitcode)
+            self.processes[place] = Process(self.config, self.target, self.sockets)
+            self.processes[place].start()
 
 
 def worker() -> Any:
@@ -87,8 +104,7 @@ def serve(
             log_level="warning",
             server_header=False,
             timeout_keep_alive=30,
-            timeout_worker_healthcheck=60,
         )
         socket = config.bind_socket()
         ready(socket.getsockname()[1])
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[socket]).run()
+        Workers(config, target=uvicorn.Server(config).run, sockets=[socket]).run()

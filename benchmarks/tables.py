@@ -394,6 +394,37 @@ def newcomer(name):
     )
 
 
+def serving(name):
+    """What the service did under load, by database and run."""
+    content = result(name)
+    rows = []
+    for of in content["rows"]:
+        lists, events, stale, killed = (of[key] for key in ("lists", "events", "stale", "killed"))
+        rows.append(
+            [
+                of["database"],
+                of["reads"],
+                *(f"{lists[key]:.1f}" for key in ("p50_ms", "p99_ms")),
+                f"{of['lists_per_second']:,.0f}",
+                f"{events['events_per_second']:,.0f}",
+                f"{stale['stale']} of {stale['rounds']:,}",
+                f"{killed['lost']} and {killed['twice']} of {killed['answered']:,}",
+            ]
+        )
+    columns = ["store", "fusion of both experts and", "p50 ms", "p99 ms", "lists/s at most"]
+    columns += ["events/s", "stale lists", "events lost, twice"]
+    first = content["rows"][0]
+    return grid(columns, rows) + (
+        f"\n\n{first['items']:,} items, histories of {first['history']} events, two workers, "
+        f"{first['lists']['rate']:.0f} lists a second as the client sees them; events in batches "
+        f"of 100; lists right after an event, {first['stale']['at_once']} users at once, their "
+        f"scores compared with the library's; {first['killed']['kills']} times SIGKILL while "
+        f"clients write. Marks: {content['marks']['p50_ms']:.0f} and "
+        f"{content['marks']['p99_ms']:.0f} ms, {content['marks']['events_per_second']:,.0f} "
+        "events a second, nothing stale, lost or twice"
+    )
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -415,6 +446,7 @@ OTHERS = {
     "impressions": impressions,
     "sounds": sounds,
     "new": newcomer,
+    "serving": serving,
 }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from penchant.artifact import MANIFEST
 from penchant.data.dataset import Events, Histories
 from penchant.data.encode import TOKENS
-from penchant.errors import ConfigError
+from penchant.errors import ArtifactError, ConfigError
 from penchant.model import Model, load
 from penchant.rerank import Reranker, Rules
 from penchant.rerank.filters import Mask, missing, moment
@@ -55,10 +55,16 @@ class Arm:
 
     @classmethod
     def load(cls, name: str, path: str | Path) -> "Arm":
-        """Read a run and make what requests need; ArtifactError where a byte of it has changed."""
+        """Read a run and make what requests need.
+
+        Raises ArtifactError where a byte of it has changed, or where another run was put in its
+        place while it was read.
+        """
         path = Path(path)
+        digest = digest_of(path)
         model = load(path)
-        digest = json.loads((path / MANIFEST).read_bytes())["digest"]
+        if digest_of(path) != digest:
+            raise ArtifactError(f"{path} was replaced while it was read; read it again")
         made = model.info.get(MADE, {})
         arm = cls(name, path, digest, model, made.get("seq", 0), made.get("change", 0))
         arm.warm()
@@ -197,6 +203,14 @@ class Arm:
         if there.all() and np.isneginf(first).all() and np.isposinf(last).all():
             return None
         return there, first, last
+
+
+def digest_of(path: Path) -> str:
+    """The digest of a run's manifest; ArtifactError where there is none."""
+    try:
+        return str(json.loads((path / MANIFEST).read_bytes())["digest"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ArtifactError(f"expected a saved run at {path}, found no {MANIFEST} there") from error
 
 
 def terms(kind: str, about: str) -> list[str]:

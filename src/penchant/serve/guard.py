@@ -34,6 +34,7 @@ HEADERS = [
     ),
 ]
 _BODIES = {"POST", "PUT", "PATCH"}
+_METHODS = _BODIES | {"GET", "HEAD", "DELETE", "OPTIONS"}
 _FORMS = "/console/"
 log = logging.getLogger("penchant.serve.access")
 
@@ -99,10 +100,11 @@ class Guard:
         route = scope.get("route")
         path = getattr(route, "path", "unknown")
         seconds = time.perf_counter() - began
-        REQUESTS.labels(path, scope["method"], status).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        REQUESTS.labels(path, method, status).inc()
         SECONDS.labels(path).observe(seconds)
         # the route alone: no identifier, no query
-        log.info("%s %s %d %.1f ms", scope["method"], path, status, 1000 * seconds)
+        log.info("%s %s %d %.1f ms", method, path, status, 1000 * seconds)
 
     def _refused(self, scope: Scope) -> Any:
         headers = dict(scope["headers"])

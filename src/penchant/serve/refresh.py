@@ -1,17 +1,15 @@
 """What came into the store goes into the run: sums, columns and histories, exactly."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from penchant.artifact import MANIFEST
 from penchant.data import store as directory
 from penchant.data.dataset import Dataset, Told
 from penchant.model import load
-from penchant.serve.arm import MADE
+from penchant.serve.arm import MADE, digest_of
 from penchant.serve.goods import columns_of
 from penchant.serve.rows import Change, Posted
 from penchant.serve.store import Store
@@ -66,8 +64,7 @@ def refresh(
     if erased or added:
         info = {**model.info, MADE: {"seq": seq, "change": change}}
         replace(model, info=info).save(run)
-        digest = json.loads((run / MANIFEST).read_bytes())["digest"]
-        store.change("artifact", {arm: {"path": str(run.resolve()), "digest": digest}})
+        store.change("artifact", {arm: {"path": str(run.resolve()), "digest": digest_of(run)}})
     return Refreshed(erased, added, seq, change)
 
 

@@ -193,9 +193,9 @@ def test_a_difference_of_groups_is_covered_and_signed():
         user = np.repeat(np.arange(200), 5)
         second = user % 2 == 1
         values = (rng.random(1000) < np.where(second, 0.30, 0.20)).astype(float)
-        found = metrics.difference_interval(values, second, seed, cluster=user)
+        found = metrics.difference_interval(values, np.ones(1000), second, seed, cluster=user)
         assert found.value == pytest.approx(values[second].mean() - values[~second].mean())
         held += found.low <= 0.10 <= found.high
     assert held > FEWEST
-    alone = metrics.difference_interval(np.ones(3), np.ones(3, bool), seed=0)
+    alone = metrics.difference_interval(np.ones(3), np.ones(3), np.ones(3, bool), seed=0)
     assert np.isnan(alone).all()

@@ -134,32 +134,33 @@ def ratio_interval(
 
 
 def difference_interval(
-    values: Floats,
+    numerator: Floats,
+    denominator: Floats,
     second: NDArray[np.bool_],
     seed: int,
     samples: int = 1000,
     level: float = 0.95,
     cluster: Ints | None = None,
 ) -> Interval:
-    """Mean of the values (n,) that are ``second`` (n,) less the mean of the others.
+    """The ratio of the values (n,) that are ``second`` (n,) less the ratio of the others.
 
-    With its bootstrap interval: a cluster (n,), a user, is drawn with all values, of both groups
-    where it has some in both. NaN where a group is empty.
+    Ratios and their bootstrap interval as in ``ratio_interval``; a cluster (n,), a user, is drawn
+    with all values, of both groups where it has some in both. NaN where a group has no ratio.
 
-    >>> values, second = np.array([0.5, 0.25] * 9), np.array([True, False] * 9)
-    >>> difference_interval(values, second, seed=0)
+    >>> clicks, shown, second = np.ones(18), np.tile([2.0, 4.0], 9), np.tile([True, False], 9)
+    >>> difference_interval(clicks, shown, second, seed=0)
     Interval(value=0.25, low=0.25, high=0.25)
     """
-    owner = np.arange(len(values)) if cluster is None else cluster
-    if not second.any() or second.all():
-        return Interval(float("nan"), float("nan"), float("nan"))
-    # the same seed for both groups draws the same clusters
-    ours, theirs = (
-        _ratios(_totals(owner, values * of), _totals(owner, of), seed, samples)
-        for of in (second.astype(np.float64), (~second).astype(np.float64))
-    )
-    value = float(values[second].mean() - values[~second].mean())
-    return Interval(value, *_bounds(ours - theirs, level))
+    owner = np.arange(len(numerator)) if cluster is None else cluster
+    values, drawn = [], []
+    for of in (second, ~second):
+        above, below = _totals(owner, numerator * of), _totals(owner, denominator * of)
+        if not below.sum() > 0:
+            return Interval(float("nan"), float("nan"), float("nan"))
+        values.append(float(above.sum() / below.sum()))
+        # the same seed for both groups draws the same clusters
+        drawn.append(_ratios(above, below, seed, samples))
+    return Interval(values[0] - values[1], *_bounds(drawn[0] - drawn[1], level))
 
 
 def _totals(owner: Ints, values: Floats) -> Floats:

@@ -72,7 +72,7 @@ def evaluate(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a run's twin, fitted without the test events, did on them."""
+    """Show what a twin fitted without the test events did on them; --online: what was clicked."""
     if online or database is not None:
         if not online or any(of is not None for of in (reliability, weights, report)):
             raise ConfigError(

@@ -67,14 +67,14 @@ def show_online(content: dict[str, Any]) -> None:
         value, low, high = _bounds(of, "difference")
         say(f"{of['arm']} less {of['against']}: {value} [{low}, {high}]")
     if content["slots"]:
-        title = (
-            f"Clicks of a place, on {content['slots']:,} places that were drawn for "
-            f"{content['slot_users']:,} users ({content['slots_clicked']:,} clicked); the run "
-            f"would choose what was drawn in {content['slots_agreeing']:,} "
-            f"({content['agreeing_clicked']:,} clicked), worth {content['ess']:,.0f} by weight"
+        say(
+            f"{content['slots']:,} places were drawn for {content['slot_users']:,} users, "
+            f"{content['slots_clicked']:,} of them clicked; the run would choose what was drawn in "
+            f"{content['slots_agreeing']:,} ({content['agreeing_clicked']:,} clicked), which weigh "
+            f"as {content['ess']:,.0f} places"
         )
         rows = [(said, *_bounds(content, name)) for name, said in _VALUES.items()]
-        table(title, ("policy", "value", "low", "high"), rows)
+        table("Clicks of a drawn place", ("policy", "value", "low", "high"), rows)
     for note in content["notes"]:
         say(f"note: {note}")
 

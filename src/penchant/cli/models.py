@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.cli.data import Json, RecipeFile, Sets
+from penchant.cli.online import Database, Online, evaluate_online
 from penchant.cli.output import bar, emit, interval, number, say, table, working
 from penchant.config import Recipe
 from penchant.errors import ConfigError
@@ -67,9 +68,19 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="An HTML page: all of it, for a person, with plots.")
     ] = None,
+    online: Online = False,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a run's twin, fitted without the test events, did on them."""
+    """Show what a twin fitted without the test events did on them; --online: what was clicked."""
+    if online or database is not None:
+        if not online or any(of is not None for of in (reliability, weights, report)):
+            raise ConfigError(
+                "expected --online, with --database or without, and no page or picture beside it; "
+                "ask for these in a command of their own"
+            )
+        evaluate_online(run, database, as_json)
+        return
     from penchant.model import load
 
     with working(f"loading {run}") as told:

@@ -8,19 +8,15 @@ import typer
 
 from penchant.cli.data import Json
 from penchant.cli.models import Run
+from penchant.cli.online import Database
 from penchant.cli.output import emit, say, table, working
 from penchant.cli.ruled import RulesFile
 from penchant.errors import ConfigError, MissingExtraError
 
-Database = Annotated[
-    str | None,
-    typer.Option(help="sqlite:///FILE or postgresql+psycopg://...; default: RUN.sqlite."),
-]
-
 
 def add(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (serve, keys):
+    for command in (serve, keys, mcp):
         app.command()(command)
 
 
@@ -100,6 +96,24 @@ def keys(
     table("Keys", ("id", "name", "scopes", ""), rows, left=4)
     if made is not None:
         say(f"told this once: {made}")
+
+
+def mcp(
+    run: Run,
+    user: Annotated[str, typer.Option(help="The one person that it acts for.")],
+    database: Database = None,
+    rules_file: RulesFile = None,
+) -> None:
+    """Serve one user's lists and interests to a language model: MCP over stdio."""
+    try:
+        from penchant.serve.mcp import serve as started
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "mcp", "mcp,serve") from error
+    from penchant.rerank import Rules
+
+    rules = Rules() if rules_file is None else Rules.load(rules_file)
+    asked = rules.model_dump(exclude_unset=True)
+    started(run, user, database or default_database(run), asked)
 
 
 def refresh(run: Path, database: str, every: float | None, as_json: bool) -> None:

@@ -11,9 +11,10 @@ import typer
 from penchant.cli.data import Json, RecipeFile, Sets
 from penchant.cli.explained import show_explanation
 from penchant.cli.models import Run
+from penchant.cli.online import Database
 from penchant.cli.output import emit, number, say, table, working
 from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
-from penchant.cli.service import Database, refresh
+from penchant.cli.service import refresh
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 

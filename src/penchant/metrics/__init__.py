@@ -9,11 +9,19 @@ functions leave it out.
     recall ... auc          from those ranks, one value per case
     accuracy, coverage ...  pairs of items, whole lists
     brier, ece ...          probabilities
-    bootstrap, paired       means with their interval
+    bootstrap, paired ...   means and ratios with their interval
+    ips, snips ...          what another policy would have earned, from logged propensities
 """
 
 from penchant.metrics.calibration import brier, brier_skill, ece, log_loss, reliability
-from penchant.metrics.interval import Interval, bootstrap, paired, skill_interval
+from penchant.metrics.interval import (
+    Interval,
+    bootstrap,
+    difference_interval,
+    paired,
+    ratio_interval,
+    skill_interval,
+)
 from penchant.metrics.lists import (
     accuracy,
     coverage,
@@ -23,6 +31,14 @@ from penchant.metrics.lists import (
     miscalibration,
     novelty,
     unseen,
+)
+from penchant.metrics.offpolicy import (
+    effective_sample_size,
+    importance_weights,
+    ips,
+    ips_interval,
+    snips,
+    snips_interval,
 )
 from penchant.metrics.ranking import (
     AT_K,
@@ -49,12 +65,17 @@ __all__ = [
     "brier",
     "brier_skill",
     "coverage",
+    "difference_interval",
     "distinct",
     "ece",
+    "effective_sample_size",
     "exposure",
     "gini",
     "hit_rate",
+    "importance_weights",
     "intra_list_distance",
+    "ips",
+    "ips_interval",
     "list_ranks",
     "log_loss",
     "miscalibration",
@@ -64,9 +85,12 @@ __all__ = [
     "paired",
     "precision",
     "ranks",
+    "ratio_interval",
     "recall",
     "recall_min",
     "reliability",
     "skill_interval",
+    "snips",
+    "snips_interval",
     "unseen",
 ]

@@ -109,6 +109,81 @@ def skill_interval(
     return Interval(float(1 - ours.sum() / theirs.sum()), float(low), float(high))
 
 
+def ratio_interval(
+    numerator: Floats,
+    denominator: Floats,
+    seed: int,
+    samples: int = 1000,
+    level: float = 0.95,
+    cluster: Ints | None = None,
+) -> Interval:
+    """Sum of ``numerator`` (n,) over sum of ``denominator`` (n,), with its bootstrap interval.
+
+    Clusters (n,) are drawn whole, as in ``bootstrap``. A draw whose denominator sums to 0 says
+    nothing of the ratio and is left out; NaN where that is so of all values.
+
+    >>> ratio_interval(np.array([1.0, 2.0] * 9), np.array([2.0, 4.0] * 9), seed=0)
+    Interval(value=0.5, low=0.5, high=0.5)
+    """
+    owner = np.arange(len(numerator)) if cluster is None else cluster
+    above, below = _totals(owner, numerator), _totals(owner, denominator)
+    if not below.sum() > 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    drawn = _ratios(above, below, seed, samples)
+    return Interval(float(above.sum() / below.sum()), *_bounds(drawn, level))
+
+
+def difference_interval(
+    numerator: Floats,
+    denominator: Floats,
+    second: NDArray[np.bool_],
+    seed: int,
+    samples: int = 1000,
+    level: float = 0.95,
+    cluster: Ints | None = None,
+) -> Interval:
+    """The ratio of the values (n,) that are ``second`` (n,) less the ratio of the others.
+
+    Ratios and their bootstrap interval as in ``ratio_interval``; a cluster (n,), a user, is drawn
+    with all values, of both groups where it has some in both. NaN where a group has no ratio.
+
+    >>> clicks, shown, second = np.ones(18), np.tile([2.0, 4.0], 9), np.tile([True, False], 9)
+    >>> difference_interval(clicks, shown, second, seed=0)
+    Interval(value=0.25, low=0.25, high=0.25)
+    """
+    owner = np.arange(len(numerator)) if cluster is None else cluster
+    values, drawn = [], []
+    for of in (second, ~second):
+        above, below = _totals(owner, numerator * of), _totals(owner, denominator * of)
+        if not below.sum() > 0:
+            return Interval(float("nan"), float("nan"), float("nan"))
+        values.append(float(above.sum() / below.sum()))
+        # the same seed for both groups draws the same clusters
+        drawn.append(_ratios(above, below, seed, samples))
+    return Interval(values[0] - values[1], *_bounds(drawn[0] - drawn[1], level))
+
+
+def _totals(owner: Ints, values: Floats) -> Floats:
+    """The sum of the values (n,) of each owner, ascending by owner."""
+    return np.bincount(np.unique(owner, return_inverse=True)[1], values).astype(np.float64)
+
+
+def _ratios(above: Floats, below: Floats, seed: int, samples: int) -> Floats:
+    """Ratios of draws of clusters, (samples,); NaN where a draw has nothing below the line."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = _resampled(above, below, np.random.default_rng(seed), samples)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _bounds(drawn: Floats, level: float) -> tuple[float, float]:
+    """The percentile bounds of what was drawn, without NaN."""
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn):
+        return float("nan"), float("nan")
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def _resampled(
     sums: Floats, sizes: Ints | Floats | None, rng: np.random.Generator, samples: int
 ) -> Floats:

@@ -3,8 +3,12 @@
 tables, rows, store   what is kept, in SQLite or PostgreSQL
 arm, live             artifacts in service, and artifacts and store as one
 asking, incoming      what is answered, and what comes in
+goods                 items as they are posted
 gate                  whether a new artifact may take over
 schemas, routes, app  the addresses
 guard, keys, problems limits, who may do what, what is said where something is wrong
 run                   worker processes
+refresh               what came into a store goes into its run
+logged, online        what lists did: clicks by arm, what a run would have earned
+mcp                   tools for a language model
 """

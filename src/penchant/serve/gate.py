@@ -20,7 +20,7 @@ def stability(before: Floats, after: Floats) -> float:
     .25 is a small shift, above it a large one (Siddiqi 2006, ch. 8).
 
     >>> round(stability(np.array([50.0, 50.0]), np.array([90.0, 10.0])), 2)
-    0.85
+    0.83
     """
     p, q = before + 1.0, after + 1.0
     p, q = p / p.sum(), q / q.sum()

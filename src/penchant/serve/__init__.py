@@ -5,6 +5,7 @@ arm, live             artifacts in service, and artifacts and store as one
 asking, incoming      what is answered, and what comes in
 gate                  whether a new artifact may take over
 schemas, routes, app  the addresses
+console               the same in a browser
 guard, keys, problems limits, who may do what, what is said where something is wrong
 run                   worker processes
 """

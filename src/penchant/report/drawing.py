@@ -135,7 +135,7 @@ def scatter(
 ) -> str:
     """Marks on a plane of which only nearness means anything: one scale, axes without numbers.
 
-    ``labels`` are those of the kinds, each written at the middle of its marks.
+    ``labels`` are those of the kinds, each written above its marks.
     """
     side, edge = WIDTH - 28, 24
     x = np.array([m.x for m in marks])
@@ -149,7 +149,7 @@ def scatter(
     for place in order:
         m = marks[place]
         parts.append(symbol(m.kind, float(x[place]), float(y[place]), m.radius, m.told))
-    parts += _middles([m.kind for m in marks], x, y, labels)
+    parts += _named([m.kind for m in marks], x, y, labels)
     parts.append(_words(22 + side / 2, side + 22, across, "soft", "middle"))
     parts.append(
         f'<text class="soft" transform="translate(14 {6 + side / 2}) rotate(-90)" '
@@ -158,8 +158,8 @@ def scatter(
     return svg(title, WIDTH, side + 30, "".join(parts))
 
 
-def _middles(kinds: Sequence[int], x: Floats, y: Floats, labels: Sequence[str]) -> list[str]:
-    """The label of each kind at the middle of its marks; lower where another one stands."""
+def _named(kinds: Sequence[int], x: Floats, y: Floats, labels: Sequence[str]) -> list[str]:
+    """The label of each kind above its marks; lower where another one stands."""
     parts: list[str] = []
     taken: list[tuple[float, float]] = []
     of = np.array(kinds)
@@ -170,10 +170,10 @@ def _middles(kinds: Sequence[int], x: Floats, y: Floats, labels: Sequence[str]) 
         named = short(label, 24)
         wide = 3.4 * len(named)  # half of about 6.8 pixels a letter
         middle = min(max(float(np.median(x[mine])), 26 + wide), WIDTH - 10 - wide)
-        at = float(np.median(y[mine])) - 10
+        at = max(float(y[mine].min()) - 9, 20.0)
         while any(abs(at - b) < 15 and abs(middle - a) < 150 for a, b in taken):
             at += 15
-        at = min(max(at, 20), WIDTH - 28)
+        at = min(at, WIDTH - 28.0)
         taken.append((middle, at))
         parts.append(_words(middle, at, named, "title", "middle"))
     return parts

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
 from penchant import __version__
 from penchant.errors import PenchantError
@@ -139,6 +140,12 @@ class PageRoute(APIRoute):
                 told(error)
                 detail = "the store does not answer; nothing of this is taken for done"
                 return _problem(request, 503, detail, "ask again in a moment")
+            except HTTPException as error:
+                return _problem(request, error.status_code, str(error.detail), "go back and retry")
+            except Exception as error:  # whatever it was, it is told without what users did
+                told(error)
+                detail = "an error of the service"
+                return _problem(request, 500, detail, "tell who runs the service")
 
         return answered
 

@@ -21,7 +21,7 @@ LATEST = 50
 K = 10
 """Items of the list."""
 
-FACTORS = ((0.0, "Mute"), (0.5, "Less"), (1.0, "As it is"), (2.0, "More"), (5.0, "Much more"))
+FACTORS = ((0.0, "Mute"), (0.5, "Less"), (1.0, "Normal"), (2.0, "More"), (5.0, "Most"))
 """What can be made of an interest from the console; the service takes any factor to 100."""
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from penchant.data.dataset import Floats
 from penchant.report.page import number, short, text
 
 WIDTH = 340
@@ -129,8 +130,13 @@ def curve(title: str, across: str, up: str, points: Sequence[Point]) -> str:
     return svg(f"{title}: {up} by {across}", WIDTH, height, "".join(parts))
 
 
-def scatter(title: str, across: str, up: str, marks: Sequence[Mark]) -> str:
-    """Marks on a plane of which only nearness means anything: one scale, axes without numbers."""
+def scatter(
+    title: str, across: str, up: str, marks: Sequence[Mark], labels: Sequence[str] = ()
+) -> str:
+    """Marks on a plane of which only nearness means anything: one scale, axes without numbers.
+
+    ``labels`` are those of the kinds, each written above its marks.
+    """
     side, edge = WIDTH - 28, 24
     x = np.array([m.x for m in marks])
     y = np.array([m.y for m in marks])
@@ -143,12 +149,34 @@ def scatter(title: str, across: str, up: str, marks: Sequence[Mark]) -> str:
     for place in order:
         m = marks[place]
         parts.append(symbol(m.kind, float(x[place]), float(y[place]), m.radius, m.told))
+    parts += _named([m.kind for m in marks], x, y, labels)
     parts.append(_words(22 + side / 2, side + 22, across, "soft", "middle"))
     parts.append(
         f'<text class="soft" transform="translate(14 {6 + side / 2}) rotate(-90)" '
         f'text-anchor="middle">{text(up)}</text>'
     )
     return svg(title, WIDTH, side + 30, "".join(parts))
+
+
+def _named(kinds: Sequence[int], x: Floats, y: Floats, labels: Sequence[str]) -> list[str]:
+    """The label of each kind above its marks; lower where another one stands."""
+    parts: list[str] = []
+    taken: list[tuple[float, float]] = []
+    of = np.array(kinds)
+    for kind, label in enumerate(labels):
+        mine = of == kind
+        if not mine.any():
+            continue
+        named = short(label, 24)
+        wide = 3.4 * len(named)  # half of about 6.8 pixels a letter
+        middle = min(max(float(np.median(x[mine])), 26 + wide), WIDTH - 10 - wide)
+        at = max(float(y[mine].min()) - 9, 20.0)
+        while any(abs(at - b) < 15 and abs(middle - a) < 150 for a, b in taken):
+            at += 15
+        at = min(at, WIDTH - 28.0)
+        taken.append((middle, at))
+        parts.append(_words(middle, at, named, "title", "middle"))
+    return parts
 
 
 def symbol(kind: int, x: float, y: float, radius: float, told: str = "") -> str:

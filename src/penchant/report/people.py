@@ -72,7 +72,24 @@ def plane(vectors: Floats) -> tuple[Floats, float]:
 def _person(model: Model, user: str) -> str:
     found = model.interests(user)
     events = model.dataset.history(user).events
-    drawn, times = _met(events.item)
+    key = "".join(_line(place, one) for place, one in enumerate(found.found))
+    if found.strays > 0.005:
+        told = f"in none of them: {share(found.strays)} of the weight"
+        key += f"<li>{swatch(-1)}<div>{text(told)}</div></li>"
+    return (
+        f"<h3>User {text(user)}: {len(events):,} events</h3>"
+        f'<div class="person">{mapped(model, user, events.item, found)}'
+        f'<ul class="key">{key}</ul></div>'
+    )
+
+
+def mapped(model: Model, user: str, item: Ints, found: Interests, labels: bool = False) -> str:
+    """The map of a user's interests as a figure, from the items of their events (E,), oldest first.
+
+    Items are -1 where an event is about none; one of them at least is not. ``labels`` writes each
+    interest's beside its marks.
+    """
+    drawn, times = _met(item)
     places, kept = plane(found.space.vectors[drawn])
     of = _kinds(drawn, found)
     catalogue = model.dataset.catalogue
@@ -95,18 +112,12 @@ def _person(model: Model, user: str) -> str:
         "first principal direction",
         "second principal direction",
         marks,
+        [one.label for one in found.found] if labels else (),
     )
     caption = f"The two directions hold {share(kept)} of the differences between these items."
-    if len(np.unique(events.item[events.item >= 0])) > len(drawn):
+    if len(np.unique(item[item >= 0])) > len(drawn):
         caption += f" Shown are the latest {len(drawn)} items."
-    key = "".join(_line(place, one) for place, one in enumerate(found.found))
-    if found.strays > 0.005:
-        told = f"in none of them: {share(found.strays)} of the weight"
-        key += f"<li>{_swatch(-1)}<div>{text(told)}</div></li>"
-    return (
-        f"<h3>User {text(user)}: {len(events):,} events</h3>"
-        f'<div class="person">{figures(plot, caption=caption)}<ul class="key">{key}</ul></div>'
-    )
+    return figures(plot, caption=caption)
 
 
 def _line(place: int, one: Interest) -> str:
@@ -119,13 +130,13 @@ def _line(place: int, one: Interest) -> str:
         facts.append("muted by the user" if one.factor == 0 else f"boosted {one.factor:g} times")
     because = "; ".join(short(title, 60) for title in one.titles[:3])
     return (
-        f"<li>{_swatch(place)}<div><b>{text(one.label)}</b> {share(one.weight)}"
+        f"<li>{swatch(place)}<div><b>{text(one.label)}</b> {share(one.weight)}"
         f"<small>{text(' · '.join(facts))}</small>"
         f"<small>because of: {text(because)}</small></div></li>"
     )
 
 
-def _swatch(kind: int) -> str:
+def swatch(kind: int) -> str:
     """The mark of an interest, for the legend."""
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="18" height="22" viewBox="0 0 18 22" '

@@ -6,6 +6,7 @@ asking, incoming      what is answered, and what comes in
 goods                 items as they are posted
 gate                  whether a new artifact may take over
 schemas, routes, app  the addresses
+console               the same in a browser
 guard, keys, problems limits, who may do what, what is said where something is wrong
 run                   worker processes
 refresh               what came into a store goes into its run

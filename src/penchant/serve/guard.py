@@ -25,7 +25,7 @@ SECONDS = Histogram(
 )
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
     (
         b"content-security-policy",
@@ -74,7 +74,7 @@ class Guard:
                 raise _TooLargeError  # whatever the app made of half a body
             if message["type"] == "http.response.start":
                 status, sent = message["status"], True
-                message["headers"] = [*message.get("headers", []), *self._further(scope)]
+                message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
         async def within() -> MutableMapping[str, Any]:
@@ -124,7 +124,3 @@ class Guard:
 
     def _large(self) -> Any:
         return answer(413, f"the body has more than {self.limit:,} bytes", "send smaller batches")
-
-    def _further(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        docs = scope["path"] in ("/docs", "/docs/")
-        return HEADERS[:3] if docs else HEADERS

@@ -281,11 +281,16 @@ def reload(live: On, body: s.ReloadIn) -> Response:
 @admin.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Counts and times of all workers, for Prometheus."""
-    registry = REGISTRY
-    if request.app.state.counted:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry_of(request)), media_type=CONTENT_TYPE_LATEST)
+
+
+def registry_of(request: Request) -> CollectorRegistry:
+    """What holds the counts of all workers."""
+    if not request.app.state.counted:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 @health.get("/healthz", **shows(s.HealthOut))

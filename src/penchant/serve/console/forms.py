@@ -1,0 +1,156 @@
+"""What is changed from the console: events, interests, states of items, consent, forgetting."""
+
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from penchant.data.dataset import Catalogue
+from penchant.report.page import short
+from penchant.serve import asking, incoming
+from penchant.serve import schemas as s
+from penchant.serve.console import people
+from penchant.serve.console.entry import entry
+from penchant.serve.console.goods import found
+from penchant.serve.console.pages import PageRoute, quoted, redirect, render, wants_part
+from penchant.serve.live import Live
+from penchant.serve.problems import Problem
+from penchant.serve.routes import EVENTS, On
+from penchant.serve.rows import Posted, now
+from penchant.updating import EXACT, LEFT
+
+_FUSED = ("deep expert", "weights of the fusion")
+
+
+def _router(scope: str) -> APIRouter:
+    how: Any = {"include_in_schema": False, "route_class": PageRoute}
+    return APIRouter(prefix="/console", dependencies=[entry(scope)], **how)
+
+
+writes, admin = _router("write"), _router("admin")
+
+
+@writes.post("/users/{user}/events")
+def event(
+    request: Request,
+    live: On,
+    user: s.PathName,
+    item: Annotated[s.Name, Form()],
+    behavior: Annotated[s.Name, Form()],
+    asked: Annotated[s.Name | None, Form()] = None,
+) -> Response:
+    """Keep an event of a user; the list for the behavior ``asked`` has followed."""
+    known = item_named(live, user, item)
+    before = people.listed(live, user, asked)
+    told = uuid4().hex, user, None, "item", known, behavior, None, now(), None
+    added = incoming.post(live, [Posted(*told)])
+    EVENTS.labels("accepted").inc(added.accepted)
+    EVENTS.labels("refused").inc(len(added.refused))
+    if added.refused:
+        raise Problem(
+            422, f"the event was not kept: {added.refused[0][1]}", "change it, or leave it"
+        )
+    return _moved(request, live, user, asked, before, f"Kept: {behavior} of {short(known)}.")
+
+
+@writes.post("/users/{user}/interests/{interest}")
+def steer(
+    request: Request,
+    live: On,
+    user: s.PathName,
+    interest: s.PathName,
+    factor: Annotated[float, Form(ge=0, le=100)],
+    asked: Annotated[s.Name | None, Form()] = None,
+) -> Response:
+    """Mute, boost or leave an interest."""
+    before = people.listed(live, user, asked)
+    label = asking.steer(live, user, interest, factor).named(interest).label
+    told = "muted" if factor == 0 else f"weighed {factor:g} times"
+    return _moved(request, live, user, asked, before, f"{label}: {told}.")
+
+
+def _moved(
+    request: Request, live: Live, user: str, asked: str | None, before: list[str], said: str
+) -> Response:
+    """The part of a user's page that follows, or the whole page where there is no script."""
+    if not wants_part(request):
+        behavior = "" if asked is None else f"?behavior={quoted(asked)}"
+        return redirect(f"/console/users/{quoted(user)}{behavior}")
+    view = people.view(live, user, asked, before)
+    return render(request, "_live.html", **view, said=said)
+
+
+def item_named(live: Live, user: str, name: str) -> str:
+    """The item of an identifier or, where one alone has it, of a title; else a Problem."""
+    catalogue = live.arm_of(user).model.dataset.catalogue
+    if name in catalogue.items:
+        return name
+    rows = _titled(catalogue, name)
+    if len(rows) == 1:
+        return catalogue.items.ids[rows[0]]
+    if rows:
+        named = ", ".join(catalogue.items.ids[row] for row in rows[:5])
+        raise Problem(422, f"{len(rows)} items are called {name!r}", f"choose one of {named}")
+    raise Problem(404, f"no item {name!r} is known", "choose one of those that the field suggests")
+
+
+def _titled(catalogue: Catalogue, name: str) -> list[int]:
+    asked = name.strip().casefold()
+    return [
+        row for row, title in enumerate(catalogue.titles) if title and title.casefold() == asked
+    ]
+
+
+@writes.post("/privacy/consent")
+def consent(
+    request: Request,
+    live: On,
+    user: Annotated[s.Name, Form()],
+    given: Annotated[bool, Form()],
+) -> Response:
+    """Keep whether a user consents to personalisation."""
+    live.store.consent(user, given)
+    return privacy(request, live, user, consent=given)
+
+
+@admin.post("/privacy/forget")
+def forget(
+    request: Request,
+    live: On,
+    user: Annotated[s.Name, Form()],
+    again: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Forget a user whose identifier was typed twice, and show what was erased."""
+    if again != user:
+        detail = f"expected {user!r} in both fields, received {again!r} in the second"
+        raise Problem(422, detail, "nothing was forgotten; type the identifier again")
+    return privacy(request, live, user, receipt=incoming.forget(live, user))
+
+
+def privacy(
+    request: Request,
+    live: Live,
+    user: str,
+    consent: bool | None = None,
+    receipt: dict[str, Any] | None = None,
+) -> Response:
+    """The page of privacy, with what was just done."""
+    fused = any(arm.model.family == "fusion" for arm in live.arms.values())
+    return render(
+        request,
+        "privacy.html",
+        user=user,
+        consent=consent,
+        receipt=receipt,
+        exact=EXACT,
+        left=(*LEFT, *_FUSED) if fused else LEFT,
+    )
+
+
+@admin.post("/items/{item}/state")
+def state(live: On, item: s.PathName, hidden: Annotated[bool, Form()]) -> Response:
+    """Hide an item, or show it again; lists follow at once."""
+    found(live, item)
+    incoming.set_states(live, {item: {"hidden": hidden}})
+    return redirect(f"/console/items/{quoted(item)}")

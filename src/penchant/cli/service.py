@@ -60,7 +60,7 @@ def serve(
         say(f"events are kept in {address.rsplit('@', 1)[-1]}")
         if key is not None:
             say(f"a key for everything, told this once: {key}")
-        say(f"console: http://{host}:{port}/  description: http://{host}:{port}/openapi.json")
+        say(f"console: http://{host}:{port}/  addresses: http://{host}:{port}/docs")
 
     started.serve(settings, host, port, workers, ready)
 

@@ -27,6 +27,10 @@ def demo(
     ),
     users: Annotated[int, typer.Option(help="Users of the generated world.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve it afterwards, console and all.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="For --serve; 0 takes a free one.")] = 8000,
     as_json: Json = False,
 ) -> None:
     """Run the whole job on a generated world: clean, fit, evaluate, recover, explain."""
@@ -36,6 +40,10 @@ def demo(
     with working("generating a world") as told:
         result = run(out, users=users, seed=seed, told=told)
     emit(result.to_dict()) if as_json else show(result)
+    if serve:
+        from penchant.cli.service import serve as served
+
+        served(result.folder / "run", port=port, workers=1, open_=True)
 
 
 def ingest(

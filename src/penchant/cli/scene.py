@@ -45,3 +45,4 @@ def show(demo: Demo) -> None:
     item = demo.listed.items[0].item
     say(f"  penchant explain {demo.folder / 'run'} --user {demo.listed.user} --item {item}")
     say(f"  penchant similar {demo.folder / 'run'} --item {item}")
+    say(f"  penchant serve {demo.folder / 'run'} --open: the same over HTTP, with a console")

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
@@ -12,11 +13,13 @@ from penchant.benchmarking import benchmark
 from penchant.config import Recipe
 from penchant.data import simulate
 from penchant.data.splits import split
-from penchant.evaluate import evaluate
+from penchant.evaluate import evaluate, top
 from penchant.fitting import fit, train
 from penchant.model import load
+from penchant.model.ranking import listed, scored
 from penchant.models import fusion
-from penchant.models.fusion import FEATURES, Context, _logit, bucket, fit_weights
+from penchant.models.features import FEATURES, Context
+from penchant.models.fusion import _logit, bucket, fit_weights
 from penchant.models.transition import Fitter, TransitionSettings
 from penchant.plots import weighed
 from penchant.search import shared
@@ -221,3 +224,40 @@ def test_an_expert_that_ranks_better_alone_has_all_the_weight(monkeypatch, world
     monkeypatch.setattr(fusion, "_logit", lambda X, y, owner, group: -fitted)
     alone, _ = fit_weights(*asked)
     assert np.array_equal(alone, np.eye(len(context.features))[[1] * len(alone)])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_of_one_history_are_those_of_all_scores(world, model, seed):
+    """Also where a dense modality weighs so much that it decides, or nothing."""
+    rng, one = np.random.default_rng(seed), model.recommender
+    assert any(not sparse.issparse(rows) for rows in one.context.content.values())
+    weights = rng.standard_normal(one.weights.shape) * 10.0 ** rng.integers(-2, 2)
+    one = replace(one, weights=np.abs(weights) if seed % 2 else weights)
+    every, some = np.ones(len(world.catalogue), bool), rng.random(len(world.catalogue)) < 0.4
+    exact = 0
+    for user in range(60):
+        history = world.events.histories(np.array([user]))
+        whole = one.score(history)
+        found = one.best(history, [(every, 5), (some, 8)])
+        assert (found <= whole + 1e-9).all()
+        for allowed, count in ((every, 5), (some, 8)):
+            ours, theirs = (
+                top(np.where(allowed, scores, -np.inf), count) for scores in (found, whole)
+            )
+            assert np.array_equal(ours.items, theirs.items)
+            assert np.allclose(ours.scores, theirs.scores, atol=1e-9, rtol=0)
+        exact += int(np.isclose(found, whole, atol=1e-9, rtol=0).sum())
+    assert exact < 60 * len(world.catalogue)
+
+
+def test_the_best_of_a_list_stand_as_in_all_scores(world, model):
+    domains = np.array([-1])
+    for user in range(40):
+        history = world.events.histories(np.array([user]))
+        hidden = history.events.item
+        whole = listed(model, scored(model, history, hidden)._replace(best=None), 10, domains)
+        found = listed(model, scored(model, history, hidden, None, (None, 10)), 10, domains)
+        assert np.array_equal(found.items, whole.items)
+        assert np.allclose(found.scores, whole.scores, atol=1e-9, rtol=0)
+        probable = listed(model, scored(model, history, hidden), 10, domains).probability
+        assert np.allclose(found.probability, probable, atol=1e-9, equal_nan=True)

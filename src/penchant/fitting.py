@@ -17,7 +17,8 @@ from penchant.model import Model, interval_dict
 from penchant.models.base import Family, Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.families import FAMILIES, family_of
-from penchant.models.fusion import FUSION, Context, Fusion, fit_weights
+from penchant.models.features import Context
+from penchant.models.fusion import FUSION, Fusion, fit_weights
 from penchant.models.popularity import POPULARITY
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition

@@ -20,7 +20,8 @@ from penchant.fitting import again
 from penchant.model import Model
 from penchant.models.base import Recommender
 from penchant.models.cold import cold_columns
-from penchant.models.fusion import Context, Fusion, asked_for
+from penchant.models.features import Context
+from penchant.models.fusion import Fusion, asked_for
 from penchant.models.kernels import arrived
 from penchant.models.sides import OPENINGS, Sides
 from penchant.models.solve import solve, system, touched

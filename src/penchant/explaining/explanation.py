@@ -10,7 +10,8 @@ from penchant.errors import ConfigError
 from penchant.explaining.reasons import Past, Reason, Share, sentence
 from penchant.listing import Recommendation
 from penchant.model import Model, unknown_item
-from penchant.models.fusion import Fusion, bucket, features
+from penchant.models.features import features
+from penchant.models.fusion import Fusion, bucket
 from penchant.models.sequence import SequenceExpert
 
 L = TypeVar("L", bound=Recommendation)

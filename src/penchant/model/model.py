@@ -86,6 +86,13 @@ class Model:
         return np.argsort(-self.popularity, kind="stable")
 
     @cached_property
+    def by_popularity_rank(self) -> Ints:
+        """The place of each item in ``by_popularity``, (N,)."""
+        rank = np.empty_like(self.by_popularity)
+        rank[self.by_popularity] = np.arange(len(rank))
+        return rank
+
+    @cached_property
     def space(self) -> Space:
         """Where the items lie for interests; ConfigError for a run without a transition expert."""
         if self.transition is None:

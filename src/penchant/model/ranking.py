@@ -11,6 +11,7 @@ from penchant.interests import steered
 from penchant.listing import Block
 from penchant.models.base import Scores
 from penchant.models.calibration import LISTED
+from penchant.models.fusion import Fusion
 
 if TYPE_CHECKING:
     from penchant.model.model import Model
@@ -30,14 +31,31 @@ class Scored(NamedTuple):
 
 
 def scored(
-    model: "Model", histories: Histories, hidden: Ints | None, user: str | None = None
+    model: "Model",
+    histories: Histories,
+    hidden: Ints | None,
+    user: str | None = None,
+    wanted: tuple[NDArray[np.bool_] | None, int] | None = None,
 ) -> Scored:
     """Score all items, without those that are ``hidden`` and those of muted interests.
 
     ``hidden`` (E,) is, for each event, the item that it keeps out of its history's list, -1 for
-    none. ``user`` names whose the one history is, where the dataset may not know them.
+    none. ``user`` names whose the one history is, where the dataset may not know them. ``wanted``
+    says what will be asked of one history: so many of the best that a list may hold, (N,) or all;
+    what is below them need not be exact.
     """
-    scores = model.recommender.score(histories)
+    one = model.recommender
+    if wanted is None or not isinstance(one, Fusion) or model.controls.get(user or ""):
+        scores = one.score(histories)
+    else:
+        shown = np.ones(len(model.dataset.catalogue), bool)
+        if hidden is not None:
+            shown[hidden[hidden >= 0]] = False
+        keep, count = wanted
+        asked = [(shown, LISTED if keep is not None else max(LISTED, count))]
+        if keep is not None:
+            asked.append((shown & keep, count))
+        scores = one.best(histories, asked)
     muted = _steered(model, scores, histories, user)
     scores[scores == -np.inf] = _UNSCORED
     strangers = histories.lengths == 0
@@ -67,8 +85,11 @@ def listed(
         scores = scores.copy()
     outside(scores, model.dataset.catalogue, domain)
     order = model.by_popularity  # among equal scores the more popular comes first
-    best = top(scores[:, order], k)
-    items = np.where(best.items >= 0, order[best.items], -1)
+    best = None if scores is not found.scores else _among(model, found.best, k)
+    if best is None:
+        best = top(scores[:, order], k)
+        best = Listed(np.where(best.items >= 0, order[best.items], -1), best.scores)
+    items = best.items
     popular = (best.scores == _UNSCORED) & (items >= 0)
     share = model.popularity[items] / max(1, model.popularity.sum())
     probability = np.full(items.shape, np.nan)
@@ -82,6 +103,17 @@ def listed(
         probability[items < 0] = np.nan
     values = np.where(popular, share, best.scores)
     return Block(found.histories.users, items, values, popular, probability)
+
+
+def _among(model: "Model", best: Listed | None, k: int) -> Listed | None:
+    """The k best of one history among its best that are known; None where they may miss one."""
+    if best is None or best.items.shape[0] != 1 or best.items.shape[1] <= k:
+        return None
+    scores = best.scores[0]
+    if scores[-1] == scores[k - 1] or scores[k - 1] <= _UNSCORED:
+        return None  # further ones may be as good
+    order = np.lexsort((model.by_popularity_rank[best.items[0]], -scores))[:k]
+    return Listed(best.items[:, order], best.scores[:, order])
 
 
 def _steered(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from penchant.data.dataset import Floats, Ints
 from penchant.errors import DataError
@@ -75,7 +75,9 @@ def features(scores: Floats, lengths: Ints) -> Floats:
     width = s.max(axis=1, keepdims=True, initial=-np.inf) - least if n else least
     rank = np.broadcast_to(-np.log(np.arange(1, n + 1)), (B, n))
     place = np.divide(s - least, width, out=np.zeros_like(s), where=width > 0)
-    softmax = s - logsumexp(np.where(there, s, -np.inf), axis=1, keepdims=True) if n else s
+    high = s.max(axis=1, keepdims=True, initial=-1e300)
+    mass = (np.exp(s - high) * there).sum(axis=1, keepdims=True)
+    softmax = s - high - np.log(np.maximum(mass, 1e-300))
     softmax = np.where(np.isfinite(softmax), softmax, 0.0)
     positive = np.where(there, np.maximum(s, 0.0), 0.0)
     share = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-300)

@@ -6,12 +6,14 @@ each modality closeness of content. The weights are those of a conditional logit
 fitted on validation users of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize
 
 from penchant.config import SequenceSettings, Settings, TransitionSettings
@@ -19,19 +21,23 @@ from penchant.data.cases import Cases
 from penchant.data.dataset import Dataset, Floats, Histories, Ints, blocks
 from penchant.errors import ConfigError, DataError
 from penchant.models.base import Arrays, Family, Recommender, Scores, over, under
-from penchant.models.kernels import Rows, content_rows, sparse_or_dense, unit_rows
+from penchant.models.features import (
+    FLOOR,
+    Context,
+    Regressed,
+    Scale,
+    features,
+    nearness,
+)
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
-
-FEATURES = ("sequence", "transition", "lead", "popularity")
-"""What is weighed besides the modalities of the items."""
 
 LENGTHS = (4, 8, 16, 32, 64)
 """Histories of at most so many events share weights; longer ones have the last."""
 
-_FLOOR = 1e-4  # of a user's whole transition score: what an item without any is taken to have
 _TOP = 50  # candidates of each expert that the weights are fitted on
 _LEAST = 1.0  # pull of all weights to what they begin with, in units of cases
+_ROUNDING = 1e-6  # by which sums in another order may differ, and far more
 _EXPERTS = 3  # features of which more is never worse
 _PULL = 30.0  # of each length's weights to those of all, in units of cases
 
@@ -41,33 +47,6 @@ class FusionSettings(Settings):
 
     transition: TransitionSettings = TransitionSettings()
     sequence: SequenceSettings = SequenceSettings()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the features read besides the experts.
-
-    popular  log of each item's share of target events, one added to each, (N,)
-    content  unit rows of the items for each modality, (N, F) float64, sparse or dense
-    domain   of each item, (N,)
-    """
-
-    popular: Floats
-    content: dict[str, Rows]
-    domain: Ints
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The names of what is weighed, in order."""
-        return (*FEATURES, *self.content)
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "Context":
-        """Of the events that the experts were fitted on."""
-        counts = 1.0 + dataset.counts()
-        rows = content_rows(dataset.catalogue)
-        content = {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
-        return cls(np.log(counts / counts.sum()), content, dataset.catalogue.domain)
 
 
 @dataclass(frozen=True)
@@ -105,6 +84,54 @@ class Fusion:
         scores[missing] = -np.inf
         return scores
 
+    def best(self, history: Histories, wanted: Sequence[tuple[NDArray[np.bool_], int]]) -> Scores:
+        """As ``score`` of one history, (1, N), but exact for its best items alone.
+
+        ``wanted`` are sets of items (N,) and how many of the best of each are asked for. The
+        others stand no higher than they are, and below all of these.
+
+        A dense modality is read for those items alone that it could bring among the best: by the
+        bound on its cosines, the rest of an item's score says which.
+        """
+        x = self.transition.inputs(history)
+        t, s = self.transition.told(history, x), self.sequence.score(history)
+        if s.min() == -np.inf:  # an item that the deep expert does not know
+            return self.score(history)
+        t = np.maximum(t, 0.0)
+        scale = Scale.of(t, s)
+        place = int(bucket(history.lengths)[0])
+        weights = dict(zip(self.context.features, self.weights[place], strict=True))
+        # the sum of all but what is read later, less what is the same for all items
+        base = self._standing[place] + weights["sequence"] * s[0]
+        met = np.flatnonzero(t)
+        logs, lead = scale.features(t[:, met], s[:, met], self.context.popular[met])[1:3]
+        base[met] += weights["transition"] * (logs[0] - np.log(FLOOR)) + weights["lead"] * lead[0]
+        near = dict(zip(self.context.content, nearness(x, self.context), strict=True))
+        whole = {name: one.whole() for name, one in near.items() if sparse.issparse(one.rows)}
+        for name, value in whole.items():
+            base += weights[name] * value[0]
+        bound = _ROUNDING + sum(
+            abs(weights[name]) * float(one.most()[0, 0])
+            for name, one in near.items()
+            if name not in whole
+        )
+        low = min(_at_least(np.where(some, base, -np.inf), count) for some, count in wanted)
+        items = np.flatnonzero(base >= low - 2 * bound)
+        base -= bound + weights["sequence"] * float(scale.mean[0, 0])
+        values = scale.features(t[:, items], s[:, items], self.context.popular[items])
+        for name, one in near.items():
+            values.append(whole[name][:, items] if name in whole else one.of(items))
+        base[items] = sum(w * value[0] for w, value in zip(weights.values(), values, strict=True))
+        found: Scores = base[None]
+        return found
+
+    @cached_property
+    def _standing(self) -> Floats:
+        """What each item has after any history that leads to none, (lengths, N)."""
+        weights = dict(zip(self.context.features, self.weights.T, strict=True))
+        floor = weights["transition"][:, None] * np.log(FLOOR)
+        return np.asarray(weights["popularity"][:, None] * self.context.popular + floor)
+
     def arrays(self) -> Arrays:
         # what the context holds is read from the dataset again
         found: Arrays = {"weights": self.weights, "spread": self.spread}
@@ -122,50 +149,20 @@ class Fusion:
         }
 
 
+def _at_least(scores: Floats, count: int) -> float:
+    """What the ``count`` best of some scores (N,) are not below; -inf where there are no more."""
+    # the count-th largest maximum of as many groups or more is no larger than the count-th best
+    width = max(count, int(np.sqrt(len(scores))))
+    whole = len(scores) // width
+    if not whole:
+        return -np.inf
+    most = scores[: whole * width].reshape(whole, width).max(axis=0)
+    return float(np.partition(most, width - count)[width - count])
+
+
 def bucket(lengths: Ints) -> Ints:
     """The row of the weights for histories of these lengths, (B,)."""
     return np.searchsorted(LENGTHS, lengths).astype(np.int64)
-
-
-class Regressed(Protocol):
-    """What the features read of the transition expert."""
-
-    def score(self, histories: Histories) -> Scores: ...
-
-    def inputs(self, histories: Histories) -> Any:
-        """x of each history, (B, P) sparse."""
-        ...
-
-
-def features(
-    transition: Regressed, sequence: Recommender, context: Context, histories: Histories
-) -> tuple[list[Floats], NDArray[np.bool_]]:
-    """Each feature of all items, (B, N), in the context's order; and what has no score at all.
-
-    sequence    logit less the history's mean logit; the least where the expert has none
-    transition  log(share of the history's positive transition score + 1e-4)
-    lead        the positive transition score over the largest: a logarithm alone says that the
-                second of two sure things is as good as the first
-    popularity  log of the share of target events
-    modalities  mean over the latest events, by the transition expert's weights, of the cosine
-    """
-    t, s = transition.score(histories), sequence.score(histories)
-    known = s > -np.inf
-    missing = ~known
-    if missing.any():
-        missing &= t == -np.inf
-        least = np.where(known, s, np.inf).min(axis=1, keepdims=True)
-        s = np.where(known, s, np.where(np.isfinite(least), least, 0.0))
-    s = s - s.mean(axis=1, keepdims=True)
-    t = np.maximum(t, 0.0)
-    share = t / np.maximum(t.sum(axis=1, keepdims=True), 1e-300)
-    lead = t / np.maximum(t.max(axis=1, keepdims=True), 1e-300)
-    N = len(context.popular)
-    x = transition.inputs(histories)[:, :N]
-    length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
-    near = [sparse_or_dense((x @ rows) @ rows.T) / length for rows in context.content.values()]
-    popular = np.broadcast_to(context.popular, s.shape)
-    return [s, np.log(share + _FLOOR), lead, popular, *near], missing
 
 
 def fit_weights(

@@ -121,16 +121,20 @@ class Transition:
         return self.sides.beside(histories, self.settings, first, size) * 2.0**-WEIGHT_BITS
 
     def score(self, histories: Histories) -> Scores:
+        return self.told(histories, self.inputs(histories))
+
+    def told(self, histories: Histories, x: sparse.csr_array) -> Scores:
+        """As ``score``, from inputs (B, P) that are at hand."""
         # each row of a sparse product is summed on its own, so batches cannot change it
         if self.domain is None:
-            scores: Scores = (self.inputs(histories) @ self.whole).toarray()
+            scores: Scores = (x @ self.whole).toarray()
         else:
             scores = np.zeros((len(histories), self.B.shape[1]))
             for items, columns in self.by_domain:
                 x = self.inputs(histories, int(items[0]))
                 scores[:, items] = (x @ columns).toarray()
-        if not self.scored.all():
-            scores[:, ~self.scored] = -np.inf
+        if len(self.unscored):
+            scores[:, self.unscored] = -np.inf
         return scores
 
     @cached_property
@@ -149,6 +153,11 @@ class Transition:
     def whole(self) -> sparse.csr_array:
         """B in float64, so that no product converts it again."""
         return self.B.astype(np.float64)
+
+    @cached_property
+    def unscored(self) -> Ints:
+        """The items without a column."""
+        return np.flatnonzero(~self.scored)
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:

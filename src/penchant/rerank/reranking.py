@@ -127,14 +127,12 @@ class Reranker:
         if rules.quota > 0 and interests is None and (user is None or len(mine.events)):
             interests = model.interests_of(mine, user)
         head = model.aimed(behavior)
-        found = scored(head, mine, self._hidden(mine), user)
         removed, passed = self._passed(domain, keep)
-        here = passed & (found.scores[0] > -np.inf)
-        left = int(np.count_nonzero(here))
-        removed["seen"] = int(np.count_nonzero(passed)) - left
         # the whole ranking is read only where its first part does not fill the list
         depth = 4 * max(rules.pool, k + rules.explore_among)
         while True:
+            found = scored(head, mine, self._hidden(mine), user, (passed, depth))
+            left = int(np.count_nonzero(passed & (found.scores[0] > -np.inf)))
             ranking = _first(listed(head, found, min(depth, left), np.array([-1]), passed))
             try:
                 order, drawn, after = self._filled(
@@ -143,6 +141,7 @@ class Reranker:
                 break
             except TooShort:
                 depth *= 8
+        removed["seen"] = int(np.count_nonzero(passed)) - left
         removed |= after
         rows = head.named(_some(ranking, order))
         source = model.family if any(row.source != POPULAR for row in rows) else POPULAR

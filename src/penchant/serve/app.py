@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,7 @@ def application(settings: Settings) -> Any:
 def _one_core() -> None:
     """Requests are many and small: a core for each is faster than all cores for one at a time."""
     threadpool_limits(1)
+    sys.setswitchinterval(0.0005)  # a short request need not wait 5 ms for one that computes
     if find_spec("torch"):
         import torch
 

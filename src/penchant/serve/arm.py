@@ -1,5 +1,6 @@
 """An artifact in service: its model, what came into the store since, and what lists may hold."""
 
+import gc
 import json
 import threading
 from collections import OrderedDict
@@ -76,6 +77,8 @@ class Arm:
             head = self.head(behavior)
             _ = head.by_popularity
             head.recommend(history=list(self.model.dataset.catalogue.items.ids[:2]), k=1)
+        # the collector need not walk through all that a run holds, while a request waits
+        gc.freeze()
 
     def head(self, behavior: str | None) -> Model:
         """The model for a behaviour, made once; ConfigError where there is none for it."""

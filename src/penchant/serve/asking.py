@@ -154,8 +154,10 @@ def _plain(head: Model, of: Known, ask: Ask, keep: Any) -> Recommendation:
     given, catalogue = of.given, head.dataset.catalogue
     row = -1 if ask.domain is None else catalogue.domain_row(ask.domain)
     hidden = None if head.recipe.repeats else given.events.item
-    found = scored(head, given, hidden, ask.user)
-    rows = head.named(listed(head, found, ask.k, np.array([row]), keep))
+    if row >= 0:
+        keep = (catalogue.domain == row) & (True if keep is None else keep)
+    found = scored(head, given, hidden, ask.user, (keep, ask.k))
+    rows = head.named(listed(head, found, ask.k, np.array([-1]), keep))
     source = head.family if any(one.source != POPULAR for one in rows) else POPULAR
     return Recommendation(ask.user, source, rows, len(rows) < ask.k, of.strange)
 

@@ -32,7 +32,7 @@ _bearer = HTTPBearer(auto_error=False)
 def scope(name: str) -> Any:
     """What a route depends on: a key that opens a scope, and room in its bucket."""
 
-    def check(
+    async def check(  # without a thread of its own: a key is looked up once in five seconds
         request: Request,
         header: Annotated[str | None, Depends(_header)],
         bearer: Annotated[Any, Depends(_bearer)],
@@ -74,7 +74,7 @@ def key_of(request: Request, given: str | None) -> Key | None:
     return found
 
 
-def live_of(request: Request) -> Live:
+async def live_of(request: Request) -> Live:
     """The live service behind a request."""
     live: Live = request.app.state.live
     return live

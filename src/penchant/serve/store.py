@@ -1,6 +1,7 @@
 """The store: events, people, impressions and changes, durable and shared by all workers."""
 
 import hmac
+import json
 import secrets as random
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -9,13 +10,19 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Select,
+    Text,
     and_,
     bindparam,
+    case,
+    cast,
     delete,
     func,
     insert,
+    literal,
+    null,
     select,
     text,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -97,19 +104,20 @@ class Store:
         return kept, tuple(refused)
 
     def look(self, user: str | None, session: str | None = None, after: int = 0) -> Look:
-        """What a request of a user, or of an anonymous session, needs; events past a number."""
+        """What a request of a user, or of an anonymous session, needs; events past a number.
+
+        One statement, so that all of it is of one moment.
+        """
+        asked = _LOOK if user is not None else _LOOK_SESSION
         with self.reader.connect() as connection:
-            revision = connection.scalar(_REVISION) or 0
-            if user is None and session is None:
-                return Look(revision, Person(), ())
-            if user is not None:
-                row = connection.execute(_PERSON, {"user": user}).first()
-                found = connection.execute(_OF_USER, {"user": user, "after": after})
-            else:
-                row = None
-                found = connection.execute(_OF_SESSION, {"session": session, "after": after})
-            events = tuple(Kept(*event) for event in found)
-        return Look(revision, Person() if row is None else Person(_told(row[0]), row[1]), events)
+            rows = connection.execute(
+                asked, {"user": user, "session": session, "after": after}
+            ).all()
+        revision, person, first = rows[0][1] or 0, Person(), 1
+        if len(rows) > 1 and rows[1][0] == _OF_PERSON:
+            consent = {None: None, 0: False}.get(rows[1][1], True)
+            person, first = Person(_told(json.loads(rows[1][2])), consent), 2
+        return Look(revision, person, tuple(Kept(*row[1:]) for row in rows[first:]))
 
     def later(self, after: int, until: int) -> list[Posted]:
         """Events of users with numbers in (after, until], in order, for an update."""
@@ -273,25 +281,30 @@ class Store:
 
 
 _REVISION: Select[Any] = select(func.max(t.changes.c.id))
+_OF_CHANGES, _OF_PERSON, _OF_EVENTS = range(3)
+
+
+def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
+    """A row of a look that is no event, in the columns of events."""
+    # the first part of a union names its columns
+    nothing: list[Any] = [cast(null(), one.type).label(one.name) for one in _COLUMNS[2:]]
+    return select(literal(part).label("part"), number, text_, *nothing).select_from(table)
+
+
 _COLUMNS = [t.events.c[name] for name in Kept._fields]
-_ORDER = t.events.c.time, t.events.c.seq
-_PERSON = select(t.people.c.controls, t.people.c.consent).where(
+_ABOUT = select(literal(_OF_EVENTS), *_COLUMNS).where(t.events.c.seq > bindparam("after"))
+_LATEST = _row(_OF_CHANGES, func.max(t.changes.c.id).label("seq"), cast(null(), Text), t.changes)
+_CONSENT = case((t.people.c.consent.is_(True), 1), (t.people.c.consent.is_(False), 0))
+_OF_USER = _row(_OF_PERSON, _CONSENT, cast(t.people.c.controls, Text), t.people).where(
     t.people.c.user == bindparam("user")
 )
-_OF_USER = (
-    select(*_COLUMNS)
-    .where(t.events.c.user == bindparam("user"), t.events.c.seq > bindparam("after"))
-    .order_by(*_ORDER)
+# one statement for all that a request reads; parts in their order, events by time
+_LOOK = union_all(_LATEST, _OF_USER, _ABOUT.where(t.events.c.user == bindparam("user"))).order_by(
+    text("part"), text("time"), text("seq")
 )
-_OF_SESSION = (
-    select(*_COLUMNS)
-    .where(
-        t.events.c.session == bindparam("session"),
-        t.events.c.user.is_(None),
-        t.events.c.seq > bindparam("after"),
-    )
-    .order_by(*_ORDER)
-)
+_LOOK_SESSION = union_all(
+    _LATEST, _ABOUT.where(t.events.c.session == bindparam("session"), t.events.c.user.is_(None))
+).order_by(text("part"), text("time"), text("seq"))
 
 
 def _told(content: Any) -> tuple[Control, ...]:

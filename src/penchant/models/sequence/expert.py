@@ -47,6 +47,9 @@ class Sequence:
             for items, table in self.tables:
                 part, states = self._states(_turned(histories, items, self.dataset))
                 logits = self.network.logits(states, table).float().cpu().numpy()
+                if items is None and len(part) == 1 == len(scores):
+                    scores = logits.astype(np.float64)  # without a second pass over all items
+                    continue
                 scores[part if items is None else np.ix_(part, items)] = logits
         scores[:, self.unscored] = -np.inf
         return scores

@@ -87,7 +87,8 @@ class Guard:
 
         if problem is None:
             try:
-                await asyncio.wait_for(self.app(scope, within, out), self.timeout)
+                async with asyncio.timeout(self.timeout):
+                    await self.app(scope, within, out)
             except _TooLargeError:
                 problem = self._large()
             except TimeoutError:

@@ -306,7 +306,8 @@ def scorer(run: Path) -> Callable[[str, list[Any]], Any]:
             past.take(np.zeros(len(posted), np.int64)),
             item=rows,
             behavior=np.array([catalogue.behavior(e["behavior"]) for e in posted]),
-            domain=catalogue.domain[rows],
+            # an item that nobody has met has no domain of its own; here there is only one
+            domain=np.maximum(catalogue.domain[rows], 0 if len(catalogue.domains) == 1 else -1),
             time=np.array([event["timestamp"] for event in posted]),
         )
         events = past + fresh

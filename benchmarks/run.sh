@@ -54,4 +54,7 @@ python benchmarks/exactness.py "$data/raw/ml-100k" --out "$results/exactness.jso
 python benchmarks/impressions.py "$data/raw/bing-news-dkn-sample" --out "$results/impressions.json"
 python benchmarks/sounds.py --out "$results/sounds.json"
 python benchmarks/new_item.py --out "$results/new-item.json"
+python benchmarks/serving_load.py "$without/served" --make --text
+python benchmarks/serving_load.py "$without/served" --out "$results/serving.json" \
+  ${PENCHANT_POSTGRES:+--postgres "$PENCHANT_POSTGRES"} # an empty database
 python benchmarks/tables.py

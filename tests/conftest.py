@@ -4,7 +4,40 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # else torch's threads wait for one another
 
 # contents of generated worlds are encoded once for all tests, and never in the user's own cache
 os.environ.setdefault("PENCHANT_CACHE", str(Path(tempfile.gettempdir()) / "penchant-tests"))
+
+
+@pytest.fixture(scope="module")
+def data():
+    """The world of a service's run, where a module has no other."""
+    from serving import world
+
+    return world()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data):
+    """A fitted run of this world on disk."""
+    from serving import run_of
+
+    return run_of(tmp_path_factory.mktemp("runs") / "run", data=data)
+
+
+@pytest.fixture
+def database(tmp_path):
+    """The address of a store of its own."""
+    return f"sqlite:///{tmp_path / 'store.sqlite'}"
+
+
+@pytest.fixture
+def client(run, database):
+    """A client of a service of the run, in this process."""
+    from serving import client_of
+
+    with client_of(run, database) as made:
+        yield made

@@ -3,6 +3,7 @@
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from urllib.parse import quote
 
 import numpy as np
 from fastapi.testclient import TestClient
@@ -62,6 +63,11 @@ def expected(model, user, events, behavior=None):
     )
     both = data.with_events((data.events + fresh).sorted())
     return head.recommender.score(both.history(user))[0]
+
+
+def quoted(name):
+    """An identifier as a part of an address."""
+    return quote(name, safe="")
 
 
 def told(response, status=200):

@@ -8,7 +8,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
-from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ from penchant.serve import keys as keys_module
 from penchant.serve.console.pages import STATIC
 from penchant.serve.keys import Keys
 from penchant.serve.store import Store
-from serving import client_of, run_of, told, world
+from serving import client_of, quoted, run_of, told, world
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -65,21 +64,6 @@ def run(tmp_path_factory, data):
     content = {"image": "none", "text": "none", "audio": "none"}
     folder = tmp_path_factory.mktemp("runs") / "run"
     return run_of(folder, data=data, content=content)
-
-
-@pytest.fixture
-def database(tmp_path):
-    return f"sqlite:///{tmp_path / 'store.sqlite'}"
-
-
-@pytest.fixture
-def client(run, database):
-    with client_of(run, database) as made:
-        yield made
-
-
-def quoted(name):
-    return quote(name, safe="")
 
 
 class Page(HTMLParser):

@@ -23,22 +23,12 @@ from penchant.serve.online import FEW, before, chosen, online
 from penchant.serve.refresh import refresh
 from penchant.serve.rows import Kept, Posted, Shown
 from penchant.serve.store import Store
-from serving import client_of, expected, run_of, told, world
+from serving import client_of, expected, run_of, told
 
 START = 1_750_000_000_000  # ms; after all events of the world
 STEP = 10_000
 RULES = {"explore": 2, "explore_among": 10}
 LIKED, OTHER = 0.7, 0.1  # how likely a click is
-
-
-@pytest.fixture(scope="module")
-def data():
-    return world()
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, data):
-    return run_of(tmp_path_factory.mktemp("runs") / "run", data=data)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import logging
 import shutil
 import time
 from dataclasses import replace
-from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -19,40 +18,13 @@ from penchant.serve import keys as keys_module
 from penchant.serve.keys import Keys
 from penchant.serve.page import Page, token
 from penchant.serve.store import Store
-from serving import client_of, expected, run_of, told, world
-
-DAY = 86_400_000
-
-
-@pytest.fixture(scope="module")
-def data():
-    return world()
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, data):
-    return run_of(tmp_path_factory.mktemp("runs") / "run", data=data)
+from serving import client_of, expected, quoted, run_of, told
 
 
 @pytest.fixture(scope="module")
 def fused(tmp_path_factory, data):
     pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
     return run_of(tmp_path_factory.mktemp("runs") / "fused", "fusion", data)
-
-
-@pytest.fixture
-def database(tmp_path):
-    return f"sqlite:///{tmp_path / 'store.sqlite'}"
-
-
-@pytest.fixture
-def client(run, database):
-    with client_of(run, database) as made:
-        yield made
-
-
-def quoted(name):
-    return quote(name, safe="")
 
 
 def listed(client, user, **asked):

@@ -18,17 +18,7 @@ from penchant.model import Model
 from penchant.models.transition import Fitter
 from penchant.serve.refresh import refresh
 from penchant.serve.store import Store
-from serving import client_of, run_of, told, world
-
-
-@pytest.fixture(scope="module")
-def data():
-    return world()
-
-
-@pytest.fixture
-def database(tmp_path):
-    return f"sqlite:///{tmp_path / 'store.sqlite'}"
+from serving import client_of, run_of, told
 
 
 def assert_same(found, expected):

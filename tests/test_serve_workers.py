@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="torch is not installed; it is the extra dee
 import postgres
 from penchant.serve.store import Store
 from penchant.serve.tables import metadata
-from serving import run_of, world
+from serving import run_of
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,6 @@ def load():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
         yield importlib.import_module("serving_load")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return world()
 
 
 @pytest.fixture(scope="module")

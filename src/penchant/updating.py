@@ -83,7 +83,7 @@ def update(model: Model, new: Dataset, told: Told | None = None) -> tuple[Model,
         len(changed),
         solved,
         len(both.catalogue),
-        left=_left(model),
+        left=standing(model),
         notes=read.notes,
     )
     return renewed, receipt
@@ -118,7 +118,7 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
         len(before),
         solved,
         len(data.catalogue),
-        left=_left(model),
+        left=standing(model),
     )
     return renewed, receipt
 
@@ -142,10 +142,10 @@ def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
     renewed, solved = _renewed(model, merged, changed, changed)
     gone = len(data.events) - len(left.events)
     columns = len(data.catalogue)
-    return renewed, Receipt(0, gone, 0, len(changed), solved, columns, left=_left(model))
+    return renewed, Receipt(0, gone, 0, len(changed), solved, columns, left=standing(model))
 
 
-def _left(model: Model) -> tuple[str, ...]:
+def standing(model: Model) -> tuple[str, ...]:
     """What an update leaves as it was."""
     fused = isinstance(model.recommender, Fusion)
     return (*LEFT, "deep expert", "weights of the fusion") if fused else LEFT

@@ -101,28 +101,37 @@ def column(catalogue: Catalogue, name: str) -> Iterable[Any]:
     raise unknown("column of the items", name, [*catalogue.columns, *own, "domain"])
 
 
+BOUNDS = ("available_from", "available_until")
+
+
+def bounds(catalogue: Catalogue, name: str) -> Floats:
+    """A bound of each item's availability in ms, (N,); endless where an item has none."""
+    if name not in catalogue.columns:
+        return np.full(len(catalogue), bound(name, None))
+    return np.array([bound(name, cell) for cell in catalogue.columns[name]], np.float64)
+
+
+def bound(name: str, cell: Any) -> float:
+    """One such bound; one that cannot be read is never met."""
+    until = name == BOUNDS[1]
+    unbound = np.inf if until else -np.inf
+    if missing(cell):
+        return unbound
+    time = moment(cell, until)
+    return -unbound if time is None else time
+
+
 class Availability:
     """When items are available: from the one time on (N,), and before the other (N,), in ms."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        known = {"available_from", "available_until"} & catalogue.columns.keys()
+        known = {*BOUNDS} & catalogue.columns.keys()
         if not known:
             raise ConfigError(
                 "available_at: expected items with a column available_from or available_until, "
                 f"received the columns {', '.join(catalogue.columns) or 'none'}"
             )
-        self.first = self._times(catalogue, "available_from", -np.inf)
-        self.last = self._times(catalogue, "available_until", np.inf)
-
-    @staticmethod
-    def _times(catalogue: Catalogue, name: str, unbound: float) -> Floats:
-        until = name == "available_until"
-        times = [
-            unbound if missing(cell) else moment(cell, until)
-            for cell in catalogue.columns.get(name, [None] * len(catalogue))
-        ]
-        # a bound that cannot be read is never met
-        return np.array([-unbound if time is None else time for time in times], np.float64)
+        self.first, self.last = (bounds(catalogue, name) for name in BOUNDS)
 
     def at(self, time: str) -> Mask:
         """Which items are available at an ISO time or "now", (N,); ConfigError for another."""

@@ -18,7 +18,7 @@ from penchant.data.encode import TOKENS
 from penchant.errors import ArtifactError, ConfigError
 from penchant.model import Model, load
 from penchant.rerank import Reranker, Rules
-from penchant.rerank.filters import Mask, missing, moment
+from penchant.rerank.filters import BOUNDS, Mask, bound, bounds, missing, moment
 from penchant.serve.goods import new_items
 from penchant.serve.rows import Kept
 from penchant.updating import update
@@ -184,15 +184,10 @@ class Arm:
         """Which items are there at all, and from and until when, (N,) each."""
         catalogue = self.model.dataset.catalogue
         N = len(catalogue)
-        columns = catalogue.columns
         there = np.ones(N, bool)
-        first, last = np.full(N, -np.inf), np.full(N, np.inf)
-        for row, cell in enumerate(columns.get("stock", ())):
+        for row, cell in enumerate(catalogue.columns.get("stock", ())):
             there[row] = _in_stock(cell)
-        for name, bounds in (("available_from", first), ("available_until", last)):
-            for row, cell in enumerate(columns.get(name, ())):
-                if not missing(cell):
-                    bounds[row] = _bound(name, cell)
+        times = {name: bounds(catalogue, name) for name in BOUNDS}
         for item, state in self.states.items():
             row = catalogue.items.index.get(item, -1)
             if row < 0:
@@ -200,9 +195,10 @@ class Arm:
             if "stock" in state:
                 there[row] = _in_stock(state["stock"])
             there[row] &= not (state.get("hidden") or state.get("deleted"))
-            for name, bounds in (("available_from", first), ("available_until", last)):
+            for name, of in times.items():
                 if state.get(name) is not None:
-                    bounds[row] = _bound(name, state[name])
+                    of[row] = bound(name, state[name])
+        first, last = times.values()
         if there.all() and np.isneginf(first).all() and np.isposinf(last).all():
             return None
         return there, first, last
@@ -234,18 +230,10 @@ def _in_stock(cell: Any) -> bool:
         return True
 
 
-def _bound(name: str, cell: Any) -> float:
-    """A bound of availability in ms; one that cannot be read is never met."""
-    found = moment(cell, name == "available_until")
-    if found is None:
-        return np.inf if name == "available_from" else -np.inf
-    return found
-
-
 def checked_state(state: State) -> State:
     """A state whose times can be read; ConfigError names the one that cannot."""
-    for name in ("available_from", "available_until"):
-        if state.get(name) is not None and moment(state[name], name == "available_until") is None:
+    for name in BOUNDS:
+        if state.get(name) is not None and moment(state[name]) is None:
             raise ConfigError(
                 f"{name}: expected a time as 2026-05-01T12:00, received {state[name]!r}"
             )

@@ -1,8 +1,8 @@
 """The addresses of the service: each reads a request, asks the live service, answers."""
 
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -37,32 +37,53 @@ def scope(name: str) -> Any:
         header: Annotated[str | None, Depends(_header)],
         bearer: Annotated[Any, Depends(_bearer)],
     ) -> None:
-        found, caller = key_of(request, header or (bearer and bearer.credentials)), "open"
-        if found is not None:
-            caller = found.id
-            if not found.may(name):
-                raise Problem(403, f"this key does not open {name!r}", f"use one that does: penchant keys --add NAME --scopes {name}")  # noqa: E501  # fmt: skip
-        bucket: Bucket = request.app.state.bucket
-        if (wait := bucket.wait(caller)) > 0:
-            seconds = str(max(1, round(wait)))
-            raise Problem(429, "more requests than this key may make", f"wait {seconds} s", {"Retry-After": seconds})  # noqa: E501  # fmt: skip
+        admitted(request, header or (bearer and bearer.credentials), name)
 
     return Depends(check)
 
 
-def key_of(request: Request, given: str | None) -> Key | None:
-    """The key of a request, of a header or of the console's cookie; None where none is asked for.
+def admitted(request: Request, given: str | None, scope: str) -> Key | None:
+    """The key of a request that may go on; None where the service asks for none.
 
-    Raises a Problem for a key that is missing or not valid, and for a cookie that another site
-    has sent along.
+    Raises a Problem for a key that is missing, not valid or of another scope, for a cookie that
+    another site has sent along, and for more requests than a key may make.
     """
+    found = _key_of(request, given)
+    if found is not None and not found.may(scope):
+        remedy = f"use one that does: penchant keys --add NAME --scopes {scope}"
+        raise Problem(403, f"the key {found.name!r} does not open {scope!r}", remedy)
+    bucket: Bucket = request.app.state.bucket
+    if (wait := bucket.wait("open" if found is None else found.id)) > 0:
+        seconds = str(max(1, round(wait)))
+        detail = "more requests than this key may make"
+        raise Problem(429, detail, f"wait {seconds} s", {"Retry-After": seconds})
+    return found
+
+
+def same_site(request: Request) -> None:
+    """Refuse what another site has a browser send: a Problem, with or without keys.
+
+    Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; what says
+    neither is no browser, and nobody is logged in there.
+    """
+    if request.method in ("GET", "HEAD"):
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        own = site in ("same-origin", "none")
+    else:
+        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not own:
+        raise Problem(403, "this request comes from another site", "use the console itself")
+
+
+def _key_of(request: Request, given: str | None) -> Key | None:
+    """The key of a header, or of the console's cookie."""
     keys: Keys | None = request.app.state.keys
     if keys is None:
         return None
     if given is None and (cookie := request.cookies.get(COOKIE)):
-        site = request.headers.get("sec-fetch-site", "same-origin")
-        if request.method not in ("GET", "HEAD") and site not in ("same-origin", "none"):
-            raise Problem(403, "this request comes from another site", "use the console itself")
+        same_site(request)
         given = cookie
     if not given:
         remedy = "send it as X-API-Key or Authorization: Bearer; penchant keys --add makes one"
@@ -307,4 +328,3 @@ def ready(live: On) -> Response:
 
 
 ROUTERS: tuple[APIRouter, ...] = (lists, writes, admin, health)
-Endpoint = Callable[..., Any]

@@ -1,7 +1,5 @@
 """Bodies and answers of the service, as its description shows them."""
 
-import math
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote_to_bytes
 
@@ -11,17 +9,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     model_validator,
 )
 
+from penchant.rerank.filters import moment
 from penchant.serve.rows import Posted
 
 BATCH = 1000
 """Events or items in one request."""
 
 _LATEST = 86_400_000  # ms that a client's clock may be ahead
-_FIRST = -62_135_596_800_000  # of the year 1
 
 
 def _held(text: str) -> str:
@@ -51,21 +50,6 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-def moment(value: int | float | str) -> int:
-    """A time as UTC milliseconds: of ISO text, or of a number of s, ms, us or ns by its size.
-
-    >>> moment("1970-01-01T00:00:01Z"), moment(1_700_000_000), moment(1_700_000_000_000)
-    (1000, 1700000000000, 1700000000000)
-    """
-    if isinstance(value, str):
-        at = datetime.fromisoformat(value)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return round(at.timestamp() * 1000)
-    size = abs(value)
-    scale = 1e3 if size < 1e11 else 1.0 if size < 1e14 else 1e-3 if size < 1e17 else 1e-6
-    return round(value * scale)
-
-
 class EventIn(Body):
     """One event: who, did what, with what. About exactly one of item, query, topic, creator."""
 
@@ -89,6 +73,7 @@ class EventIn(Body):
     timestamp: int | float | str | None = Field(None, description="Default: when it comes.")
     value: float | None = Field(None, description="A rating, seconds, plays.")
     request: Name | None = Field(None, description="Of the list that it came from.")
+    _time: int | None = PrivateAttr(None)  # the timestamp in UTC milliseconds
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -102,10 +87,11 @@ class EventIn(Body):
         if self.timestamp is not None:
             try:
                 at = moment(self.timestamp)
-            except (ValueError, OverflowError):
-                raise ValueError("timestamp: expected ISO text, or s, ms, us or ns") from None
-            if at < _FIRST:
-                raise ValueError("timestamp: expected a time after the year 1")
+            except OverflowError:  # a whole number that no float holds
+                at = None
+            if at is None:
+                raise ValueError("timestamp: expected ISO text, or s, ms, us or ns since 1970")
+            self._time = round(at)
         return self
 
     def posted(self, number: str, now: int) -> Posted:
@@ -119,14 +105,14 @@ class EventIn(Body):
             getattr(self, kind),
             self.behavior,
             self.domain,
-            now if self.timestamp is None else moment(self.timestamp),
-            self.value if self.value is None or math.isfinite(self.value) else None,
+            now if self._time is None else self._time,
+            self.value,
             self.request,
         )
 
     def ahead(self, now: int) -> bool:
         """Whether it says of a time to come, by more than clocks differ."""
-        return self.timestamp is not None and moment(self.timestamp) > now + _LATEST
+        return self._time is not None and self._time > now + _LATEST
 
 
 _ABOUT = ("item", "query", "topic", "creator")

@@ -1,35 +1,16 @@
 """Who may see what: the key in a cookie, and that no other site acts in its name."""
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
 from penchant.serve.console.pages import LOGIN, PageRoute, redirect, render
-from penchant.serve.keys import Bucket, Keys
-from penchant.serve.problems import Problem
-from penchant.serve.routes import COOKIE, key_of
+from penchant.serve.keys import Keys
+from penchant.serve.routes import COOKIE, admitted, same_site
 
 _HOURS = 12
 """How long a browser stays logged in."""
-
-
-def same_site(request: Request) -> None:
-    """Refuse what another site has a browser send: a Problem, with or without keys.
-
-    Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; what says
-    neither is no browser, and nobody is logged in there.
-    """
-    if request.method in ("GET", "HEAD"):
-        return
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        own = site in ("same-origin", "none")
-    else:
-        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not own:
-        raise Problem(403, "this request comes from another site", "use the console itself")
 
 
 def entry(scope: str) -> Any:
@@ -37,16 +18,8 @@ def entry(scope: str) -> Any:
 
     def check(request: Request) -> None:
         same_site(request)
-        key = key_of(request, None)
-        request.state.key = key
-        if key is not None and not key.may(scope):
-            detail = f"the key {key.name!r} does not open {scope!r}"
-            raise Problem(403, detail, f"log in with one that does: penchant keys --scopes {scope}")
-        bucket: Bucket = request.app.state.bucket
-        if (wait := bucket.wait(key.id if key else "open")) > 0:
-            seconds = str(max(1, round(wait)))
-            detail = "more requests than this key may make"
-            raise Problem(429, detail, f"wait {seconds} s", {"Retry-After": seconds})
+        request.state.key = None
+        request.state.key = admitted(request, None, scope)
 
     return Depends(check)
 

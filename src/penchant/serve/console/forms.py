@@ -18,9 +18,7 @@ from penchant.serve.live import Live
 from penchant.serve.problems import Problem
 from penchant.serve.routes import EVENTS, On
 from penchant.serve.rows import Posted, now
-from penchant.updating import EXACT, LEFT
-
-_FUSED = ("deep expert", "weights of the fusion")
+from penchant.updating import EXACT, standing
 
 
 def _router(scope: str) -> APIRouter:
@@ -136,7 +134,7 @@ def privacy(
     receipt: dict[str, Any] | None = None,
 ) -> Response:
     """The page of privacy, with what was just done."""
-    fused = any(arm.model.family == "fusion" for arm in live.arms.values())
+    left = dict.fromkeys(one for arm in live.arms.values() for one in standing(arm.model))
     return render(
         request,
         "privacy.html",
@@ -144,7 +142,7 @@ def privacy(
         consent=consent,
         receipt=receipt,
         exact=EXACT,
-        left=(*LEFT, *_FUSED) if fused else LEFT,
+        left=left,
     )
 
 

@@ -30,6 +30,8 @@ penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusi
   --set sequence.negatives=1024 --out "$results/fusion-ml-1m-long.json"
 penchant benchmark "$data/lastfm" "${alone[@]}" --models popularity,transition,sequence,fusion \
   --out "$results/fusion-lastfm.json"
+penchant benchmark "$data/amazon-3domain" --models transition,sequence,fusion \
+  --set sequence.epochs=10 --set search.budget=8 --out "$results/fusion-amazon-3domain.json"
 python benchmarks/behaviors.py "$data/retailrocket" "$data/tmall" --out "$results/behaviors.json"
 python benchmarks/domains.py "$data/amazon-3domain" --set sequence.epochs=10 \
   --set search.budget=8 --out "$results/domains-amazon.json"

@@ -108,9 +108,9 @@ def explain(
     row = int(model.dataset.catalogue.items.rows([item])[0])
     if row < 0:
         raise unknown_item(item, model.dataset)
-    if given is None and (user is None) == (history is None):
-        raise ConfigError("expected a user or a history, one of the two")
     if given is None:
+        if (user is None) == (history is None):
+            raise ConfigError("expected a user or a history, one of the two")
         given = model.histories(history or [])[0] if user is None else model.dataset.history(user)
     past = Past.of(model, given, user)
     own, beside = past.parts(row)

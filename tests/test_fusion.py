@@ -238,13 +238,14 @@ def test_the_best_of_one_history_are_those_of_all_scores(world, model, seed):
     for user in range(60):
         history = world.events.histories(np.array([user]))
         whole = one.score(history)
-        found = one.best(history, [(every, 5), (some, 8)])
+        found, items = one.best(history, [(None, 5), (some, 8)])
         assert (found <= whole + 1e-9).all()
         for allowed, count in ((every, 5), (some, 8)):
             ours, theirs = (
                 top(np.where(allowed, scores, -np.inf), count) for scores in (found, whole)
             )
             assert np.array_equal(ours.items, theirs.items)
+            assert set(theirs.items[0]) <= set(items.tolist())
             assert np.allclose(ours.scores, theirs.scores, atol=1e-9, rtol=0)
         exact += int(np.isclose(found, whole, atol=1e-9, rtol=0).sum())
     assert exact < 60 * len(world.catalogue)

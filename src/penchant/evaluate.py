@@ -21,7 +21,7 @@ from penchant import metrics
 from penchant.data.cases import Cases
 from penchant.data.dataset import Catalogue, Floats, Histories, Ints, blocks
 from penchant.metrics import Interval
-from penchant.models.base import Recommender, Scores
+from penchant.models.base import Recommender, Scores, at_least
 from penchant.models.kernels import tag_rows, unit_rows
 
 CELLS = 1 << 21
@@ -193,19 +193,9 @@ def top(scores: Scores, k: int) -> Listed:
     values = np.full((B, wanted), -np.inf)
     if not (k and B):
         return Listed(items, values)
-    # the k-th largest of the maxima of k or more groups is no larger than the k-th best score
-    width = max(k, int(np.sqrt(N)))
-    whole = N // width
-    best = scores[:, : whole * width].reshape(B, whole, width).max(axis=1)
-    least = np.partition(best, width - k, axis=1)[:, width - k, None]
+    least = at_least(scores, k)
     keep = (scores >= least) & (scores > -np.inf)
     crowded = np.count_nonzero(keep, axis=1) > 8 * k + 64
-    if B == 1 and not crowded[0]:  # one list, in fewer steps
-        columns = np.flatnonzero(keep[0])
-        order = np.lexsort((columns, -scores[0, columns]))[:k]
-        items[0, : len(order)] = columns[order]
-        values[0, : len(order)] = scores[0, columns[order]]
-        return Listed(items, values)
     for row in np.flatnonzero(crowded):
         keep[row] = scores[row] > least[row]
         keep[row, np.flatnonzero(scores[row] == least[row])[:k]] = True

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Histories, Ints
+from penchant.data.dataset import Floats, Histories, Ints
 from penchant.evaluate import Listed, mask, outside, top
 from penchant.interests import steered
 from penchant.listing import Block
-from penchant.models.base import Scores
+from penchant.models.base import Scores, at_least
 from penchant.models.calibration import LISTED
 from penchant.models.fusion import Fusion
 
@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     from penchant.model.model import Model
 
 _UNSCORED = -np.finfo(np.float64).max  # an item without a score comes after all that have one
+_FEW = 1 << 12  # items of which the best are found by sorting them all
 
 
 class Scored(NamedTuple):
     """Scores of all items after some histories, (B, N): -inf for what no list may hold.
 
     ``best`` are the best of each, which probabilities are of; None in a run without calibration.
+    ``among`` (I,) are the items of one history among which all are that were asked for; None
+    where that is not known.
     """
 
     histories: Histories
     scores: Scores
     best: Listed | None
+    among: Ints | None = None
 
 
 def scored(
@@ -44,21 +48,19 @@ def scored(
     says what will be asked of one history: so many of the best that a list may hold, (N,) or all;
     what is below them need not be exact.
     """
-    one = model.recommender
+    one, among = model.recommender, None
     if wanted is None or not isinstance(one, Fusion) or model.controls.get(user or ""):
         scores = one.score(histories)
     else:
-        shown = np.ones(len(model.dataset.catalogue), bool)
-        if hidden is not None:
-            shown[hidden[hidden >= 0]] = False
+        # as many more as are hidden, and no set of those that are not need be made
+        more = 0 if hidden is None else len(hidden)
         keep, count = wanted
-        asked = [(shown, LISTED if keep is not None else max(LISTED, count))]
-        if keep is not None:
-            asked.append((shown & keep, count))
-        scores = one.best(histories, asked)
+        scores, among = one.best(histories, [(None, LISTED + more), (keep, count + more)])
     muted = _steered(model, scores, histories, user)
-    scores[scores == -np.inf] = _UNSCORED
+    if among is None:
+        scores[scores == -np.inf] = _UNSCORED
     strangers = histories.lengths == 0
+    among = None if strangers.any() else among
     if model.transition is not None and strangers.any():
         # how few events a history has is all that is known of a stranger
         beside = np.diff(model.transition.beside(histories).indptr)
@@ -66,8 +68,12 @@ def scored(
     scores[strangers] = _UNSCORED
     mask(scores, histories, hidden)
     scores[muted] = -np.inf
-    best = None if model.calibration is None else top(scores, LISTED)
-    return Scored(histories, scores, best)
+    if among is None and wanted is not None and not strangers.any():
+        among = _among(scores[0], *wanted)
+    best = None
+    if model.calibration is not None:
+        best = top(scores, LISTED) if among is None else _first(scores[0], among, among, LISTED)
+    return Scored(histories, scores, best, among)
 
 
 def listed(
@@ -76,19 +82,10 @@ def listed(
     """The k best items of each history; with k = N all that can be listed, best first.
 
     ``domain`` (B,) is a row of the domains, -1 for all of them, and ``keep`` (N,) what any list may
-    hold. Items without a score follow those that have one, the more popular first.
+    hold; of one history that was scored for what was ``wanted``, no more than that. Items without a
+    score follow those that have one, the more popular first.
     """
-    scores = found.scores
-    if keep is not None:
-        scores = np.where(keep, scores, -np.inf)
-    elif (domain >= 0).any():
-        scores = scores.copy()
-    outside(scores, model.dataset.catalogue, domain)
-    order = model.by_popularity  # among equal scores the more popular comes first
-    best = None if scores is not found.scores else _among(model, found.best, k)
-    if best is None:
-        best = top(scores[:, order], k)
-        best = Listed(np.where(best.items >= 0, order[best.items], -1), best.scores)
+    best = _listed(model, found, k, domain, keep)
     items = best.items
     popular = (best.scores == _UNSCORED) & (items >= 0)
     share = model.popularity[items] / max(1, model.popularity.sum())
@@ -105,15 +102,39 @@ def listed(
     return Block(found.histories.users, items, values, popular, probability)
 
 
-def _among(model: "Model", best: Listed | None, k: int) -> Listed | None:
-    """The k best of one history among its best that are known; None where they may miss one."""
-    if best is None or best.items.shape[0] != 1 or best.items.shape[1] <= k:
-        return None
-    scores = best.scores[0]
-    if scores[-1] == scores[k - 1] or scores[k - 1] <= _UNSCORED:
-        return None  # further ones may be as good
-    order = np.lexsort((model.by_popularity_rank[best.items[0]], -scores))[:k]
-    return Listed(best.items[:, order], best.scores[:, order])
+def _among(scores: Floats, keep: NDArray[np.bool_] | None, count: int) -> Ints | None:
+    """Some items among which the best of all and of some are; None where they are too many."""
+    kept = scores if keep is None else np.where(keep, scores, -np.inf)
+    low = min(at_least(scores[None], LISTED).min(), at_least(kept[None], count).min())
+    among = np.flatnonzero(scores >= low)
+    return among if len(among) < _FEW else None
+
+
+def _listed(
+    model: "Model", found: Scored, k: int, domain: Ints, keep: NDArray[np.bool_] | None
+) -> Listed:
+    """The items of ``listed``; among equal scores the more popular comes first."""
+    scores, among = found.scores, found.among
+    if among is not None and (domain < 0).all():
+        among = among if keep is None else among[keep[among]]
+        return _first(scores[0], among, model.by_popularity_rank[among], k)
+    if keep is not None:
+        scores = np.where(keep, scores, -np.inf)
+    elif (domain >= 0).any():
+        scores = scores.copy()
+    outside(scores, model.dataset.catalogue, domain)
+    best = top(scores[:, model.by_popularity], k)
+    return Listed(np.where(best.items >= 0, model.by_popularity[best.items], -1), best.scores)
+
+
+def _first(scores: Floats, items: Ints, ties: Ints, k: int) -> Listed:
+    """The k best of some items (I,) by scores of all (N,), (1, k); ``ties`` (I,) ascend."""
+    order = np.lexsort((ties, -scores[items]))[:k]
+    order = order[scores[items[order]] > -np.inf]
+    found = Listed(np.full((1, k), -1), np.full((1, k), -np.inf))
+    found.items[0, : len(order)] = items[order]
+    found.scores[0, : len(order)] = scores[items[order]]
+    return found
 
 
 def _steered(
@@ -123,6 +144,8 @@ def _steered(
     rows, hidden = [], []
     if user is not None:
         asked = {0: user} if model.controls.get(user) else {}
+    elif not model.controls:
+        asked = {}
     else:
         known = model.dataset.users.rows(model.controls)
         places = np.flatnonzero(np.isin(histories.users, known[known >= 0]))

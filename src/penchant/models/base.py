@@ -79,3 +79,24 @@ def over(arrays: Arrays, start: str) -> Arrays:
 def under(arrays: Arrays, start: str) -> Arrays:
     """Those whose names begin with ``start``, without it."""
     return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+
+
+def at_least(scores: Scores, count: int) -> Scores:
+    """What the ``count`` best scores of each row (B, N) are not below, (B, 1).
+
+    No more than the least of them; -inf where a row has no more than ``count``.
+
+    >>> at_least(np.array([[3.0, 1.0, 2.0]]), 2).tolist()
+    [[2.0]]
+    """
+    B, N = scores.shape
+    if count > N:
+        return np.full((B, 1), -np.inf)
+    best, width = scores, N
+    if 8 * count < N:
+        # the k-th largest of the maxima of k or more groups is no larger than the k-th best score
+        width = max(count, int(np.sqrt(N)))
+        whole = N // width
+        best = scores[:, : whole * width].reshape(B, whole, width).max(axis=1)
+    least: Scores = np.partition(best, width - count, axis=1)[:, width - count, None]
+    return least

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from penchant.data.dataset import Dataset, Floats, Histories, Ints
 from penchant.models.base import Recommender, Scores
-from penchant.models.kernels import Rows, content_rows, sparse_or_dense, unit_rows
+from penchant.models.kernels import Rows, content_rows, sparse_or_dense, unit_rows, weighed_rows
 
 FEATURES = ("sequence", "transition", "lead", "popularity")
 """What is weighed besides the modalities of the items."""
@@ -70,7 +70,8 @@ class Regressed(Protocol):
 class Near(NamedTuple):
     """How near items are to some histories by one modality: of all items, or of those asked for.
 
-    ``past`` (B, F) is the weighed sum of the histories' rows, ``length`` (B, 1) of the weights.
+    ``past`` (B, F) is the weighed sum of the histories' rows, ``length`` (B, 1) of the weights;
+    of one history it is dense.
     """
 
     past: Rows
@@ -81,22 +82,23 @@ class Near(NamedTuple):
     def whole(self) -> Floats:
         """The mean cosine of all items, (B, N)."""
         near: Floats
-        if sparse.issparse(self.past) and self.past.shape[0] == 1:  # one pass over the items' rows
-            near = (self.rows @ self.past.toarray()[0])[None]
-        else:
-            near = sparse_or_dense(self.past @ self.turned)
+        if sparse.issparse(self.rows) and not sparse.issparse(self.past):
+            past = self.past[0] / self.length[0]
+            columns = np.flatnonzero(past)  # those that the history has, alone
+            return weighed_rows(self.turned, columns, past[columns])[None]
+        near = sparse_or_dense(self.past @ self.turned)
         near /= self.length
         return near
 
     def of(self, items: Ints) -> Floats:
         """That of some items, (B, I)."""
-        near: Floats = sparse_or_dense(self.past @ self.rows[items].T) / self.length
+        near: Floats = sparse_or_dense(self.past @ self.rows[items].T)
+        near /= self.length
         return near
 
-    def most(self) -> Floats:
-        """What no cosine is above, (B, 1): the length of the past (Cauchy and Schwarz)."""
-        long: Floats = np.linalg.norm(self.past, axis=1, keepdims=True) / self.length * _UNIT
-        return long
+    def most(self) -> float:
+        """What no cosine is above: the length of the past (Cauchy and Schwarz)."""
+        return float((np.linalg.norm(self.past, axis=1) / self.length[:, 0]).max()) * _UNIT
 
 
 def features(
@@ -126,14 +128,17 @@ class Scale(NamedTuple):
     @classmethod
     def of(cls, t: Scores, s: Scores) -> "Scale":
         """Of both experts' scores of all items, (B, N); t at least 0, s finite."""
-        whole, most = t.sum(axis=1, keepdims=True), t.max(axis=1, keepdims=True)
+        whole, most = t.sum(axis=1, keepdims=True), t.max(axis=1, keepdims=True, initial=0.0)
         return cls(s.mean(axis=1, keepdims=True), whole, most)
 
     def features(self, t: Scores, s: Scores, popular: Floats) -> list[Floats]:
         """The features of some items, (B, I), besides the modalities."""
-        share = t / np.maximum(self.whole, 1e-300)
-        lead = t / np.maximum(self.most, 1e-300)
-        return [s - self.mean, np.log(share + FLOOR), lead, np.broadcast_to(popular, s.shape)]
+        return [s - self.mean, *self.shares(t), np.broadcast_to(popular, s.shape)]
+
+    def shares(self, t: Scores) -> tuple[Floats, Floats]:
+        """log(share of the whole + 1e-4), and the score over the largest, of scores (B, I)."""
+        whole, most = np.maximum(self.whole, 1e-300), np.maximum(self.most, 1e-300)
+        return np.log(t / whole + FLOOR), t / most
 
 
 def scored(t: Scores, s: Scores, context: Context) -> tuple[list[Floats], NDArray[np.bool_]]:
@@ -150,8 +155,22 @@ def scored(t: Scores, s: Scores, context: Context) -> tuple[list[Floats], NDArra
 
 def nearness(x: Any, context: Context) -> Sequence[Near]:
     """How near the items are by each modality, in the context's order, to inputs (B, P)."""
-    x = x[:, : len(context.popular)]
-    length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
+    N = len(context.popular)
+    if x.shape[0] == 1:
+        about = x.indices < N
+        items, weight = x.indices[about], x.data[about]
+        length = np.maximum(weight.sum(), 1e-12).reshape(1, 1)
+        pasts = {
+            name: weighed_rows(rows, items, weight)[None]
+            if sparse.issparse(rows)
+            else (weight @ rows[items])[None]
+            for name, rows in context.content.items()
+        }
+    else:
+        x = x[:, :N]
+        length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
+        pasts = {name: x @ rows for name, rows in context.content.items()}
     return [
-        Near(x @ rows, rows, context.turned[name], length) for name, rows in context.content.items()
+        Near(pasts[name], rows, context.turned[name], length)
+        for name, rows in context.content.items()
     ]

@@ -20,10 +20,11 @@ from penchant.config import SequenceSettings, Settings, TransitionSettings
 from penchant.data.cases import Cases
 from penchant.data.dataset import Dataset, Floats, Histories, Ints, blocks
 from penchant.errors import ConfigError, DataError
-from penchant.models.base import Arrays, Family, Recommender, Scores, over, under
+from penchant.models.base import Arrays, Family, Recommender, Scores, at_least, over, under
 from penchant.models.features import (
     FLOOR,
     Context,
+    Near,
     Regressed,
     Scale,
     features,
@@ -84,46 +85,64 @@ class Fusion:
         scores[missing] = -np.inf
         return scores
 
-    def best(self, history: Histories, wanted: Sequence[tuple[NDArray[np.bool_], int]]) -> Scores:
-        """As ``score`` of one history, (1, N), but exact for its best items alone.
+    def best(
+        self, history: Histories, wanted: Sequence[tuple[NDArray[np.bool_] | None, int]]
+    ) -> tuple[Scores, Ints | None]:
+        """As ``score`` of one history, (1, N), but exact for its best items alone; and these.
 
-        ``wanted`` are sets of items (N,) and how many of the best of each are asked for. The
-        others stand no higher than they are, and below all of these.
+        ``wanted`` are sets of items, (N,) or all, and how many of the best of each are asked for.
+        The rows that come back, ascending, hold them; the other items stand no higher than they
+        are, and below these. None where all are exact.
 
         A dense modality is read for those items alone that it could bring among the best: by the
         bound on its cosines, the rest of an item's score says which.
         """
-        x = self.transition.inputs(history)
-        t, s = self.transition.told(history, x), self.sequence.score(history)
+        s = self.sequence.score(history)[0]
         if s.min() == -np.inf:  # an item that the deep expert does not know
-            return self.score(history)
-        t = np.maximum(t, 0.0)
-        scale = Scale.of(t, s)
+            return self.score(history), None
+        x = self.transition.inputs(history)
+        met, t = self.transition.positive(history, x)
+        scale = Scale.of(t[None], s[None])
         place = int(bucket(history.lengths)[0])
         weights = dict(zip(self.context.features, self.weights[place], strict=True))
         # the sum of all but what is read later, less what is the same for all items
-        base = self._standing[place] + weights["sequence"] * s[0]
-        met = np.flatnonzero(t)
-        logs, lead = scale.features(t[:, met], s[:, met], self.context.popular[met])[1:3]
+        base = weights["sequence"] * s
+        base += self._standing[place]
+        logs, lead = scale.shares(t[None])
         base[met] += weights["transition"] * (logs[0] - np.log(FLOOR)) + weights["lead"] * lead[0]
-        near = dict(zip(self.context.content, nearness(x, self.context), strict=True))
-        whole = {name: one.whole() for name, one in near.items() if sparse.issparse(one.rows)}
-        for name, value in whole.items():
-            base += weights[name] * value[0]
-        bound = _ROUNDING + sum(
-            abs(weights[name]) * float(one.most()[0, 0])
-            for name, one in near.items()
-            if name not in whole
-        )
-        low = min(_at_least(np.where(some, base, -np.inf), count) for some, count in wanted)
-        items = np.flatnonzero(base >= low - 2 * bound)
-        base -= bound + weights["sequence"] * float(scale.mean[0, 0])
-        values = scale.features(t[:, items], s[:, items], self.context.popular[items])
-        for name, one in near.items():
-            values.append(whole[name][:, items] if name in whole else one.of(items))
-        base[items] = sum(w * value[0] for w, value in zip(weights.values(), values, strict=True))
+        dense: dict[str, Near] = {}
+        for name, one in zip(self.context.content, nearness(x, self.context), strict=True):
+            if sparse.issparse(one.rows):
+                base += weights[name] * one.whole()[0]
+            else:
+                dense[name] = one
+        bound = _ROUNDING + sum(abs(weights[name]) * one.most() for name, one in dense.items())
+
+        def least(scores: Floats, items: Ints | slice = slice(None)) -> float:
+            """What the asked best of some items are not below."""
+            kept = (scores if m is None else np.where(m[items], scores, -np.inf) for m, _ in wanted)
+            return min(
+                float(at_least(one[None], count)[0, 0])
+                for one, (_, count) in zip(kept, wanted, strict=True)
+            )
+
+        def read(items: Ints) -> None:
+            base[items] += sum(weights[name] * one.of(items)[0] for name, one in dense.items())
+
+        # the exact scores of those that are best without it say how far it is worth to look
+        low = least(base)
+        first = np.flatnonzero(base >= low)
+        read(first)
+        low = least(base[first], first) - bound
+        rest = base >= low
+        rest[first] = False
+        more = np.flatnonzero(rest)
+        read(more)
+        base -= bound + weights["sequence"] * scale.mean[0, 0]
+        items = np.sort(np.concatenate([first, more]))
+        base[items] += bound
         found: Scores = base[None]
-        return found
+        return found, items
 
     @cached_property
     def _standing(self) -> Floats:
@@ -147,17 +166,6 @@ class Fusion:
             "lengths": [*ends, f"over {LENGTHS[-1]}"],
             "effects": (self.weights * self.spread).tolist(),
         }
-
-
-def _at_least(scores: Floats, count: int) -> float:
-    """What the ``count`` best of some scores (N,) are not below; -inf where there are no more."""
-    # the count-th largest maximum of as many groups or more is no larger than the count-th best
-    width = max(count, int(np.sqrt(len(scores))))
-    whole = len(scores) // width
-    if not whole:
-        return -np.inf
-    most = scores[: whole * width].reshape(whole, width).max(axis=0)
-    return float(np.partition(most, width - count)[width - count])
 
 
 def bucket(lengths: Ints) -> Ints:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
-from penchant.data.dataset import Catalogue, Ints, Vocabulary, blocks
+from penchant.data.dataset import Catalogue, Floats, Ints, Vocabulary, blocks
 from penchant.data.multihot import multihot
 
 Part = TypeVar("Part")
@@ -153,7 +153,11 @@ def unit_rows(
         scaled.data = np.rint(scaled.data * _GRID) / _GRID
         scaled.eliminate_zeros()
         scaled.sort_indices()
-        return scaled.astype(np.float32)
+        whole = (
+            scaled.data.astype(np.float32),
+            *(part.astype(np.int32) for part in (scaled.indices, scaled.indptr)),
+        )
+        return sparse.csr_array(whole, shape=scaled.shape)
     length = np.linalg.norm(matrix, axis=1, keepdims=True)
     return np.asarray(
         np.rint(matrix / np.where(length > 0, length, 1) * _GRID) / _GRID, dtype=np.float32
@@ -249,6 +253,25 @@ def _libraries() -> ThreadpoolController:
 def sparse_or_dense(product: Rows) -> NDArray[Any]:
     """A dense array of either."""
     return np.asarray(product.toarray() if sparse.issparse(product) else product)
+
+
+def weighed_rows(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Floats:
+    """The sum of some rows (R,) of a matrix (N, D), each times its weight, (D,) float64.
+
+    It is ``weights @ matrix[rows]`` without the sparse arrays between, which would take more time
+    than the sum.
+
+    >>> matrix = sparse.csr_array(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]]))
+    >>> weighed_rows(matrix, np.array([0, 2]), np.array([10.0, 1.0])).tolist()
+    [13.0, 4.0]
+    """
+    first = matrix.indptr[rows]
+    size = matrix.indptr[rows + 1] - first
+    place = np.repeat(first - np.cumsum(size) + size, size)
+    place += np.arange(len(place), dtype=place.dtype)
+    values = matrix.data[place] * np.repeat(weights, size)
+    total = np.bincount(matrix.indices[place], values, matrix.shape[1])
+    return np.asarray(total, np.float64)
 
 
 def strongest(strength: NDArray[np.floating], count: int) -> Ints:

@@ -15,7 +15,7 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints, TimeKind
 from penchant.models.base import Arrays, Family, Scores
 from penchant.models.cold import Around
-from penchant.models.kernels import Content, Contents, content_rows
+from penchant.models.kernels import Content, Contents, content_rows, weighed_rows
 from penchant.models.sides import Sides
 from penchant.models.solve import ALPHA, solve, system
 from penchant.models.statistics import (
@@ -107,8 +107,9 @@ class Transition:
     def inputs(self, histories: Histories, item: int | None = None) -> sparse.csr_array:
         """x of each history, (B, P) sparse float64; of an item's domain, see ``weights``."""
         p = self.predictors.rows(histories.events)
-        x = (self.weights(histories, item), (histories.owner, p))
-        own = sparse.coo_array(x, shape=(len(histories), len(self.predictors))).tocsr()
+        x = self.weights(histories, item), p, histories.indptr.copy()  # the sums are made in place
+        own = sparse.csr_array(x, shape=(len(histories), len(self.predictors)))
+        own.sum_duplicates()
         if self.sides is None or not self.sides.counts(self.settings):
             return own
         return (own + self.beside(histories)).tocsr()
@@ -136,6 +137,15 @@ class Transition:
         if len(self.unscored):
             scores[:, self.unscored] = -np.inf
         return scores
+
+    def positive(self, history: Histories, x: sparse.csr_array) -> tuple[Ints, Floats]:
+        """The items whose score after one history is above 0, (I,), and these scores."""
+        if self.domain is None:
+            scores = weighed_rows(self.whole, x.indices, x.data)
+        else:
+            scores = self.told(history, x)[0]
+        items = np.flatnonzero(scores > 0)
+        return items, scores[items]
 
     @cached_property
     def around(self) -> Around:

@@ -21,6 +21,10 @@ from penchant.serve.live import Live
 from penchant.serve.settings import Settings
 from penchant.serve.store import Store
 
+_KEYS = {
+    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "HTTPBearer": {"type": "http", "scheme": "bearer"},
+}
 THREADS = 8
 """Requests that a worker works on at once; further ones wait their turn."""
 
@@ -105,9 +109,12 @@ def _describe(app: FastAPI) -> None:
             schemas["ProblemOut"] = made
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
+            found["components"]["securitySchemes"] = _KEYS
             for path in found["paths"].values():
                 for one in path.values():
                     one["responses"]["422"] = problems.DESCRIBED[422]
+                    if one["tags"] != routes.health.tags:
+                        one["security"] = [{name: []} for name in _KEYS]
         return found
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse, Response
-from fastapi.security import APIKeyHeader, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY
@@ -17,7 +16,7 @@ from penchant.serve import asking, incoming, page
 from penchant.serve import schemas as s
 from penchant.serve.asking import Ask
 from penchant.serve.keys import Bucket, Key, Keys
-from penchant.serve.live import Live
+from penchant.serve.live import History, Live
 from penchant.serve.problems import Problem
 from penchant.serve.rows import now
 
@@ -25,19 +24,15 @@ EVENTS = Counter("penchant_events", "Events posted.", ["outcome"])
 LISTS = Counter("penchant_lists", "Lists served.", ["arm", "source"])
 COOKIE = "penchant_key"
 
-_header = APIKeyHeader(name="X-API-Key", auto_error=False)
-_bearer = HTTPBearer(auto_error=False)
-
 
 def scope(name: str) -> Any:
     """What a route depends on: a key that opens a scope, and room in its bucket."""
 
-    async def check(  # without a thread of its own: a key is looked up once in five seconds
-        request: Request,
-        header: Annotated[str | None, Depends(_header)],
-        bearer: Annotated[Any, Depends(_bearer)],
-    ) -> None:
-        admitted(request, header or (bearer and bearer.credentials), name)
+    # without a thread of its own: a key is looked up once in five seconds
+    async def check(request: Request) -> None:
+        given = request.headers.get("x-api-key")
+        kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+        admitted(request, given or (bearer if kind.lower() == "bearer" else None), name)
 
     return Depends(check)
 
@@ -125,22 +120,10 @@ def shows(model: Any) -> dict[str, Any]:
 def recommendations(
     live: On,
     user: s.PathName,
-    k: Annotated[int, Query(ge=1, le=200)] = 10,
-    behavior: s.Name | None = None,
-    domain: s.Name | None = None,
-    tags_any: Annotated[list[s.Name], Query(max_length=50)] = [],  # noqa: B006
-    tags_none: Annotated[list[s.Name], Query(max_length=50)] = [],  # noqa: B006
-    where: Annotated[list[s.Name], Query(max_length=20, description='As "price <= 20".')] = [],  # noqa: B006
-    diversity: Annotated[float | None, Query(ge=0, le=1)] = None,
-    repeats: bool | None = None,
-    explain: bool = False,
-    page: Annotated[str | None, Query(max_length=60_000)] = None,
+    query: Annotated[s.Asking, Query()],
 ) -> Response:
     """The best items for a user, from all events that were answered before."""
-    asked = _asked(tags_any, tags_none, where, diversity)
-    return _served(
-        live, Ask(user, None, (), k, behavior, domain, asked, repeats, explain, _page(page))
-    )
+    return _served(live, user, None, (), query)
 
 
 @lists.post("/recommendations", **shows(s.ListOut))
@@ -150,24 +133,15 @@ def anonymous(live: On, body: s.AskIn) -> Response:
     history = tuple(
         one if isinstance(one, str) else (one.item, one.behavior or target) for one in body.history
     )
-    asked = _asked(body.tags_any, body.tags_none, body.where, body.diversity)
-    told = body.k, body.behavior, body.domain, asked, body.repeats, body.explain, _page(body.page)
-    return _served(live, Ask(None, body.session, history, *told))
+    return _served(live, None, body.session, history, body)
 
 
-def _asked(
-    some: list[str], none: list[str], where: list[str], diversity: float | None
-) -> dict[str, Any]:
-    found = {"tags_any": some, "tags_none": none, "where": where, "diversity": diversity}
-    return {name: value for name, value in found.items() if value not in ([], None)}
-
-
-def _page(text: str | None) -> page.Page | None:
-    return None if text is None else page.read(text)
-
-
-def _served(live: Live, ask: Ask) -> Response:
-    served = asking.recommend(live, ask)
+def _served(
+    live: Live, user: str | None, session: str | None, history: History, asked: s.Asking
+) -> Response:
+    shown = None if asked.page is None else page.read(asked.page)
+    told = asked.k, asked.behavior, asked.domain, asked.asked, asked.repeats, asked.explain, shown
+    served = asking.recommend(live, Ask(user, session, history, *told))
     LISTS.labels(served.arm, served.found.source).inc()
     return _json(served.to_dict() | {"next": served.page and page.token(served.page)})
 

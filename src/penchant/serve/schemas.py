@@ -142,7 +142,28 @@ class HistoryEvent(Body):
     behavior: Name | None = None
 
 
-class AskIn(Body):
+class Asking(Body):
+    """What every request for a list may ask; see the library's ``Rules``."""
+
+    k: Annotated[int, Field(ge=1, le=200)] = 10
+    behavior: Name | None = None
+    domain: Name | None = None
+    tags_any: Annotated[list[Name], Field(max_length=50)] = []
+    tags_none: Annotated[list[Name], Field(max_length=50)] = []
+    where: Annotated[list[Name], Field(max_length=20, description='As "price <= 20".')] = []
+    diversity: Annotated[float, Field(ge=0, le=1)] | None = None
+    repeats: bool | None = None
+    explain: bool = False
+    page: str | None = Field(None, max_length=60_000)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The rules of this request, over those of the service."""
+        told = self.model_dump(include={"tags_any", "tags_none", "where", "diversity"})
+        return {name: value for name, value in told.items() if value not in ([], None)}
+
+
+class AskIn(Asking):
     """A request for a list without a user: a session, a history, or both."""
 
     model_config = ConfigDict(
@@ -152,16 +173,6 @@ class AskIn(Body):
     )
     session: Name | None = None
     history: Annotated[list[Name | HistoryEvent], Field(max_length=BATCH)] = []
-    k: Annotated[int, Field(ge=1, le=200)] = 10
-    behavior: Name | None = None
-    domain: Name | None = None
-    tags_any: Annotated[list[Name], Field(max_length=50)] = []
-    tags_none: Annotated[list[Name], Field(max_length=50)] = []
-    where: Annotated[list[Name], Field(max_length=20)] = []
-    diversity: Annotated[float, Field(ge=0, le=1)] | None = None
-    repeats: bool | None = None
-    explain: bool = False
-    page: str | None = Field(None, max_length=60_000)
 
 
 class ItemOut(BaseModel):

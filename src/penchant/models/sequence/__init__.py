@@ -5,6 +5,7 @@ network    items, blocks, interests: from events to scores (torch)
 losses     sampled softmax with shared negatives (torch)
 rows       AdamW for tables of which a step reads few rows (torch)
 training   the loop: schedule, early stopping, checkpoints (torch)
+single     the network for one history (NumPy)
 attribution  what each event adds to a logit (torch)
 expert     the fitted recommender (torch, imported when first used)
 """

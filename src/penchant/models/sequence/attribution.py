@@ -72,10 +72,9 @@ def _embedded(expert: "Sequence", history: Histories, item: int) -> tuple[Ints, 
         order = turn(history, np.array([item]), expert.dataset)
     events = history.events.take(order)
     catalogue = expert.dataset.catalogue
-    read = Inputs.of(events, np.zeros(len(events), np.int64), catalogue, expert.dataset.time)
-    latest = np.arange(len(events))[-expert.settings.length :]
-    fields = expert.fields(read.take(latest[None]))
+    read = Inputs.latest(events, expert.settings.length, catalogue, expert.dataset.time)
+    fields = expert.fields(read.take(np.arange(len(read.thing))[None]))
     with torch.no_grad():
         vectors = expert.table.vectors.clone()
         said = expert.network.said(fields, vectors)
-        return order[latest], said, expert.network.standing(fields[-1])
+        return order[-expert.settings.length :], said, expert.network.standing(fields[-1])

@@ -32,15 +32,30 @@ class Inputs:
         thing = np.where(events.item >= 0, events.item, len(catalogue) + events.token)
         gap = np.zeros(len(events), np.int64)
         if time == "clock" and len(events):
-            since = np.diff(events.time, prepend=events.time[:1])
             same = np.diff(owner, prepend=owner[0] - 1) == 0
-            seconds = np.where(same, np.maximum(since, 0) // 1000, 0)
-            gap = np.where(same, 1 + np.frexp(seconds.astype(float))[1], 0)
-        return cls(thing, events.behavior, events.domain + 1, np.minimum(gap, GAPS - 1))
+            gap = np.where(same, _gaps(np.diff(events.time, prepend=events.time[:1])), 0)
+        return cls(thing, events.behavior, events.domain + 1, gap)
+
+    @classmethod
+    def latest(cls, events: Events, count: int, catalogue: Catalogue, time: TimeKind) -> "Inputs":
+        """Of the latest of one history's events."""
+        item = events.item[-count:]
+        thing = np.where(item >= 0, item, len(catalogue) + events.token[-count:])
+        gap = np.zeros(len(item), np.int64)
+        if time == "clock":
+            since = _gaps(np.diff(events.time[-count - 1 :]))
+            gap[len(gap) - len(since) :] = since
+        return cls(thing, events.behavior[-count:], events.domain[-count:] + 1, gap)
 
     def take(self, index: NDArray[np.int64]) -> "Inputs":
         """The inputs at an index of any shape."""
         return Inputs(self.thing[index], self.behavior[index], self.domain[index], self.gap[index])
+
+
+def _gaps(since: Ints) -> Ints:
+    """The class of each time in ms between an event and the one before."""
+    seconds = np.maximum(since, 0) // 1000
+    return np.minimum(1 + np.frexp(seconds.astype(float))[1], GAPS - 1).astype(np.int64)
 
 
 def windows(indptr: Ints, length: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

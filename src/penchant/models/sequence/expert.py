@@ -16,6 +16,7 @@ from penchant.models.base import Arrays, Scores
 from penchant.models.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.network import Network, Shape, Table
+from penchant.models.sequence.single import Single
 from penchant.models.sequence.training import Epoch, Lesson, Trainer
 from penchant.models.statistics import TARGET_BITS, grid
 
@@ -42,14 +43,15 @@ class Sequence:
         return "sequence"
 
     def score(self, histories: Histories) -> Scores:
+        if len(histories) == 1 and len(histories.events) and self.single is not None:
+            scores: Scores = self.single.logits(histories)[None].astype(np.float64)
+            scores[:, self.unscored] = -np.inf
+            return scores
         scores = np.zeros((len(histories), len(self.dataset.catalogue)))
         with torch.inference_mode():
             for items, table in self.tables:
                 part, states = self._states(_turned(histories, items, self.dataset))
                 logits = self.network.logits(states, table).float().cpu().numpy()
-                if items is None and len(part) == 1 == len(scores):
-                    scores = logits.astype(np.float64)  # without a second pass over all items
-                    continue
                 scores[part if items is None else np.ix_(part, items)] = logits
         scores[:, self.unscored] = -np.inf
         return scores
@@ -128,6 +130,11 @@ class Sequence:
         with torch.inference_mode():
             device = self.table.bias.device
             return [(some, self.table.take(torch.from_numpy(some).to(device))) for some in items]
+
+    @cached_property
+    def single(self) -> Single | None:
+        """What scores one history in less time; None where all must be scored one way."""
+        return None if self.dataset.mixed else Single.of(self.network, self.table, self.dataset)
 
     @cached_property
     def table(self) -> Table:

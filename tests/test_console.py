@@ -267,8 +267,9 @@ def test_interests_are_steered_and_the_answer_is_the_part_that_changed(client, d
     assert not part.of("html")
     assert f"{one['label']}: muted." in part.text
     assert "new" in part.text
-    pressed = [b for b in part.of("button") if b.get("aria-pressed") == "true"]
-    assert pressed[0]["value"] == "0.0"
+    sliders = [one for one in part.of("input") if one["type"] == "range"]
+    assert sliders[0]["value"] == "0.0"
+    assert sliders[0]["aria-valuetext"] == "muted"
     assert told(client.get(f"/users/{user}/interests"))["interests"][0]["factor"] == 0
     assert post(client, f"{page}/interests/{one['id']}", factor="1").status_code == 303
     links = [a["href"] for a in first.of("a")]
@@ -575,16 +576,23 @@ def test_a_browser_posts_steers_and_forgets(browser, run, database, data):
         assert live.store.look(user).events[0].about == item
 
         before = listed(page)
-        mute = page.locator(".factors button", has_text="Mute").first
-        mute.focus()
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".factors button[aria-pressed=true][value='0.0']")
-        assert page.evaluate("document.activeElement.textContent") == "Mute"
+        slider = page.locator(".factor input[type=range]").first
+        assert slider.get_attribute("aria-valuetext") == "as it is"
+        slider.focus()
+        page.keyboard.press("Home")
+        page.wait_for_selector(".factor input[aria-valuetext='muted']")
+        assert page.evaluate("document.activeElement.id") == slider.get_attribute("id")
+        assert "muted." in page.inner_text("#notice")
         muted = listed(page)
         assert set(before) - set(muted)
-        page.locator(".factors button", has_text="Normal").first.click()
-        page.wait_for_selector(".factors button[value='0.0'][aria-pressed=true]", state="detached")
+        for _ in range(4):  # four steps of a quarter
+            page.keyboard.press("ArrowRight")
+        page.wait_for_selector(".factor input[aria-valuetext='muted']", state="detached")
+        assert slider.get_attribute("aria-valuetext") == "as it is"
         assert listed(page) == before
+        slider.fill("3")
+        page.wait_for_selector(".factor input[aria-valuetext='weighed 3 times']")
+        assert live.store.look(user).person.controls[0].factor == 3
 
         page.click("text=Consent and forgetting")
         page.fill("#again", user)

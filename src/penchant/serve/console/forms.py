@@ -64,8 +64,8 @@ def steer(
     """Mute, boost or leave an interest."""
     before = people.listed(live, user, asked)
     label = asking.steer(live, user, interest, factor).named(interest).label
-    told = "muted" if factor == 0 else f"weighed {factor:g} times"
-    return _moved(request, live, user, asked, before, f"{label}: {told}.")
+    said = f"{label}: {people.weighed(factor)}."
+    return _moved(request, live, user, asked, before, said)
 
 
 def _moved(

@@ -21,8 +21,10 @@ LATEST = 50
 K = 10
 """Items of the list."""
 
-FACTORS = ((0.0, "Mute"), (0.5, "Less"), (1.0, "Normal"), (2.0, "More"), (5.0, "Most"))
-"""What can be made of an interest from the console; the service takes any factor to 100."""
+MOST = 3.0
+"""What an interest can be weighed at most from the console; the service takes any factor to 100."""
+
+_MARKS = (0, 1, 2, 3)  # of its slider
 
 
 class Line(NamedTuple):
@@ -78,8 +80,19 @@ def view(
         "interests": interests,
         "map": _map(of, user, interests),
         "swatch": lambda place: Html(swatch(place)),
-        "factors": FACTORS,
+        "most": MOST,
+        "marks": _MARKS,
+        "weighed": weighed,
     }
+
+
+def weighed(factor: float) -> str:
+    """What is made of an interest, in words.
+
+    >>> weighed(0), weighed(1), weighed(2.5)
+    ('muted', 'as it is', 'weighed 2.5 times')
+    """
+    return {0.0: "muted", 1.0: "as it is"}.get(factor, f"weighed {factor:.3g} times")
 
 
 def timeline(live: Live, of: Known, user: str) -> tuple[list[Line], int]:

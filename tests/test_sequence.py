@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it is the e
 
 from penchant.config import InterestSettings, SequenceSettings, TransitionSettings  # noqa: E402
 from penchant.data import simulate  # noqa: E402
+from penchant.data.mapping import DataMapping  # noqa: E402
 from penchant.data.splits import split  # noqa: E402
-from penchant.data.store import from_columns  # noqa: E402
+from penchant.data.store import from_columns, ingest, load  # noqa: E402
 from penchant.errors import TrainingError  # noqa: E402
 from penchant.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
@@ -142,16 +143,29 @@ def test_the_past_alone_decides(model, data):
     assert not torch.allclose(a[:, 6:], b[:, 6:], atol=1e-3)
 
 
-def test_training_resumes_bit_for_bit(data, tmp_path):
-    whole = Fitter(data, 5)(SMALL)
+@pytest.mark.parametrize("smoothing", [0.0, 0.6])
+def test_training_resumes_bit_for_bit(data, tmp_path, smoothing):
+    settings = SMALL.model_copy(update={"smoothing": smoothing})
+    whole = Fitter(data, 5)(settings)
     file = tmp_path / "checkpoint"
-    settings = SMALL.model_copy(update={"stop": 2})
-    Fitter(data, 5)(settings, checkpoint=file)
-    again = Fitter(data, 5)(SMALL, checkpoint=file)
+    Fitter(data, 5)(settings.model_copy(update={"stop": 2}), checkpoint=file)
+    again = Fitter(data, 5)(settings, checkpoint=file)
     for name, value in whole.arrays().items():
         if name != "curve":
             assert np.array_equal(value, again.arrays()[name]), name
     assert [line.loss for line in whole.curve] == [line.loss for line in again.curve]
+
+
+def test_the_mean_of_the_weights_is_what_is_kept(data):
+    """m_t = sum over s of k^(t - s) w_s, over the sum of these k^(t - s)."""
+    passes = [Fitter(data, 5)(SMALL.model_copy(update={"stop": n})).arrays() for n in (1, 2, 3)]
+    settings = SMALL.model_copy(update={"smoothing": 0.6, "stop": 3})
+    found = Fitter(data, 5)(settings, watch=lambda model: 1.0 + len(model.curve)).arrays()
+    assert np.array_equal(found["items.bias"], passes[0]["items.bias"])  # the first was the best
+    found, shares = Fitter(data, 5)(settings).arrays(), 0.6 ** np.arange(3)[::-1]
+    for name in ("items.bias", "places.weight", "last.weight"):
+        expected = np.tensordot(shares / shares.sum(), [one[name] for one in passes], 1)
+        assert np.allclose(found[name], expected, atol=1e-6), name
 
 
 def test_a_nan_stops_the_run_and_names_the_batch(data, tmp_path):
@@ -239,6 +253,28 @@ def test_the_mixture_is_the_sum_of_logits_weighed_by_a_softmax_of_gates(spread):
 def test_arrays_restore_the_same_scores(model, data):
     again = SEQUENCE.restore(model.arrays(), data, model.settings)
     assert np.array_equal(again.score(histories(data)), model.score(histories(data)))
+
+
+@pytest.mark.parametrize(("clock", "scale", "length"), [(True, 20.0, 6), (False, 0.0, 50)])
+def test_one_history_alone_has_the_scores_that_it_has_among_others(clock, scale, length, tmp_path):
+    """One is scored in NumPy, several in torch: tokens, times and cut histories too."""
+    rng, lines = np.random.default_rng(int(clock)), ["user,item,topic,behavior,timestamp"]
+    for place, when in enumerate(np.sort(rng.integers(10**9, 2 * 10**9, 600))):
+        about = f",t{rng.integers(0, 7)}" if place % 5 == 0 else f"i{rng.integers(0, 30)},"
+        behavior = ("view", "buy", "dislike")[rng.integers(0, 3)]
+        lines.append(f"u{rng.integers(0, 40)},{about},{behavior},{when}")
+    (tmp_path / "events.csv").write_text("\n".join(lines), encoding="utf-8")
+    mapping = DataMapping.model_validate({"time": "clock" if clock else "order", "target": "buy"})
+    ingest(tmp_path / "events.csv", tmp_path / "data", mapping=mapping)
+    data = load(tmp_path / "data")
+    assert len(data.catalogue.tokens) == 7
+    settings = SMALL.model_copy(update={"scale": scale, "length": length, "epochs": 1})
+    model = Fitter(data, 0)(settings)
+    assert model.single is not None
+    several = model.score(histories(data))
+    for user in range(len(data.users)):
+        one = histories(data, [user])
+        assert np.allclose(model.score(one)[0], several[user], atol=1e-4), user
 
 
 def test_repeats_empty_histories_and_strangers_are_scored(model, data):

@@ -143,29 +143,16 @@ def test_the_past_alone_decides(model, data):
     assert not torch.allclose(a[:, 6:], b[:, 6:], atol=1e-3)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.6])
-def test_training_resumes_bit_for_bit(data, tmp_path, smoothing):
-    settings = SMALL.model_copy(update={"smoothing": smoothing})
-    whole = Fitter(data, 5)(settings)
+def test_training_resumes_bit_for_bit(data, tmp_path):
+    whole = Fitter(data, 5)(SMALL)
     file = tmp_path / "checkpoint"
-    Fitter(data, 5)(settings.model_copy(update={"stop": 2}), checkpoint=file)
-    again = Fitter(data, 5)(settings, checkpoint=file)
+    settings = SMALL.model_copy(update={"stop": 2})
+    Fitter(data, 5)(settings, checkpoint=file)
+    again = Fitter(data, 5)(SMALL, checkpoint=file)
     for name, value in whole.arrays().items():
         if name != "curve":
             assert np.array_equal(value, again.arrays()[name]), name
     assert [line.loss for line in whole.curve] == [line.loss for line in again.curve]
-
-
-def test_the_mean_of_the_weights_is_what_is_kept(data):
-    """m_t = sum over s of k^(t - s) w_s, over the sum of these k^(t - s)."""
-    passes = [Fitter(data, 5)(SMALL.model_copy(update={"stop": n})).arrays() for n in (1, 2, 3)]
-    settings = SMALL.model_copy(update={"smoothing": 0.6, "stop": 3})
-    found = Fitter(data, 5)(settings, watch=lambda model: 1.0 + len(model.curve)).arrays()
-    assert np.array_equal(found["items.bias"], passes[0]["items.bias"])  # the first was the best
-    found, shares = Fitter(data, 5)(settings).arrays(), 0.6 ** np.arange(3)[::-1]
-    for name in ("items.bias", "places.weight", "last.weight"):
-        expected = np.tensordot(shares / shares.sum(), [one[name] for one in passes], 1)
-        assert np.allclose(found[name], expected, atol=1e-6), name
 
 
 def test_a_nan_stops_the_run_and_names_the_batch(data, tmp_path):
@@ -275,6 +262,18 @@ def test_one_history_alone_has_the_scores_that_it_has_among_others(clock, scale,
     for user in range(len(data.users)):
         one = histories(data, [user])
         assert np.allclose(model.score(one)[0], several[user], atol=1e-4), user
+
+
+def test_asked_for_another_behavior_it_reads_the_same_items():
+    world = simulate.world(60, 120, seed=3).dataset()
+    model, user = Fitter(world, 0)(SMALL), histories(world, [3])
+    _ = model.score(user), model.table
+    other = model.aimed("view")
+    assert other.single.turned is model.single.turned
+    assert other.table is model.table
+    anew = SEQUENCE.restore(model.arrays(), world, model.settings).aimed("view")
+    assert np.array_equal(other.score(user), anew.score(user))
+    assert not np.array_equal(other.score(user), model.score(user))
 
 
 def test_repeats_empty_histories_and_strangers_are_scored(model, data):

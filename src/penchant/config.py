@@ -119,8 +119,6 @@ class SequenceSettings(Settings):
     epochs                 the length of the schedule, in passes over the events
     patience               passes without a better validation NDCG@10 until it stops
     stop                   the pass after which it stops; 0 is the end of the schedule
-    smoothing              share that a running mean of the weights, one step a pass, keeps of
-                           itself; the mean is what is watched and kept; 0 takes the weights
     interests, facets      user vectors and item facets of the mixture of logits; 1 and 1 are the
                            plain inner product
     targets                weight of a behaviour's events as targets (default: its strength)
@@ -144,7 +142,6 @@ class SequenceSettings(Settings):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     patience: Annotated[int, Field(ge=1)] = 10
     stop: Annotated[int, Field(ge=0)] = 0
-    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     interests: Annotated[int, Field(ge=1, le=64)] = 1
     facets: Annotated[int, Field(ge=1, le=64)] = 1
     targets: dict[str, Weight] = {}

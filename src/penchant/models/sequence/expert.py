@@ -178,7 +178,12 @@ class Sequence:
 
     def aimed(self, behavior: str) -> "Sequence":
         """The same network asked for another behaviour."""
-        return replace(self, dataset=self.dataset.aimed(behavior))
+        found = replace(self, dataset=self.dataset.aimed(behavior))
+        if "table" in self.__dict__:  # the items are the same, and held once
+            found.__dict__["table"] = self.table
+        if self.__dict__.get("single") is not None:
+            found.__dict__["single"] = replace(self.__dict__["single"], dataset=found.dataset)
+        return found
 
     def fields(self, read: Inputs) -> list[torch.Tensor]:
         """Inputs (B, L) as tensors, with the behaviour of the event after each."""

@@ -75,7 +75,6 @@ class Trainer:
         )
         self.epoch = 0
         self.curve: list[Epoch] = []
-        self.mean: dict[str, Tensor] = {}
         starts, sizes = windows(lesson.indptr, settings.length, np.random.default_rng(seed))
         self.steps = settings.epochs * sum(
             1 for _ in batches(starts, sizes, settings.batch, np.random.default_rng(seed))
@@ -90,7 +89,7 @@ class Trainer:
         last. A ``checkpoint`` is written after each epoch, and read at the beginning where it
         exists. Raises TrainingError where a loss is not finite, naming epoch and batch.
         """
-        best, best_value, kept = self.epoch, -math.inf, self._smoothed()
+        best, best_value, kept = self.epoch, -math.inf, _copied(self.network)
         if checkpoint is not None and checkpoint.exists():
             best, best_value, kept = self._resume(checkpoint)
         began = time.perf_counter()
@@ -100,7 +99,7 @@ class Trainer:
             line = self._once(watch)
             self.curve.append(line)
             if watch is None or line.ndcg > best_value:
-                best, best_value, kept = self.epoch, line.ndcg, self._smoothed()
+                best, best_value, kept = self.epoch, line.ndcg, _copied(self.network)
             if checkpoint is not None:
                 state = {"best": best, "value": best_value, "kept": kept, **self.state()}
                 torch.save(state, checkpoint.with_suffix(".part"))
@@ -122,7 +121,6 @@ class Trainer:
             "epoch": self.epoch,
             "curve": [tuple(vars(line).values()) for line in self.curve],
             "network": self.network.state_dict(),
-            "mean": self.mean,
             "optimizer": self.optimizer.state_dict(),
             "rows": self.rows.state(),
         }
@@ -132,7 +130,6 @@ class Trainer:
         self.epoch = state["epoch"]
         self.curve = [Epoch(*line) for line in state["curve"]]
         self.network.load_state_dict(state["network"])
-        self.mean = state["mean"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.rows.load(state["rows"])
         return state["best"], state["value"], state["kept"]
@@ -178,35 +175,12 @@ class Trainer:
                 count += part.total
         self.rows.settle()
         self.epoch += 1
-        self._smooth()
         seconds = time.perf_counter() - began
         value = math.nan
         if watch is not None:
             self.network.eval()
-            weights = _copied(self.network) if self.mean else {}
-            if weights:
-                self.network.load_state_dict(self.mean)
             value = watch()
-            if weights:
-                self.network.load_state_dict(weights)
         return Epoch(self.epoch, total / max(count, 1e-9), events / seconds, seconds, value)
-
-    def _smooth(self) -> None:
-        """Take the weights of this pass into their running mean (Polyak and Juditsky 1992)."""
-        kept, now = self.settings.smoothing, _copied(self.network)
-        if not kept:
-            return
-        # without what it began with, which would weigh kept^passes
-        whole = 1 - kept**self.epoch
-        for name, value in now.items():
-            if not value.is_floating_point() or name not in self.mean:
-                self.mean[name] = value
-            else:
-                self.mean[name].lerp_(value, (1 - kept) / whole)
-
-    def _smoothed(self) -> dict[str, Tensor]:
-        """What is watched and kept: the running mean, or the weights where none is made."""
-        return {name: value.clone() for name, value in self.mean.items()} or _copied(self.network)
 
     def _batches(self) -> Iterator[tuple[Ints, int]]:
         rng = np.random.default_rng((self.seed, self.epoch))

@@ -31,6 +31,10 @@ def fit(
     model: Annotated[
         str | None, typer.Option(help="Default: fusion with torch, else transition.")
     ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Differential privacy: the budget; nothing is searched.")
+    ] = None,
+    delta: Annotated[float, typer.Option(help="Beside epsilon; well below 1 / users.")] = 1e-6,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,
@@ -40,8 +44,19 @@ def fit(
     from penchant.fitting import fit as run
 
     chosen = Recipe.load(recipe, sets)
+    if epsilon is not None and model not in (None, "private", "transition"):
+        raise ConfigError(
+            f"expected no --model beside --epsilon, received {model!r}: the transition expert's "
+            "sums are what is released; choose how with --set privacy.method=..."
+        )
     with working(f"loading {data}") as told:
-        fitted = run(load(data), chosen, model=model, told=told)
+        if epsilon is None:
+            fitted = run(load(data), chosen, model=model, told=told)
+        else:
+            from penchant.privacy import Ledger, fit_private
+
+            Ledger(epsilon, delta)  # refuses before anything is read
+            fitted = fit_private(load(data), epsilon, delta, chosen, told=told)
         told(f"saving {out}")
         fitted.save(out)
     content = {
@@ -154,6 +169,11 @@ def show_run(content: dict[str, Any]) -> None:
         say(f"note: {note}")
     if content.get("content"):
         show_content(content["content"])
+    if content.get("privacy"):
+        from penchant.privacy.fitting import in_words
+
+        for line in in_words(content):
+            say(line)
     evaluation = content.get("evaluation")
     if not evaluation:
         return

@@ -1,0 +1,13 @@
+"""Differential privacy for what is learned of users: noise, a ledger, releases, fits.
+
+noise          the discrete Gaussian from a secure generator
+accountant     zCDP, its (epsilon, delta), and the ledger that refuses what goes past a budget
+contributions  each user's clipped part in the sums: the sensitivity
+release        noised sums and what is made of them
+fitting        a run with a budget, and what its guarantee covers
+"""
+
+from penchant.privacy.accountant import Ledger
+from penchant.privacy.fitting import fit_private
+
+__all__ = ["Ledger", "fit_private"]

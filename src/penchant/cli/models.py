@@ -8,6 +8,8 @@ import typer
 from penchant.cli.data import Json, RecipeFile, Sets
 from penchant.cli.online import Database, Online, evaluate_online
 from penchant.cli.output import bar, emit, interval, number, say, table, working
+from penchant.cli.private import Delta, Epsilon, show_private
+from penchant.cli.private import fitted as private
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -31,10 +33,8 @@ def fit(
     model: Annotated[
         str | None, typer.Option(help="Default: fusion with torch, else transition.")
     ] = None,
-    epsilon: Annotated[
-        float | None, typer.Option(help="Differential privacy: the budget; nothing is searched.")
-    ] = None,
-    delta: Annotated[float, typer.Option(help="Beside epsilon; well below 1 / users.")] = 1e-6,
+    epsilon: Epsilon = None,
+    delta: Delta = 1e-6,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,
@@ -44,19 +44,11 @@ def fit(
     from penchant.fitting import fit as run
 
     chosen = Recipe.load(recipe, sets)
-    if epsilon is not None and model not in (None, "private", "transition"):
-        raise ConfigError(
-            f"expected no --model beside --epsilon, received {model!r}: the transition expert's "
-            "sums are what is released; choose how with --set privacy.method=..."
-        )
     with working(f"loading {data}") as told:
         if epsilon is None:
             fitted = run(load(data), chosen, model=model, told=told)
         else:
-            from penchant.privacy import Ledger, fit_private
-
-            Ledger(epsilon, delta)  # refuses before anything is read
-            fitted = fit_private(load(data), epsilon, delta, chosen, told=told)
+            fitted = private(data, (epsilon, delta), model, chosen, told)
         told(f"saving {out}")
         fitted.save(out)
     content = {
@@ -170,10 +162,7 @@ def show_run(content: dict[str, Any]) -> None:
     if content.get("content"):
         show_content(content["content"])
     if content.get("privacy"):
-        from penchant.privacy.fitting import in_words
-
-        for line in in_words(content):
-            say(line)
+        show_private(content)
     evaluation = content.get("evaluation")
     if not evaluation:
         return

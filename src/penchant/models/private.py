@@ -63,9 +63,8 @@ class Private:
         counts: Ints | None = None,
     ) -> "Private":
         """The model of a release over this catalogue."""
-        weight: Floats = (
-            grid(catalogue, settings.transition.history, WEIGHT_BITS) * 2.0**-WEIGHT_BITS
-        )
+        weight = grid(catalogue, settings.transition.history, WEIGHT_BITS).astype(np.float64)
+        weight *= 2.0**-WEIGHT_BITS
         how = weight, decays(catalogue, settings.transition), Predictors.of(catalogue)
         return cls(settings, left, right, counts, *how, len(catalogue))
 

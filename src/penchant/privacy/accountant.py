@@ -107,7 +107,7 @@ class Ledger:
         aside = CELLS * VARIATION * (1 + math.exp(min(self.epsilon, 700.0)))
         if aside >= self.delta / 2:
             raise ConfigError(
-                f"expected a delta above {2 * aside:.1e}, of which the noise as it is drawn takes half, "
+                f"expected a delta above {2 * aside:.1e}, half of it for the noise as drawn, "
                 f"received epsilon {self.epsilon} and delta {self.delta}; take a smaller epsilon "
                 "or a larger delta"
             )

@@ -43,7 +43,7 @@ class DiscreteGaussian:
 
     Raises ConfigError for a sigma outside (0, 2^16].
 
-    >>> zeros = DiscreteGaussian(0.01).sample(3)  # all mass but e^-5000 is at 0
+    >>> zeros = DiscreteGaussian(0.01).sample(3)  # any other value has mass below e^-4999
     >>> zeros.tolist()
     [0, 0, 0]
     """
@@ -70,6 +70,8 @@ class DiscreteGaussian:
 
     def _magnitudes(self, count: int) -> Ints:
         """|Y|: how many thresholds are at most U; the lower half of U is drawn where it decides."""
+        if not len(self.high):  # sigma is so small that every other value has mass below 2^-256
+            return np.zeros(count, np.int64)
         upper: NDArray[np.uint64] = np.frombuffer(self.source(8 * count), np.uint64)
         size: Ints = np.searchsorted(self.high, upper, "right").astype(np.int64)
         for at in np.flatnonzero(self.high[np.maximum(size - 1, 0)] == upper):

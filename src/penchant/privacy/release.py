@@ -86,11 +86,12 @@ def release(dataset: Dataset, settings: ReleaseSettings, budget: Budget) -> Priv
     Raises ConfigError for data that the method cannot take, BudgetError where the ledger refuses.
     """
     privacy, catalogue = settings.privacy, dataset.catalogue
-    if dataset.time == "none" or dataset.apart:
+    if privacy.method != "popularity" and (dataset.time == "none" or dataset.apart):
         raise ConfigError(
-            f"a private fit reads what follows what: expected events in one order, received "
+            f"a private regression reads what follows what: expected events in one order, received "
             f"{dataset.name!r} with time {dataset.time!r} and domains "
-            f"{', '.join(catalogue.domains)}; give its events a time"
+            f"{', '.join(catalogue.domains)}; "
+            "give its events a time, or take privacy.method=popularity"
         )
     acts = Acts.of(dataset, settings.transition, privacy)
     share = {"mixture": privacy.share, "popularity": 1.0}.get(privacy.method, 0.0)

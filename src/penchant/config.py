@@ -220,7 +220,7 @@ class PrivacySettings(Settings):
     clip: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     events: Annotated[int, Field(ge=1, le=100_000)] = 200
     balance: Annotated[float, Field(gt=0, le=1000)] = 0.3
-    width: Annotated[int, Field(ge=1, le=512)] = 32
+    width: Annotated[int, Field(ge=1, le=512)] = 64
     share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     floor: Annotated[float, Field(gt=0, lt=1)] = 0.05
     ridge: Annotated[float, Field(gt=0, le=1e6)] = 0.1

@@ -22,16 +22,16 @@ from penchant.errors import ConfigError
 Source = Callable[[int], bytes]
 """Gives so many random bytes; the system's own, but in tests."""
 
-VARIATION = 2.0**-104
+VARIATION = 2.0**-107
 """Total variation of one sample.
 
-With M + 1 <= 2^20 thresholds, each within 2^-127 of the distribution function (2^-128 by rounding
+With M + 1 <= 2^18 thresholds, each within 2^-127 of the distribution function (2^-128 by rounding
 down, and less by the 256-bit arithmetic, whose error after k steps is below (k + 1)^2 2^-255), the
 sum of all cells' errors is at most (M + 1) 2^-126; what lies beyond M has mass below 2^-130.
 """
 
-WIDEST = 2.0**16
-"""The largest sigma whose table is made: its M is below 2^20."""
+WIDEST = 2.0**14
+"""The largest sigma whose table is made: its M is below 2^18."""
 
 _BITS = 128
 _FINE = 256
@@ -41,7 +41,7 @@ _BLOCK = 1 << 20
 class DiscreteGaussian:
     """Samples of the discrete Gaussian with a given sigma (of the continuous one it resembles).
 
-    Raises ConfigError for a sigma outside (0, 2^16].
+    Raises ConfigError for a sigma outside (0, 2^14].
 
     >>> zeros = DiscreteGaussian(0.01).sample(3)  # any other value has mass below e^-4999
     >>> zeros.tolist()
@@ -54,8 +54,7 @@ class DiscreteGaussian:
                 f"expected sigma in (0, {WIDEST:g}], received {sigma}; scale the sums"
             )
         self.sigma, self.source = sigma, source
-        self.thresholds = _thresholds(sigma)
-        self.high = np.array([t >> 64 for t in self.thresholds], np.uint64)
+        self.high, self.low = _thresholds(sigma)
 
     def sample(self, count: int) -> Ints:
         """Independent samples, (count,) int64."""
@@ -76,15 +75,17 @@ class DiscreteGaussian:
         size: Ints = np.searchsorted(self.high, upper, "right").astype(np.int64)
         for at in np.flatnonzero(self.high[np.maximum(size - 1, 0)] == upper):
             lower = int.from_bytes(self.source(8), "little")
-            whole = (int(upper[at]) << 64) | lower
-            while size[at] > 0 and self.thresholds[size[at] - 1] > whole:
-                size[at] -= 1
+            while size[at] > 0:
+                last = size[at] - 1
+                if self.high[last] < upper[at] or int(self.low[last]) <= lower:
+                    break
+                size[at] = last
         return size
 
 
-@lru_cache(maxsize=8)
-def _thresholds(sigma: float) -> tuple[int, ...]:
-    """2^128 P(|Y| <= k) for k = 0 .. M - 1, rounded down.
+@lru_cache(maxsize=4)
+def _thresholds(sigma: float) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """2^128 P(|Y| <= k) for k = 0 .. M - 1, rounded down: the upper and the lower 64 bits.
 
     exp(-k^2 / (2 sigma^2)) is the last one times r_k, and r_k the last one times exp(-1 / sigma^2).
     """
@@ -101,4 +102,6 @@ def _thresholds(sigma: float) -> tuple[int, ...]:
         ratio = (ratio * step) >> _FINE
         sums.append(sums[-1] + 2 * mass)
     whole = sums.pop()
-    return tuple((each << _BITS) // whole for each in sums if each < whole)
+    found = [(each << _BITS) // whole for each in sums if each < whole]
+    high = np.array([each >> 64 for each in found], np.uint64)
+    return high, np.array([each & (1 << 64) - 1 for each in found], np.uint64)

@@ -24,7 +24,7 @@ from penchant.privacy.accountant import Ledger, sigma_of
 from penchant.privacy.contributions import GRID, Acts, counts, projected_sums, whole_sums
 from penchant.privacy.noise import WIDEST, DiscreteGaussian, Source
 
-FINEST = 1 << 14
+FINEST = 1 << 13
 """Units of a clipped norm at most: the more, the less is lost to rounding."""
 
 MOST_ITEMS = 6000

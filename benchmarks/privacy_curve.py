@@ -32,7 +32,7 @@ METHODS = ("popularity", "projected", "mixture", "full")
 
 def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
     began = time.perf_counter()
-    dataset, read = described(dataset.aimed(recipe.target), recipe.content)
+    dataset, _ = described(dataset.aimed(recipe.target), recipe.content)
     parts = split(dataset, seed=recipe.seed)
     data = dataset.with_events(parts.train)
 
@@ -77,7 +77,7 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
         "cases": len(parts.test.histories),
         "users": len(data.users),
         "items": len(data.catalogue),
-        "contents": sorted((*read.to_dict(), *data.catalogue.modalities)),
+        "contents": list(data.catalogue.modalities),
         "delta": delta,
         "settings": recipe.privacy.model_dump(exclude={"method", "public"}),
         "not private": {

@@ -202,12 +202,11 @@ def test_units_follow_the_budget_alone():
         units(1e-11)
 
 
-def test_a_user_is_worth_the_same_in_a_small_budget():
-    made = release(
-        world(),
-        ReleaseSettings(privacy=PrivacySettings(method="mixture"), transition=TRANSITION),
-        Budget(Ledger(0.001, 1e-6), seeded()),
-    )
+def test_of_a_small_budget_nothing_goes_to_what_could_say_nothing():
+    ledger = Ledger(0.001, 1e-6)
+    settings = ReleaseSettings(privacy=PrivacySettings(), transition=TRANSITION)
+    made = release(world(), settings, Budget(ledger, seeded()))
+    assert set(ledger.spent) == {"popularity", "sums"}
     assert np.isfinite(made.score(world().events.histories(np.arange(12)))).all()
 
 

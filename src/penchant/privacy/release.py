@@ -222,11 +222,13 @@ def _smallest(upper: Ints, D: int, budget: Budget, share: float) -> float:
     if not math.isfinite(rho):
         return 0.0
     sensitivity = math.ceil(math.sqrt(2) * D) + 2
-    sigma = sigma_of(sensitivity, rho)
-    coarse = max(1, math.ceil(2 * sigma / WIDEST))  # in these units the noise can be drawn
+    room = int(WIDEST * math.sqrt(2 * rho))  # units of which the noise can be drawn
+    if room < 2:
+        return 0.0  # it could say nothing, and is not released
+    coarse = math.ceil(sensitivity / (room - 1))
+    sigma = sigma_of(math.ceil(sensitivity / coarse) + 1, rho)
     budget.spend("smallest eigenvalue", rho)
     least = float(np.linalg.eigvalsh(_mirrored(upper))[0])
-    sigma = sigma_of(math.ceil(sensitivity / coarse) + 1, rho)
     cell = budget.noised(np.array([math.floor(least / coarse)], np.int64), sigma)
     return max(0.0, (float(cell[0]) - 3 * sigma) * coarse)
 

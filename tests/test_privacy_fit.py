@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import penchant
 from penchant.cli import app
 from penchant.config import PrivacySettings, Recipe, TransitionSettings
+from penchant.data.dataset import Vocabulary
 from penchant.data.merge import without_users
 from penchant.data.simulate import checkerboard
 from penchant.data.store import from_columns, save
@@ -264,6 +265,29 @@ def test_a_public_run_holds_no_user(tmp_path):
     assert len(back.recommend(history=["i0003"], k=3).items) == 3
     for file in (tmp_path / "run").rglob("*"):
         assert not file.is_file() or b"u0004" not in file.read_bytes()
+
+
+def test_what_events_brought_into_the_catalogue_leaves_with_them():
+    data = checkerboard()
+    data = replace(data, catalogue=replace(data.catalogue, tokens=Vocabulary(("query:secret",))))
+    model = fit_private(data, 2.0, 1e-6, recipe(public=True), source=seeded())
+    assert len(model.dataset.catalogue.tokens) == 0
+    assert any("none about tokens" in note for note in model.info["notes"])
+
+
+def test_too_few_events_are_not_measured_and_the_run_says_so():
+    data = from_columns(["u", "v"], ["a", "b"], timestamp=[1, 2])
+    model = fit_private(data, 1.0, 1e-6, recipe(method="popularity"), source=seeded())
+    assert "evaluation" not in model.info
+    assert any(note.startswith("not evaluated") for note in model.info["notes"])
+
+
+def test_what_needs_the_expert_says_that_there_is_none():
+    model = fit_private(checkerboard(), 2.0, 1e-6, recipe(public=True), source=seeded())
+    with pytest.raises(ConfigError, match="'private'"):
+        model.interests(history=["i0001"])
+    with pytest.raises(ConfigError, match="private"):
+        penchant.explain(model, "i0003", history=["i0001"])
 
 
 def test_an_update_or_a_deletion_would_spend():

@@ -97,11 +97,12 @@ class Acts:
         A row holds the events before its target, or with ``reverse`` those after it.
         """
         E, parts = len(self.user), []
-        weight, decay = self.weight[self.behavior], self.decay[self.behavior]
+        # a table of public shape: a power in the middle of a long array may have other last bits
+        table = self.weight[:, None] * self.decay[:, None] ** np.arange(window)
         for age in range(1, min(window, E - 1) + 1):
             earlier = np.flatnonzero(self.user[age:] == self.user[:-age])
             of, held = (earlier, earlier + age) if reverse else (earlier + age, earlier)
-            parts.append((weight[held] * decay[held] ** (age - 1), of, held))
+            parts.append((table[self.behavior[held], age - 1], of, held))
         none = np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64)
         data, row, column = (np.concatenate(of) for of in zip(none, *parts, strict=True))
         return sparse.csr_array((data, (row, column)), shape=(E, E))

@@ -8,7 +8,8 @@ import numpy as np
 
 from penchant.config import Recipe
 from penchant.content import described
-from penchant.data.dataset import Dataset, Told
+from penchant.data.cases import Split
+from penchant.data.dataset import Dataset, Told, Vocabulary
 from penchant.data.merge import without_users
 from penchant.data.splits import split
 from penchant.errors import DataError
@@ -64,12 +65,21 @@ def fit_private(
     info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}
     if not recipe.privacy.public:
         info["notes"] = [*dataset.notes, *info["notes"]]
-        info |= _measured(dataset, settings, recipe, Ledger(epsilon, delta), source, say)
+        try:
+            parts = split(dataset, seed=recipe.seed)
+        except DataError as error:
+            info["notes"].append(f"not evaluated: {error}")
+        else:
+            say("measuring a twin of the same budget on the test events")
+            twin = Budget(Ledger(epsilon, delta), source)
+            info |= _measured(dataset, parts, settings, twin, recipe)
     say(f"releasing with epsilon {epsilon:g}, delta {delta:g}")
     recommender = release(dataset, settings, Budget(ledger, source))
     if recipe.privacy.public:
         everyone = np.arange(len(dataset.users))
-        dataset = replace(without_users(dataset, everyone), held_out=None, notes=())
+        dataset = without_users(dataset, everyone)
+        catalogue = replace(dataset.catalogue, tokens=Vocabulary(()))  # they came with events
+        dataset = replace(dataset, catalogue=catalogue, held_out=None, notes=())
     info["privacy"] = ledger.to_dict() | {
         "unit": "a user with all their events, added or removed",
         "method": recipe.privacy.method,
@@ -110,20 +120,10 @@ def _left_out(dataset: Dataset) -> list[str]:
 
 
 def _measured(
-    dataset: Dataset,
-    settings: ReleaseSettings,
-    recipe: Recipe,
-    ledger: Ledger,
-    source: Source,
-    say: Told,
+    dataset: Dataset, parts: Split, settings: ReleaseSettings, budget: Budget, recipe: Recipe
 ) -> dict[str, Any]:
-    """The evaluation of a twin, where there are enough events to hold some out."""
-    try:
-        parts = split(dataset, seed=recipe.seed)
-    except DataError as error:
-        return {"evaluation": None, "unmeasured": f"not evaluated: {error}"}
-    say("measuring a twin of the same budget on the test events")
-    twin = release(dataset.with_events(parts.train), settings, Budget(ledger, source))
+    """What a twin that never saw the test events does on them."""
+    twin = release(dataset.with_events(parts.train), settings, budget)
     evaluation = on_test(twin, dataset, parts, recipe)
     return {
         "evaluation": {

@@ -200,6 +200,34 @@ class InterestSettings(Settings):
     least: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
+class PrivacySettings(Settings):
+    """How a private fit spends its budget; all of it is public, none is searched on events.
+
+    method   "mixture" of popularity and a regression between public contents, either alone
+             ("popularity", "projected"), or "full": a regression between items
+    clip     the L2 norm, in events, that a user's whole contribution is brought down to
+    events   of a user that count, the latest
+    balance  weight of G beside C in that norm
+    width    dimensions of the public contents
+    share    of the budget that a mixture gives to popularity
+    floor    share of a regression's budget for the smallest eigenvalue of G
+    ridge    as a share of the noised diagonal's mean; the noise adds its own
+    content  what the regression's standardized scores weigh beside the logarithm of popularity
+    public   save a run without users, events and any figure measured on them
+    """
+
+    method: Literal["mixture", "projected", "popularity", "full"] = "mixture"
+    clip: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    events: Annotated[int, Field(ge=1, le=100_000)] = 200
+    balance: Annotated[float, Field(gt=0, le=1000)] = 0.3
+    width: Annotated[int, Field(ge=1, le=512)] = 64
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    floor: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    ridge: Annotated[float, Field(gt=0, le=1e6)] = 0.1
+    content: Annotated[float, Field(ge=0, le=100)] = 0.5
+    public: bool = False
+
+
 class SearchSettings(Settings):
     """The bounded search on validation events: how many settings, on how many users."""
 
@@ -215,6 +243,7 @@ class Recipe(Settings):
     content     what is read of the items
     users       what is used of the users
     interests   how a user's events become interests
+    privacy     how a private fit spends its budget
     search      the bounded search; budget 1 takes ``transition`` as it stands
     """
 
@@ -227,6 +256,7 @@ class Recipe(Settings):
     transition: TransitionSettings = TransitionSettings()
     sequence: SequenceSettings = SequenceSettings()
     interests: InterestSettings = InterestSettings()
+    privacy: PrivacySettings = PrivacySettings()
     search: SearchSettings = SearchSettings()
 
     @classmethod

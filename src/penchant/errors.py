@@ -9,6 +9,7 @@ PenchantError
 ├── ConfigError      a recipe, a setting, a name that is not known
 ├── TrainingError    a loss that is not finite, a training that cannot go on
 ├── ArtifactError    a saved run that is damaged, foreign or of another version
+├── BudgetError      a release that would go past the privacy budget
 └── MissingExtraError an optional dependency that is not installed
 """
 
@@ -41,6 +42,10 @@ class TrainingError(PenchantError):
 
 class ArtifactError(PenchantError):
     """A saved run cannot be trusted or read."""
+
+
+class BudgetError(PenchantError):
+    """A release would spend more than what is left of a privacy budget."""
 
 
 class MissingExtraError(PenchantError, ImportError):

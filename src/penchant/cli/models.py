@@ -8,6 +8,8 @@ import typer
 from penchant.cli.data import Json, RecipeFile, Sets
 from penchant.cli.online import Database, Online, evaluate_online
 from penchant.cli.output import bar, emit, interval, number, say, table, working
+from penchant.cli.private import Delta, Epsilon, show_private
+from penchant.cli.private import fitted as private
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -31,6 +33,8 @@ def fit(
     model: Annotated[
         str | None, typer.Option(help="Default: fusion with torch, else transition.")
     ] = None,
+    epsilon: Epsilon = None,
+    delta: Delta = 1e-6,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,
@@ -41,7 +45,10 @@ def fit(
 
     chosen = Recipe.load(recipe, sets)
     with working(f"loading {data}") as told:
-        fitted = run(load(data), chosen, model=model, told=told)
+        if epsilon is None:
+            fitted = run(load(data), chosen, model=model, told=told)
+        else:
+            fitted = private(data, (epsilon, delta), model, chosen, told)
         told(f"saving {out}")
         fitted.save(out)
     content = {
@@ -154,6 +161,8 @@ def show_run(content: dict[str, Any]) -> None:
         say(f"note: {note}")
     if content.get("content"):
         show_content(content["content"])
+    if content.get("privacy"):
+        show_private(content)
     evaluation = content.get("evaluation")
     if not evaluation:
         return

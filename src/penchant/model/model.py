@@ -19,6 +19,7 @@ from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.fusion import Fusion, expert_of
 from penchant.models.kernels import Rows, content_rows, unit_rows
+from penchant.models.private import Private
 from penchant.models.transition import Transition
 
 
@@ -77,7 +78,9 @@ class Model:
 
     @cached_property
     def popularity(self) -> Ints:
-        """Events of the target behaviour on each item, (N,)."""
+        """Events of the target behaviour on each item, (N,); of a private run, as released."""
+        if isinstance(self.recommender, Private):
+            return self.recommender.popularity
         return self.dataset.counts()
 
     @cached_property

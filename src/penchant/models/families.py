@@ -4,12 +4,13 @@ from penchant.errors import unknown
 from penchant.models.base import Family
 from penchant.models.baselines import BASELINES
 from penchant.models.fusion import FUSION
+from penchant.models.private import PRIVATE
 from penchant.models.sequence import SEQUENCE
 from penchant.models.transition import TRANSITION
 
 FAMILIES: dict[str, Family] = {
     **BASELINES,
-    **{family.name: family for family in (TRANSITION, SEQUENCE, FUSION)},
+    **{family.name: family for family in (TRANSITION, SEQUENCE, FUSION, PRIVATE)},
 }
 
 

@@ -1,0 +1,136 @@
+"""A run with a budget: one release from all events, and what its guarantee covers."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from penchant.config import Recipe
+from penchant.content import described
+from penchant.data.cases import Split
+from penchant.data.dataset import Dataset, Told, Vocabulary
+from penchant.data.merge import without_users
+from penchant.data.splits import split
+from penchant.errors import DataError
+from penchant.fitting import baselines, on_test
+from penchant.model import Model, interval_dict
+from penchant.models.private import ReleaseSettings
+from penchant.privacy.accountant import Ledger
+from penchant.privacy.noise import Source
+from penchant.privacy.release import Budget, release
+
+COVERED = (
+    "the released arrays, whoever reads them with all that is public (the catalogue, its contents, "
+    "the settings); a user's own list against all other users"
+)
+OPEN = (
+    "a user's own list reads their own history, which stands in the run with all others' for that "
+    "(privacy.public=true leaves them out)",
+    "the figures below are measured on held-out events without noise, by a twin with a budget of "
+    "its own that is thrown away: they are for who runs the fit, as all that is read of the events",
+    "settings are taken as given: none is searched on events, and one that was chosen on these "
+    "events elsewhere is not covered",
+    "a catalogue that was made of the events, not of an items file, is no public one",
+)
+
+
+def fit_private(
+    dataset: Dataset,
+    epsilon: float,
+    delta: float,
+    recipe: Recipe | None = None,
+    *,
+    told: Told | None = None,
+    source: Source = os.urandom,
+) -> Model:
+    """A model that is (epsilon, delta)-differentially private in each user.
+
+    For any two sets of events of which one has one user more, with all their events, and any set
+    of outcomes S: P(release in S) <= e^epsilon P'(release in S) + delta. What that covers, and
+    what not, is COVERED and OPEN; both stand in ``info["privacy"]`` with the ledger. Nothing is
+    searched. A twin without the test events, of the same budget, is measured and thrown away;
+    with ``recipe.privacy.public`` there is no twin, and the model holds no user.
+
+    ``source`` gives the random bytes of the noise; leave it to the system but in tests. No seed
+    can repeat a release.
+
+    Raises ConfigError for an epsilon or delta outside their intervals and for data that the method
+    cannot take, BudgetError for a release past the budget.
+    """
+    ledger, recipe, say = Ledger(epsilon, delta), recipe or Recipe(), told or (lambda text: None)
+    dataset = dataset.aimed(recipe.target)
+    dataset, read = described(dataset, recipe.content, say)
+    settings = ReleaseSettings(privacy=recipe.privacy, transition=recipe.transition)
+    info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}
+    if not recipe.privacy.public:
+        info["notes"] = [*dataset.notes, *info["notes"]]
+        try:
+            parts = split(dataset, seed=recipe.seed)
+        except DataError as error:
+            info["notes"].append(f"not evaluated: {error}")
+        else:
+            say("measuring a twin of the same budget on the test events")
+            twin = Budget(Ledger(epsilon, delta), source)
+            info |= _measured(dataset, parts, settings, twin, recipe)
+    say(f"releasing with epsilon {epsilon:g}, delta {delta:g}")
+    recommender = release(dataset, settings, Budget(ledger, source))
+    if recipe.privacy.public:
+        everyone = np.arange(len(dataset.users))
+        dataset = without_users(dataset, everyone)
+        catalogue = replace(dataset.catalogue, tokens=Vocabulary(()))  # they came with events
+        dataset = replace(dataset, catalogue=catalogue, held_out=None, notes=())
+    info["privacy"] = ledger.to_dict() | {
+        "unit": "a user with all their events, added or removed",
+        "method": recipe.privacy.method,
+        "covered": COVERED,
+        "not covered": list(OPEN),
+    }
+    return Model(dataset, recommender, recipe, info)
+
+
+def in_words(info: dict[str, Any]) -> list[str]:
+    """What a private run says of itself: its budget beside NDCG@10, and what is covered."""
+    found = info["privacy"]
+    lines = [
+        f"private ({found['method']}): epsilon {found['epsilon']:g}, delta {found['delta']:g} for "
+        f"{found['unit']}; rho {sum(found['spent'].values()):.4g} of {found['rho']:.4g} spent on "
+        f"{', '.join(found['spent'])}"
+    ]
+    if evaluation := info.get("evaluation"):
+        value = evaluation["metrics"]["ndcg@10"]
+        lines[0] += (
+            f"; NDCG@10 {value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}], measured "
+            "without privacy"
+        )
+    lines.append(f"covered: {found['covered']}")
+    return lines + [f"not covered: {line}" for line in found["not covered"]]
+
+
+def _left_out(dataset: Dataset) -> list[str]:
+    """What a private fit does not read, in words; of the catalogue alone, which is public."""
+    catalogue, notes = dataset.catalogue, []
+    if len(catalogue.tokens):
+        notes.append("a private fit reads events about items alone, none about tokens")
+    if any(b.polarity < 0 for b in catalogue.behaviors):
+        notes.append("a private fit reads no negative behaviors")
+    if dataset.attributes or len(dataset.relations):
+        notes.append("a private fit reads no attributes of users and no friends")
+    return notes
+
+
+def _measured(
+    dataset: Dataset, parts: Split, settings: ReleaseSettings, budget: Budget, recipe: Recipe
+) -> dict[str, Any]:
+    """What a twin that never saw the test events does on them."""
+    twin = release(dataset.with_events(parts.train), settings, budget)
+    evaluation = on_test(twin, dataset, parts, recipe)
+    return {
+        "evaluation": {
+            "protocol": parts.protocol,
+            "cases": len(parts.test.histories),
+            "seed": recipe.seed,
+            "metrics": interval_dict(evaluation.metrics),
+        },
+        "baselines": baselines(evaluation, twin, dataset, parts, recipe),
+    }

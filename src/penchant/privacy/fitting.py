@@ -27,8 +27,9 @@ COVERED = (
 OPEN = (
     "a user's own list reads their own history, which stands in the run with all others' for that "
     "(privacy.public=true leaves them out)",
-    "the figures below are measured on held-out events without noise, by a twin with a budget of "
-    "its own that is thrown away: they are for who runs the fit, as all that is read of the events",
+    "the evaluation is of a twin with a budget of its own, which is thrown away, on held-out "
+    "events without noise: it is for who runs the fit, as the events are",
+    "each further fit on the same users spends anew, and the budgets of several runs add up",
     "settings are taken as given: none is searched on events, and one that was chosen on these "
     "events elsewhere is not covered",
     "a catalogue that was made of the events, not of an items file, is no public one",

@@ -9,7 +9,8 @@ pytest.importorskip("opacus", reason="opacus is not installed; it is the extra d
 import torch
 from opacus.accountants import RDPAccountant
 
-from penchant.config import SequenceSettings
+from penchant import load
+from penchant.config import PrivacySettings, Recipe, SequenceSettings
 from penchant.data import simulate
 from penchant.data.splits import split
 from penchant.data.store import from_columns
@@ -17,9 +18,12 @@ from penchant.errors import ConfigError
 from penchant.evaluate import evaluate
 from penchant.models.popularity import POPULARITY
 from penchant.models.sequence.expert import built
-from penchant.privacy.sgd import Steps, _OneUser, _Reader, _Run, private_sequence
+from penchant.privacy.fitting import fit_private, in_words
+from penchant.privacy.sgd import _OneUser, _Reader, _Run, private_sequence
+from penchant.updating import forget, update
 
 SMALL = SequenceSettings(width=16, layers=1, heads=2, length=8, dropout=0.0)
+FEW = PrivacySettings(sample=20, passes=2)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def run_of(data, noise, sampling=1.0, clip=0.1):
     torch.manual_seed(0)
     network, _ = built(data, SMALL, np.ones(len(data.catalogue), bool))
     network.eval()
-    return _Run(network, _Reader(data, SMALL), Steps(clip=clip), noise, sampling)
+    return _Run(network, _Reader(data, SMALL), PrivacySettings(gradient=clip), noise, sampling)
 
 
 def test_each_user_has_the_gradient_of_their_own_loss(data):
@@ -91,7 +95,7 @@ def test_the_noise_of_a_step_has_the_deviation_that_was_accounted(data, sampling
 
 
 def test_what_is_spent_is_what_the_accountant_says_and_no_more_than_was_asked(data):
-    model, spent = private_sequence(data, SMALL, 3.0, 1e-3, Steps(users=20, epochs=2))
+    model, spent = private_sequence(data, SMALL, (3.0, 1e-3), FEW)
     assert spent.sampling == 20 / 60
     assert spent.steps == 6
     accountant = RDPAccountant()
@@ -99,7 +103,7 @@ def test_what_is_spent_is_what_the_accountant_says_and_no_more_than_was_asked(da
         accountant.step(noise_multiplier=spent.noise, sample_rate=spent.sampling)
     assert spent.epsilon == pytest.approx(accountant.get_epsilon(1e-3))
     assert 2.5 < spent.epsilon <= 3.0
-    again, _ = private_sequence(data, SMALL, 3.0, 1e-3, Steps(users=20, epochs=2))
+    again, _ = private_sequence(data, SMALL, (3.0, 1e-3), FEW)
     assert not np.array_equal(
         model.score(data.events.histories(np.array([0]))),
         again.score(data.events.histories(np.array([0]))),
@@ -109,18 +113,18 @@ def test_what_is_spent_is_what_the_accountant_says_and_no_more_than_was_asked(da
 @pytest.mark.parametrize("epsilon", [0.0, -1.0, float("nan"), float("inf")])
 def test_an_epsilon_that_is_none_is_refused(data, epsilon):
     with pytest.raises(ConfigError, match="epsilon above 0 and finite"):
-        private_sequence(data, SMALL, epsilon, 1e-5)
+        private_sequence(data, SMALL, (epsilon, 1e-5))
 
 
 @pytest.mark.parametrize("delta", [0.0, 1.0, -0.1, float("nan")])
 def test_a_delta_that_is_none_is_refused(data, delta):
     with pytest.raises(ConfigError, match="delta between 0 and 1"):
-        private_sequence(data, SMALL, 1.0, delta)
+        private_sequence(data, SMALL, (1.0, delta))
 
 
 def test_one_user_and_users_of_one_event():
     one = from_columns(["u"] * 3, ["a", "b", "c"], timestamp=[1, 2, 3], time="order")
-    model, spent = private_sequence(one, SMALL, 2.0, 1e-2, Steps(users=4, epochs=3))
+    model, spent = private_sequence(one, SMALL, (2.0, 1e-2), PrivacySettings(sample=4, passes=3))
     assert spent.sampling == 1.0
     assert np.isfinite(model.score(one.events.histories(np.array([0])))).all()
     alone = from_columns(["u", "v"], ["a", "b"], timestamp=[1, 2], time="order")
@@ -128,15 +132,50 @@ def test_one_user_and_users_of_one_event():
     assert all((of == 0).all() for of in run.gradients(np.array([0, 1])).values())
     empty = one.with_events(one.events.take(slice(0, 0)))
     with pytest.raises(ConfigError, match="received none"):
-        private_sequence(empty, SMALL, 1.0, 1e-5)
+        private_sequence(empty, SMALL, (1.0, 1e-5))
+
+
+def test_a_private_run_is_saved_served_and_says_what_it_holds(data, tmp_path):
+    recipe = Recipe.load(
+        overrides=["privacy.method=sequence", "privacy.passes=2", "privacy.sample=20"]
+        + [f"sequence.{name}" for name in ("width=16", "layers=1", "length=8")]
+    )
+    fit_private(data, 4.0, 1e-4, recipe).save(tmp_path / "run")
+    model = load(tmp_path / "run")
+    assert model.family == "sequence"
+    assert model.info["privacy"]["epsilon"] == 4
+    assert model.info["privacy"]["spent"]["epsilon"] <= 4
+    assert model.info["evaluation"]["metrics"]["ndcg@10"]
+    lines = in_words(model.info)
+    assert lines[0].startswith("private (sequence): epsilon 4, delta 0.0001 for a user with their")
+    assert "NDCG@10" in lines[0]
+    assert len(model.recommend(data.users.ids[3], k=5).items) == 5
+    assert (model.popularity == 0).all()  # who has no history learns nothing of others' counts
+    events = from_columns([data.users.ids[3]], [data.catalogue.items.ids[0]], "buy", [2e9])
+    with pytest.raises(ConfigError, match="penchant fit"):
+        update(model, events)
+    with pytest.raises(ConfigError, match="penchant fit"):
+        forget(model, [data.users.ids[3]])
+
+
+def test_a_public_run_holds_nobody(data, tmp_path):
+    recipe = Recipe.load(
+        overrides=["privacy.method=sequence", "privacy.passes=1", "privacy.public=true"]
+        + [f"sequence.{name}" for name in ("width=8", "layers=1", "length=8")]
+    )
+    fit_private(data, 4.0, 1e-4, recipe).save(tmp_path / "run")
+    model = load(tmp_path / "run")
+    assert not len(model.dataset.users)
+    assert not len(model.dataset.events)
+    assert len(model.recommend(history=list(data.catalogue.items.ids[:2]), k=5).items) == 5
 
 
 def test_with_little_noise_it_learns():
     world = simulate.world(400, 120, seed=4).dataset()
     parts = split(world)
     data = world.with_events(parts.train)
-    steps = Steps(users=64, epochs=25, rate=5e-3)
-    model, _ = private_sequence(data, SMALL, 1000.0, 1e-4, steps)
+    steps = PrivacySettings(sample=64, passes=25)
+    model, _ = private_sequence(data, SMALL, (1000.0, 1e-4), steps)
     popular = POPULARITY.fitter(data, 0)(POPULARITY.settings())
     found, base = (evaluate(one, data.catalogue, parts.test, seed=0) for one in (model, popular))
     assert found.minus(base, "ndcg@10").low > 0

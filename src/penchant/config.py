@@ -204,7 +204,8 @@ class PrivacySettings(Settings):
     """How a private fit spends its budget; all of it is public, none is searched on events.
 
     method   "mixture" of popularity and a regression between public contents, either alone
-             ("popularity", "projected"), or "full": a regression between items
+             ("popularity", "projected"), "full": a regression between items, or "sequence": the
+             deep expert by DP-SGD
     clip     the L2 norm, in events, that a user's whole contribution is brought down to
     events   of a user that count, the latest
     balance  weight of G beside C in that norm
@@ -214,9 +215,16 @@ class PrivacySettings(Settings):
     ridge    as a share of the noised diagonal's mean; the noise adds its own
     content  what the regression's standardized scores weigh beside the logarithm of popularity
     public   save a run without users, events and any figure measured on them
+
+    Of DP-SGD alone:
+
+    gradient the L2 norm that the gradient of a user's sequence is brought down to
+    sample   users that a step is expected to take
+    passes   so many steps that each user is expected in that many
+    rate     of Adam
     """
 
-    method: Literal["mixture", "projected", "popularity", "full"] = "mixture"
+    method: Literal["mixture", "projected", "popularity", "full", "sequence"] = "mixture"
     clip: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     events: Annotated[int, Field(ge=1, le=100_000)] = 200
     balance: Annotated[float, Field(gt=0, le=1000)] = 0.3
@@ -226,6 +234,10 @@ class PrivacySettings(Settings):
     ridge: Annotated[float, Field(gt=0, le=1e6)] = 0.1
     content: Annotated[float, Field(ge=0, le=100)] = 0.5
     public: bool = False
+    gradient: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    sample: Annotated[int, Field(ge=1)] = 512
+    passes: Annotated[int, Field(ge=1, le=10_000)] = 20
+    rate: Annotated[float, Field(gt=0, le=1)] = 5e-3
 
 
 class SearchSettings(Settings):

@@ -16,6 +16,7 @@ from penchant.content import described_anew
 from penchant.data.dataset import Dataset, Ints, Told, Vocabulary
 from penchant.data.merge import Merged, merge, without_users
 from penchant.data.people import attribute_rows, described_users
+from penchant.errors import ConfigError
 from penchant.fitting import again
 from penchant.model import Model
 from penchant.models.base import Recommender
@@ -188,9 +189,16 @@ def _befriended(dataset: Dataset, users: Ints) -> Ints:
 def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[Model, int]:
     """The model on the merged data, and how many columns were solved again.
 
+    Raises ConfigError for a private run.
+
     ``before`` and ``after`` are the users whose part in the sums is taken away and given: rows of
     the old data and of the merged. A row of -1 has no part.
     """
+    if model.info.get("privacy"):
+        raise ConfigError(
+            "each update or erasure of a private run is a release that spends of a budget: "
+            "expected penchant fit with --epsilon and --delta, on the events as they are to be"
+        )
     data, expert = merged.dataset, model.recommender
     solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
 

@@ -29,10 +29,14 @@ def fitted(
     from penchant.privacy import Ledger, fit_private
 
     Ledger(*budget)
-    if model not in (None, "private", "transition"):
+    if model == "sequence":
+        method = recipe.privacy.model_copy(update={"method": "sequence"})
+        recipe = recipe.model_copy(update={"privacy": method})
+    elif model not in (None, "private", "transition"):
         raise ConfigError(
-            f"expected no --model beside --epsilon, received {model!r}: the transition expert's "
-            "sums are what is released; choose how with --set privacy.method=..."
+            f"expected no --model beside --epsilon, or sequence, received {model!r}: the "
+            "transition expert's sums or the deep expert's gradients are what is released; choose "
+            "how with --set privacy.method=..."
         )
     return fit_private(load(data), *budget, recipe, told=told)
 

@@ -81,6 +81,8 @@ class Model:
         """Events of the target behaviour on each item, (N,); of a private run, as released."""
         if isinstance(self.recommender, Private):
             return self.recommender.popularity
+        if self.info.get("privacy"):
+            return np.zeros(len(self.dataset.catalogue), np.int64)
         return self.dataset.counts()
 
     @cached_property

@@ -1,12 +1,12 @@
 """A run with a budget: one release from all events, and what its guarantee covers."""
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from penchant.config import Recipe
+from penchant.config import Recipe, SequenceSettings
 from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Told, Vocabulary
@@ -15,6 +15,7 @@ from penchant.data.splits import split
 from penchant.errors import DataError
 from penchant.fitting import baselines, on_test
 from penchant.model import Model, interval_dict
+from penchant.models.base import Recommender
 from penchant.models.private import ReleaseSettings
 from penchant.privacy.accountant import Ledger
 from penchant.privacy.noise import Source
@@ -64,6 +65,8 @@ def fit_private(
     dataset, read = described(dataset, recipe.content, say)
     settings = ReleaseSettings(privacy=recipe.privacy, transition=recipe.transition)
     info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}
+    if recipe.privacy.method == "sequence":  # its rows for tokens would say which there are
+        dataset = _about_items(dataset)
     if not recipe.privacy.public:
         info["notes"] = [*dataset.notes, *info["notes"]]
         try:
@@ -72,17 +75,17 @@ def fit_private(
             info["notes"].append(f"not evaluated: {error}")
         else:
             say("measuring a twin of the same budget on the test events")
-            twin = Budget(Ledger(epsilon, delta), source)
-            info |= _measured(dataset, parts, settings, twin, recipe)
+            data = dataset.with_events(parts.train)
+            budget = Budget(Ledger(epsilon, delta), source)
+            twin, _ = released(data, settings, recipe.sequence, budget, say)
+            info |= _measured(dataset, parts, twin, recipe)
     say(f"releasing with epsilon {epsilon:g}, delta {delta:g}")
-    recommender = release(dataset, settings, Budget(ledger, source))
+    recommender, spent = released(dataset, settings, recipe.sequence, Budget(ledger, source), say)
     if recipe.privacy.public:
         everyone = np.arange(len(dataset.users))
         dataset = without_users(dataset, everyone)
-        catalogue = replace(dataset.catalogue, tokens=Vocabulary(()))  # they came with events
-        dataset = replace(dataset, catalogue=catalogue, held_out=None, notes=())
-    info["privacy"] = ledger.to_dict() | {
-        "unit": "a user with all their events, added or removed",
+        dataset = replace(_about_items(dataset), held_out=None, notes=())
+    info["privacy"] = spent | {
         "method": recipe.privacy.method,
         "covered": COVERED,
         "not covered": list(OPEN),
@@ -90,13 +93,48 @@ def fit_private(
     return Model(dataset, recommender, recipe, info)
 
 
+def released(
+    dataset: Dataset,
+    settings: ReleaseSettings,
+    deep: SequenceSettings,
+    budget: Budget,
+    told: Told | None = None,
+) -> tuple[Recommender, dict[str, Any]]:
+    """A private model of the dataset's events, and what it spent, as JSON types.
+
+    Raises ConfigError and BudgetError as ``release`` does, and MissingExtraError without torch or
+    opacus where they are needed.
+    """
+    if settings.privacy.method != "sequence":
+        found = release(dataset, settings, budget)
+        unit = {"unit": "a user with all their events, added or removed"}
+        return found, (budget.ledger.to_dict() if budget.ledger else {}) | unit
+    from penchant.privacy.sgd import private_sequence
+
+    assert budget.ledger is not None
+    asked = budget.ledger.epsilon, budget.ledger.delta
+    sequence, spent = private_sequence(dataset, deep, asked, settings.privacy, told)
+    return sequence, {
+        "epsilon": asked[0],
+        "delta": asked[1],
+        "spent": asdict(spent),
+        "unit": "a user with their one sequence of events, added or removed, of a known number of "
+        "users",
+    }
+
+
+def _about_items(dataset: Dataset) -> Dataset:
+    """The same without events about tokens, and without the tokens, which came with events."""
+    about = dataset.with_events(dataset.events.take(dataset.events.item >= 0))
+    return replace(about, catalogue=replace(about.catalogue, tokens=Vocabulary(())))
+
+
 def in_words(info: dict[str, Any]) -> list[str]:
     """What a private run says of itself: its budget beside NDCG@10, and what is covered."""
     found = info["privacy"]
     lines = [
         f"private ({found['method']}): epsilon {found['epsilon']:g}, delta {found['delta']:g} for "
-        f"{found['unit']}; rho {sum(found['spent'].values()):.4g} of {found['rho']:.4g} spent on "
-        f"{', '.join(found['spent'])}"
+        f"{found['unit']}; {_cost(found)}"
     ]
     if evaluation := info.get("evaluation"):
         value = evaluation["metrics"]["ndcg@10"]
@@ -108,23 +146,31 @@ def in_words(info: dict[str, Any]) -> list[str]:
     return lines + [f"not covered: {line}" for line in found["not covered"]]
 
 
+def _cost(found: dict[str, Any]) -> str:
+    spent = found["spent"]
+    if "rho" in found:
+        total = sum(spent.values())
+        return f"rho {total:.4g} of {found['rho']:.4g} spent on {', '.join(spent)}"
+    return (
+        f"epsilon {spent['epsilon']:.4g} spent on {spent['steps']:,} steps, each with "
+        f"{spent['sampling']:.1%} of the users and noise of {spent['noise']:.3g} gradients"
+    )
+
+
 def _left_out(dataset: Dataset) -> list[str]:
     """What a private fit does not read, in words; of the catalogue alone, which is public."""
     catalogue, notes = dataset.catalogue, []
     if len(catalogue.tokens):
         notes.append("a private fit reads events about items alone, none about tokens")
     if any(b.polarity < 0 for b in catalogue.behaviors):
-        notes.append("a private fit reads no negative behaviors")
+        notes.append("a private fit learns no negative behaviors")
     if dataset.attributes or len(dataset.relations):
         notes.append("a private fit reads no attributes of users and no friends")
     return notes
 
 
-def _measured(
-    dataset: Dataset, parts: Split, settings: ReleaseSettings, budget: Budget, recipe: Recipe
-) -> dict[str, Any]:
+def _measured(dataset: Dataset, parts: Split, twin: Recommender, recipe: Recipe) -> dict[str, Any]:
     """What a twin that never saw the test events does on them."""
-    twin = release(dataset.with_events(parts.train), settings, budget)
     evaluation = on_test(twin, dataset, parts, recipe)
     return {
         "evaluation": {

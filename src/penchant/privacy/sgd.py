@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.config import SequenceSettings
+from penchant.config import PrivacySettings, SequenceSettings
 from penchant.data.dataset import Dataset, Ints, Told
 from penchant.errors import ConfigError, MissingExtraError
 
@@ -34,24 +34,9 @@ except ImportError as error:
 
 from penchant.models.sequence.expert import Sequence, built, lesson
 from penchant.models.sequence.network import Network
+from penchant.privacy.accountant import check
 
 _PART = 64  # users whose gradients are held at once
-
-
-@dataclass(frozen=True)
-class Steps:
-    """How DP-SGD goes.
-
-    clip     the length that a user's gradient has at most
-    users    expected in a step, of all
-    epochs   passes: the number of steps is epochs * all / users
-    rate     of Adam
-    """
-
-    clip: float = 1.0
-    users: int = 256
-    epochs: int = 10
-    rate: float = 2e-3
 
 
 @dataclass(frozen=True)
@@ -68,30 +53,32 @@ class Spent:
 def private_sequence(
     dataset: Dataset,
     settings: SequenceSettings,
-    epsilon: float,
-    delta: float,
-    steps: Steps = Steps(),
+    budget: tuple[float, float],
+    privacy: PrivacySettings | None = None,
     told: Told | None = None,
 ) -> tuple[Sequence, Spent]:
-    """Train the deep expert so that (epsilon, delta) holds for adding or removing one user.
+    """Train the deep expert so that the budget, (epsilon, delta), holds for one user more or less.
 
     A user's sequence is the latest ``settings.length`` + 1 of their events. The loss is the exact
     softmax over all items, since negatives drawn from what others took would be theirs. Nothing
-    is watched: the schedule is fixed. Raises ConfigError for an epsilon or delta that is none, for
-    no users, and for settings that have no private training (several interests; a mixture of
-    domains without a common order).
+    is watched: ``privacy`` fixes the steps.
+
+    Raises ConfigError for a budget outside its intervals, for no users, and for settings that have
+    no private training (several interests; domains without a common order).
     """
-    _checked(epsilon, delta, settings, dataset)
+    check(*budget)
+    _possible(settings, dataset)
+    privacy, (epsilon, delta) = privacy or PrivacySettings(), budget
     users = len(np.unique(dataset.events.user))
-    q = min(1.0, steps.users / users)
-    count = max(1, round(steps.epochs / q))
+    q = min(1.0, privacy.sample / users)
+    count = max(1, round(privacy.passes / q))
     z = get_noise_multiplier(target_epsilon=epsilon, target_delta=delta, sample_rate=q, steps=count)
     settings = settings.model_copy(update={"dropout": 0.0, "id_dropout": 0.0, "device": "cpu"})
     # which items anyone has met is private: all have a vector of their own
     network, scored = built(dataset, settings, np.ones(len(dataset.catalogue), bool))
     network.eval()
     reader = _Reader(dataset, settings)
-    run = _Run(network, reader, steps, z, q)
+    run = _Run(network, reader, privacy, z, q)
     accountant = RDPAccountant()
     for step in range(count):
         run.step()
@@ -102,11 +89,7 @@ def private_sequence(
     return Sequence(network, dataset, settings, scored), spent
 
 
-def _checked(epsilon: float, delta: float, settings: SequenceSettings, dataset: Dataset) -> None:
-    if not 0 < epsilon < np.inf:
-        raise ConfigError(f"expected epsilon above 0 and finite, received {epsilon}")
-    if not 0 < delta < 1:
-        raise ConfigError(f"expected delta between 0 and 1, below 1 / users, received {delta}")
+def _possible(settings: SequenceSettings, dataset: Dataset) -> None:
     if settings.interests * settings.facets > 1:
         raise ConfigError("expected one interest and one facet for a private training")
     if dataset.mixed:
@@ -165,15 +148,20 @@ class _Run:
     """Steps of DP-SGD; samples and noise come from seeds that nobody knows."""
 
     def __init__(
-        self, network: Network, reader: _Reader, steps: Steps, noise: float, sampling: float
+        self,
+        network: Network,
+        reader: _Reader,
+        privacy: PrivacySettings,
+        noise: float,
+        sampling: float,
     ) -> None:
         self.model, self.reader, self.sampling = _OneUser(network), reader, sampling
         generator = torch.Generator().manual_seed(secrets.randbits(63))
         self.rng = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
         self.optimizer = DPOptimizer(
-            torch.optim.Adam(self.model.parameters(), lr=steps.rate),
+            torch.optim.Adam(self.model.parameters(), lr=privacy.rate),
             noise_multiplier=noise,
-            max_grad_norm=steps.clip,
+            max_grad_norm=privacy.gradient,
             expected_batch_size=max(1, round(sampling * len(reader))),
             generator=generator,
             secure_mode=True,  # four draws for each, against attacks on floating point

@@ -12,6 +12,7 @@ import numpy as np
 
 from penchant.data.dataset import Histories
 from penchant.data.hashing import hashes, uniform
+from penchant.data.withheld import NO
 from penchant.errors import ArtifactError, ConfigError, PenchantError
 from penchant.interests import Control
 from penchant.model import Model
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 History = Sequence[str | tuple[str, str]]
 _TRIES = 5  # of reading a run while another is put in its place
-_NO = {"no", "false", "0", "n"}
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class Live:
             arm.model.dataset.attributes.get("consent"),
             arm.model.dataset.users.rows([user]),
         )
-        return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in _NO
+        return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in NO
 
 
 def _loaded(name: str, path: str | Path) -> Arm:

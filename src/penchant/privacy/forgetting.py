@@ -1,6 +1,6 @@
 """Users are forgotten: out of a model, and of what else is named; a receipt says what is left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,11 +64,12 @@ def forget(
     alone, and nothing of a deep expert is left in the model. The model's info says until when
     it is to be fitted anew.
 
-    Raises ConfigError for a user that is not known, and for another key than that of the model's
-    tombstones.
+    Whom the model does not know leaves a tombstone all the same. Raises ConfigError for another
+    key than that of the model's tombstones.
     """
     stones = model.dataset.tombstones.adding(users, key)
-    left, receipt = taken_out(model, users)
+    known = [user for user in users if user in model.dataset.users]
+    left, receipt = taken_out(model, known)
     left = replace(left, dataset=replace(left.dataset, tombstones=stones))
     return settled(left, receipt, strict=strict, days=days, told=told)
 
@@ -83,6 +84,9 @@ def settled(
 ) -> Forgotten:
     """The same of a model that users were taken out of already, with the receipt of that."""
     before = model.info.get(FLAG, {})
+    if not receipt.users:  # nothing was learned of whom the model did not know
+        due = before.get("deadline", receipts.deadline(days))
+        return Forgotten(model, receipt, (), (), due, before.get("strict", False))
     strict = strict and isinstance(model.recommender, Fusion)
     if strict:
         model = alone(model)
@@ -102,7 +106,12 @@ def settled(
 
 def flagged(model: Model) -> str | None:
     """A line on who was forgotten since the last fit; None where nobody was."""
-    flag = model.info.get(FLAG)
+    return said(model.info)
+
+
+def said(info: Mapping[str, Any]) -> str | None:
+    """As ``flagged``, from a run's info alone."""
+    flag = info.get(FLAG)
     if flag is None:
         return None
     who = "1 user was" if flag["count"] == 1 else f"{flag['count']:,} users were"

@@ -2,17 +2,20 @@
 
 import hmac
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from penchant.data.keyed import Key
+from penchant.data.tombstones import digests
 from penchant.errors import DataError
 
 DAYS = 30
 """Until the next fit at the latest, where nothing else is said."""
 
+FORMAT = "penchant-receipt 1"
 PURPOSE = "receipt"
 Verdict = Literal["valid", "altered", "another key"]
 
@@ -48,6 +51,32 @@ def verdict(receipt: Mapping[str, Any], key: Key) -> Verdict:
     expected = key.digest(PURPOSE, canonical(content))
     given = str(receipt.get("signature"))
     return "valid" if hmac.compare_digest(expected.encode(), given.encode()) else "altered"
+
+
+def receipt(
+    users: Sequence[str],
+    key: Key,
+    erased: Mapping[str, Any],
+    artifacts: Sequence[str],
+    still_held: Sequence[str],
+    told: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A signed receipt, as JSON types; of the users it holds keyed digests alone.
+
+    ``erased`` counts rows, ``artifacts`` held the users, and those of ``still_held`` still do
+    until they are updated or erased themselves. ``told`` is what became of what was learned:
+    "exact", "redone", "left", "deadline", "strict".
+    """
+    content = {
+        "format": FORMAT,
+        "subjects": list(digests(users, key)),
+        "time": time.time_ns() // 1_000_000,
+        "erased": dict(erased),
+        "artifacts": list(artifacts),
+        "still_held": list(still_held),
+        **told,
+    }
+    return signed(content, key)
 
 
 def read_receipt(path: str | Path) -> dict[str, Any]:

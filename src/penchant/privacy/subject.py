@@ -1,5 +1,6 @@
 """All that is held about one user, as JSON: what a request for access is answered with."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from penchant.data.dataset import Dataset, Events
 from penchant.data.directory import FILES
 from penchant.data.encode import TOKENS
 from penchant.data.erasing import rows_of
+from penchant.errors import ConfigError
 from penchant.model import Model
 
 
@@ -34,6 +36,31 @@ def held(model: Model, user: str) -> dict[str, Any] | None:
         "friend_of": [names[a] for a, b in relations if b == row],
         "controls": controls,
     }
+
+
+def gathered(
+    user: str,
+    runs: Mapping[str, Model],
+    store: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that runs, a store and DATA hold about a user, as JSON types.
+
+    ``consent`` is what the store was told last, null where it was told nothing. Raises ConfigError
+    for a user whom none of them knows.
+    """
+    parts = {name: held(model, user) for name, model in runs.items()}
+    known = {name: part for name, part in parts.items() if part is not None}
+    if not known and not store and not data:
+        raise ConfigError(
+            f"unknown user {user!r}: nothing is held about them here; check the identifier, which "
+            "is a pseudonym where data was ingested with --pseudonyms, and name --data and "
+            "--database"
+        )
+    said = [row["consent"] for row in store.get("people", [])]
+    consent = said[0] if said else None
+    found = {"user": user, "consent": consent, "runs": known, "store": dict(store)}
+    return found if data is None else {**found, "data": dict(data)}
 
 
 def in_directory(directory: str | Path, user: str) -> dict[str, list[dict[str, Any]]]:

@@ -32,7 +32,7 @@ RECIPE = Recipe.load(overrides=["target=buy", "search.budget=1", "transition.can
 DEEP = ("sequence.epochs=2", "sequence.width=16", "sequence.layers=1", "sequence.length=20")
 
 
-def peopled(users=400, items=130, seed=4):
+def peopled(users=700, items=130, seed=4):
     """A world with tags, behaviors and domains, whose users have attributes, friends and tokens."""
     data = simulate.world(users, items, seed).dataset()
     rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def folder(world, tmp_path_factory):
     mine = world.users.ids[7]
     duckdb.sql(
         f"copy (select *, null::varchar as query from '{events}' union all by name select '{mine}' "
-        "as user, 'only mine' as query, 'view' as behavior, "
+        "as user, 'mine' as query, 'view' as behavior, "
         f"(select min(domain) from '{events}') as domain, 1500000000000 as timestamp) "
         f"to '{events}.new' (format parquet)"
     )
@@ -167,7 +167,7 @@ def test_fitting_again_without_anybody_gone_changes_nothing(fusion, transition, 
             weights = [
                 getattr(one.aimed(name).recommender, "weights", None) for one in (same, model)
             ]
-            assert model is transition or np.array_equal(*weights)
+            assert weights[0] is None or np.array_equal(*weights)
 
 
 def test_strict_leaves_no_weight_of_the_deep_expert(fusion, gone, tmp_path):
@@ -304,7 +304,7 @@ def test_the_command_erases_from_run_data_and_lists(shop):
     assert made["deadline"] == deadline(5)
     for file in (*data.glob("*.parquet"), lists, *(run / "data").glob("*.parquet")):
         assert rows(file, "ann") == 0
-        assert rows(file, "bo") > 0
+        assert rows(file, "bo") > 0 or file.stem == "items"
     told = penchant("recommend", run, "--user", "bo")
     assert "1 user was forgotten since the last fit" in told
     assert penchant("receipt", shop / "receipt.json", "--key", key).strip().endswith("valid")

@@ -2,8 +2,7 @@
 
 python benchmarks/forgetting.py DATA --out benchmarks/results/forgetting-NAME.json
 
-The transition expert, with the settings that a search on validation events chooses, is fitted
-without 500 users drawn by chance; 500 others of those that it was fitted on are attacked, and
+The transition expert, with the recipe's settings as they are, is fitted without 500 users drawn by chance; 500 others of those that it was fitted on are attacked, and
 forgotten. After that its sums and B are compared with a fit that never saw them.
 """
 
@@ -16,12 +15,10 @@ import numpy as np
 
 from penchant.config import Recipe
 from penchant.data.people import described_users
-from penchant.data.splits import split
 from penchant.data.store import load
-from penchant.fitting import train
 from penchant.model import Model
 from penchant.models.transition import Fitter
-from penchant.privacy.attack import Shadows, attacked, drawn, without
+from penchant.privacy.attack import Shadows, attacked, drawn
 from penchant.updating import forget
 
 
@@ -29,8 +26,7 @@ def compared(data, recipe=None, each=500, shadows=8, seed=0):
     """Both attacks before and after, as JSON types."""
     recipe = recipe or Recipe()
     data, _ = described_users(data, recipe.users)
-    chosen = train(data, split(data, seed=recipe.seed), "transition", recipe, print)
-    settings = chosen.recommender.settings
+    settings = recipe.transition
 
     def fitted(some):
         return Fitter(some)(settings)
@@ -45,7 +41,7 @@ def compared(data, recipe=None, each=500, shadows=8, seed=0):
     never = fitted(gone.dataset)
     whole = time.perf_counter() - began
     after = gone.recommender
-    many = Shadows.of(without(data, users[:0]), users, fitted, shadows, seed, print)
+    many = Shadows.of(data, users, fitted, shadows, seed, print)
     found = attacked(groups, data, model.recommender, after, many, seed)
     return {
         "data": data.name,

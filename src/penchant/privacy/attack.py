@@ -144,7 +144,7 @@ class Shadows:
         return cls(np.array(found), np.array(inside))
 
     def ratio(self, loss: Floats) -> Floats:
-        """Log likelihood ratio of losses (users,): what is above 0 speaks for a member, (users,)."""
+        """Log likelihood ratio of losses (users,); what is above 0 speaks for a member."""
         inner = np.where(self.inside, self.loss, np.nan)
         outer = np.where(self.inside, np.nan, self.loss)
         means = np.nanmean(inner, axis=0), np.nanmean(outer, axis=0)

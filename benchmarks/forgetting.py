@@ -2,8 +2,9 @@
 
 python benchmarks/forgetting.py DATA --out benchmarks/results/forgetting-NAME.json
 
-The transition expert, with the recipe's settings as they are, is fitted without 500 users drawn by chance; 500 others of those that it was fitted on are attacked, and
-forgotten. After that its sums and B are compared with a fit that never saw them.
+The transition expert, with the recipe's settings as they are, is fitted without 500 users drawn by
+chance ("others"). 500 that it was fitted on ("members") are attacked and forgotten; then its sums
+and B are compared with those of a fit that never saw them.
 """
 
 import argparse

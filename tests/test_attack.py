@@ -1,9 +1,13 @@
 """Membership inference: an attack that works on a model that remembers, and not after."""
 
+import importlib
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from penchant.config import TransitionSettings
+from penchant.config import Recipe, TransitionSettings
 from penchant.data import simulate
 from penchant.errors import DataError
 from penchant.model import Model
@@ -119,3 +123,18 @@ def test_an_area_and_its_interval():
 )
 def test_what_an_attack_says(before, after, said):
     assert verdict(before, dict(zip(("value", "low", "high"), after, strict=True))) == said
+
+
+def test_the_benchmark_compares_both_attacks_on_the_same_users(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    script = importlib.import_module("forgetting")
+    recipe = Recipe(transition=SETTINGS)
+    data = simulate.world(160, 120, seed=6).dataset()
+    found = script.compared(data, recipe, each=50, shadows=2)
+    json.dumps(found, allow_nan=False)
+    assert found["same_sums"]
+    assert found["same_B"]
+    assert (found["members"], found["others"], found["shadows"]) == (50, 50, 2)
+    for name in ("threshold", "shadow"):
+        area = found[name]["auc"]["before"]
+        assert area["low"] < area["value"] < area["high"]

@@ -1,5 +1,6 @@
 """Forgetting through the service: signed receipts, the next update, what is held of one."""
 
+import html
 import json
 
 import pytest
@@ -142,6 +143,17 @@ def test_telling_takes_a_key_of_the_scope_admin(own, database):
         assert client.get(asked).status_code == 401
         assert client.get(asked, headers={"X-API-Key": write}).status_code == 403
         assert client.get(asked, headers={"X-API-Key": admin}).status_code == 404
+
+
+def test_the_console_shows_the_receipt_to_be_kept(data, own, database):
+    user = data.users.ids[5]
+    with client_of(own, database) as client:
+        form = {"user": user, "again": user}
+        page = client.post("/console/privacy/forget", data=form).text
+    shown = html.unescape(page.split("<pre>")[1].split("</pre>")[0])
+    receipt = json.loads(shown)
+    assert verdict(receipt, key_of()) == "valid"
+    assert f"due by {receipt['deadline']}" in page
 
 
 def test_without_a_key_nothing_is_erased(data, own, database, tmp_path):

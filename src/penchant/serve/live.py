@@ -65,7 +65,7 @@ class Live:
     @cached_property
     def key(self) -> Key:
         """The secret key that signs receipts."""
-        return key_of(self.settings.key)
+        return key_of(self.settings.key, log.warning)
 
     def close(self) -> None:
         """Write what waits and close the store."""

@@ -3,6 +3,8 @@
 Two attacks on users' own histories. By threshold: who was fitted on has the lower loss. By shadows
 (Carlini et al. 2022, with one variance for all, as they advise where shadows are few): how much
 likelier a loss is among shadow models that were fitted on the user than among those that were not.
+The shadows share the events of everybody else with the model, and its settings: this attacker knows
+all but who is a member, which is the worst case.
 """
 
 from collections.abc import Callable

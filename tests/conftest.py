@@ -8,6 +8,9 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # else torch's threads wait for one another
 
+# a key of the tests' own: none is made, or used, in the user's settings
+os.environ["PENCHANT_KEY_FILE"] = str(Path(tempfile.gettempdir()) / "penchant-tests-key")
+
 # contents of generated worlds are encoded once for all tests, and never in the user's own cache
 os.environ.setdefault("PENCHANT_CACHE", str(Path(tempfile.gettempdir()) / "penchant-tests"))
 

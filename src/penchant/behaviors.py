@@ -40,15 +40,20 @@ class Head:
 
 
 def heads(
-    dataset: Dataset, parts: Split, twin: Recommender, recipe: Recipe, say: Told
+    dataset: Dataset,
+    parts: Split,
+    twin: Recommender,
+    recipe: Recipe,
+    say: Told,
+    settled: Mapping[str, Recommender] | None = None,
 ) -> dict[str, Head]:
-    """The heads of a twin, by behaviour.
+    """The heads of a twin, by behaviour; of ``settled`` models the settings are taken.
 
     The weights of a fusion are fitted on one share of the validation users, the calibration on
     another, and it is judged on the third.
     """
     train = dataset.with_events(parts.train)
-    twins = other_behaviors(train, twin, recipe, say)
+    twins = other_behaviors(train, twin, recipe, say, settled)
     ahead = max(1, round(len(parts.validation.truth) / max(1, len(parts.validation.histories))))
 
     def head(name: str, model: Recommender) -> Head:

@@ -130,7 +130,8 @@ def fit(
         recommender = again(twin, dataset, recipe.seed)
     twins = {name: head.twin for name, head in others.items()}
     served = other_behaviors(dataset, recommender, recipe, say, twins)
-    return Model(dataset, recommender, recipe, info, calibrations, served)
+    held = twin.sequence if isinstance(twin, Fusion) else None
+    return Model(dataset, recommender, recipe, info, calibrations, served, twin=held)
 
 
 def on_test(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -> Evaluation:

@@ -9,25 +9,21 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from penchant.config import TransitionSettings
 from penchant.content import described_anew
 from penchant.data.dataset import Dataset, Ints, Told, Vocabulary
-from penchant.data.merge import Merged, merge, without_users
+from penchant.data.merge import Merged, merge, narrowed, without_users
 from penchant.data.people import attribute_rows, described_users
 from penchant.errors import ConfigError
 from penchant.fitting import again
 from penchant.model import Model
+from penchant.models.anew import solved_anew
 from penchant.models.base import Recommender
-from penchant.models.cold import cold_columns
 from penchant.models.features import Context
 from penchant.models.fusion import Fusion, asked_for
-from penchant.models.kernels import arrived
-from penchant.models.sides import OPENINGS, Sides
-from penchant.models.solve import solve, system, touched
-from penchant.models.statistics import Predictors, Statistics, statistics
-from penchant.models.transition import Transition, contents
+from penchant.models.sequence import SequenceExpert
+from penchant.models.statistics import Predictors
+from penchant.models.transition import Transition
 
 EXACT = ("events and histories", "sums", "solution", "popularity")
 LEFT = ("chosen settings", "cleaning thresholds", "evaluation", "calibration")
@@ -105,9 +101,14 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
         raise data.unknown_user(strange)
     left = without_users(data, gone)
     rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    left = _named(model, left)
+    # an attribute may be told in other words where fewer have one
+    place = left.users.rows(data.users.ids)
+    told = _told_anew(data, left, place)
     friends = np.setdiff1d(_befriended(data, gone), gone)
-    before = np.union1d(gone, friends).astype(np.int64)
-    after = left.users.rows(data.users.ids[user] for user in friends)
+    after = np.union1d(place[friends], told[told >= 0]).astype(np.int64)
+    before = np.union1d(gone, data.users.rows(left.users.ids[user] for user in after))
+    before = before.astype(np.int64)
     merged = Merged(left, *rows, np.zeros(0, np.int64))
     renewed, solved = _renewed(model, merged, before, after)
     controls = {user: said for user, said in model.controls.items() if user not in set(users)}
@@ -161,7 +162,7 @@ def _named(model: Model, both: Dataset) -> Dataset:
         return both
     named, _ = described_users(both, model.recipe.users)
     old, new = model.dataset.catalogue.attributes, named.catalogue.attributes
-    if old.ids == new.ids:
+    if set(new.ids) <= set(old.ids):
         return replace(named, catalogue=both.catalogue)
     joint = Vocabulary.of((*old.ids, *new.ids))
     return replace(named, catalogue=replace(named.catalogue, attributes=joint))
@@ -208,7 +209,7 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
         key = id(head.transition)
         if key not in solved:
             aimed = replace(merged, dataset=data.aimed(head.dataset.target))
-            solved[key] = _solved(head.dataset, aimed, before, after, head.transition)
+            solved[key] = solved_anew(head.dataset, aimed, before, after, head.transition)
         return solved[key]
 
     columns = len(data.catalogue)
@@ -230,72 +231,56 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
         return asked_for(renewed, data.aimed(name), lambda _: moved(name)[0], weights)
 
     others = {name: other(name) for name in model.others}
-    return replace(model, dataset=data, recommender=renewed, others=others), columns
+    twin = model.twin
+    if isinstance(twin, SequenceExpert):
+        twin = twin.moved(data, merged.items, merged.tokens)
+    made = replace(model, dataset=data, recommender=renewed, others=others, twin=twin)
+    return _narrowed(made), columns
 
 
-def _solved(
-    old: Dataset, merged: Merged, leaving: Ints, coming: Ints, expert: Transition
-) -> tuple[Transition, int]:
-    """The transition expert on the merged data, and how many columns were solved again."""
-    data, settings = merged.dataset, expert.settings
-    old_rows = _predictor_rows(old, merged)
-    shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
-    before = expert.statistics.reindex(old_rows, *shape)
-    new = np.setdiff1d(np.arange(shape[1]), merged.items)
-    rows = None
-    if not len(leaving) + len(coming):
-        rows = arrived(old.catalogue, data.catalogue, merged.items, new)
-    if rows is not None:
-        found = cold_columns(expert.statistics, expert.around, settings, rows).tocoo()
-        fresh = sparse.csr_array((found.data, (old_rows[found.row], new[found.col])), shape)
-        B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
-        return Transition.of(B, data, settings, before), len(new)
-    after = before - _sums(old, leaving, settings).reindex(old_rows, *shape)
-    after = after + _sums(data, coming, settings)
-    first = contents(old, settings)
-    second = first
-    described = old.catalogue is not data.catalogue
-    if described or not np.array_equal(old.met > 0, data.met > 0):
-        first = {name: content.moved(merged.items, shape[1]) for name, content in first.items()}
-        second = contents(data, settings)
-    counts = np.zeros(shape[1], np.int64)
-    counts[merged.items] = old.met
-    systems = (
-        system(before, first, settings, counts),
-        system(after, second, settings, data.met),
-    )
-    columns = touched(*systems, settings.candidates, described)
-    fresh = solve(systems[1], settings.candidates, columns)
-    B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh
-    return Transition.of(B, data, settings, after), len(columns)
+def _narrowed(model: Model) -> Model:
+    """The model without the tokens and attributes that nobody has any more.
 
+    They have no part in any sum; and as the vocabularies are read from the data, a saved run
+    would not fit them.
+    """
+    named, _ = described_users(model.dataset, model.recipe.users)
+    attributes = named.catalogue.attributes
+    known = model.dataset.catalogue.attributes
+    data, tokens = narrowed(model.dataset, attributes if len(known) else known)
+    if data is model.dataset:
+        return model
+    catalogue = model.dataset.catalogue
+    predictors = np.ones(len(Predictors.of(catalogue)), bool)
+    predictors[len(catalogue) : len(catalogue) + len(tokens)] = tokens
+    predictors[len(predictors) - len(known) :] = np.isin(known.ids, data.catalogue.attributes.ids)
+    made: dict[int, Transition] = {}
 
-def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statistics:
-    """What some users contribute; a user row of -1 contributes nothing."""
-    mine = np.isin(dataset.events.user, users)
-    events, sides = dataset.events.take(mine), Sides.of(dataset)
-    return statistics(events, dataset.catalogue, settings, dataset.time, dataset.target, sides)
+    def moved(expert: Transition, target: str) -> Transition:
+        if id(expert) not in made:
+            sums = expert.statistics.only(predictors)
+            B, aimed = expert.B[predictors], data.aimed(target)
+            made[id(expert)] = Transition.of(B, aimed, expert.settings, sums)
+        return made[id(expert)]
 
+    same, place = np.arange(len(catalogue)), np.where(tokens, np.cumsum(tokens) - 1, -1)
+    twin, expert = model.twin, model.recommender
+    if isinstance(twin, SequenceExpert):
+        twin = twin.moved(data, same, place)
+    if isinstance(expert, Fusion):
+        transition = moved(expert.transition, data.target)
+        sequence, context = expert.sequence.moved(data, same, place), Context.of(data)
+        expert = replace(expert, transition=transition, sequence=sequence, context=context)
+    elif isinstance(expert, Transition):
+        expert = moved(expert, data.target)
+    else:
+        expert = again(expert, data, model.recipe.seed)
 
-def _predictor_rows(old: Dataset, merged: Merged) -> Ints:
-    """Where each predictor of the old dataset stands in the merged one."""
-    catalogue = merged.dataset.catalogue
-    items, tokens = len(catalogue), len(catalogue.tokens)
-    predictors = Predictors.of(old.catalogue)
-    negative = predictors.negative
-    shifts = [items + tokens + place * items for place in range(len(negative))]
-    attributes = catalogue.attributes.rows(old.catalogue.attributes.ids)
-    first = Predictors.of(catalogue).before_sides
-    moved = [merged.items + shift for shift in shifts]
-    sides = np.append(np.arange(len(OPENINGS) + 1), len(OPENINGS) + 1 + attributes)
-    return np.concatenate([merged.items, items + merged.tokens, *moved, first + sides])
+    def other(name: str) -> Recommender:
+        head, before = model.aimed(name).transition, model.others[name]
+        weights = before.weights if isinstance(before, Fusion) else None
+        aimed = data.aimed(name)
+        return asked_for(expert, aimed, lambda own: moved(head, name) if head else own, weights)
 
-
-def _moved(
-    B: sparse.csr_array, rows: Ints, items: Ints, shape: tuple[int, int], without: Ints
-) -> sparse.csr_array:
-    """B in a larger catalogue, without some columns."""
-    B = B.tocoo()
-    row, column = rows[B.row], items[B.col]
-    kept = ~np.isin(column, without)
-    return sparse.csr_array((B.data[kept], (row[kept], column[kept])), shape)
+    others = {name: other(name) for name in model.others}
+    return replace(model, dataset=data, recommender=expert, others=others, twin=twin)

@@ -12,6 +12,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting: section.key=value.")
 ]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key", help="A secret key; default: PENCHANT_KEY_FILE, else your own settings."),
+]
+Pseudonyms = Annotated[
+    Path | None,
+    typer.Option("--pseudonyms", help="Keyed digests in the place of user ids: a key file."),
+]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="A TOML file of settings.")]
 
 
@@ -58,12 +66,19 @@ def ingest(
     mapping: Annotated[Path | None, typer.Option(help="A TOML file of column names.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of text: utf-8, latin-1, gbk ...")] = None,
     strict: Annotated[bool, typer.Option(help="Make every finding an error.")] = False,
+    pseudonyms: Pseudonyms = None,
+    tombstones: Annotated[
+        Path | None, typer.Option(help="Drop who was forgotten: a DATA directory, or its file.")
+    ] = None,
+    key: KeyFile = None,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Read raw files, clean them, report what was found, and write a DATA directory."""
+    from penchant.data.keyed import key_of
     from penchant.data.store import ingest as run
+    from penchant.data.tombstones import read_tombstones
 
     settings = Recipe.load(recipe, sets).cleaning
     with working(f"reading {events}"):
@@ -78,6 +93,9 @@ def ingest(
             settings=settings,
             strict=strict,
             encoding=encoding,
+            pseudonyms=None if pseudonyms is None else key_of(pseudonyms, say),
+            tombstones=None if tombstones is None else read_tombstones(tombstones),
+            key=None if key is None else key_of(key),
         )
     if as_json:
         emit({"out": str(out), **report.to_dict()})

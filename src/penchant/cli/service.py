@@ -1,17 +1,23 @@
 """The commands of the service, and what brings its run up to date."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from penchant.cli.data import Json
+from penchant.cli.data import Json, KeyFile
 from penchant.cli.models import Run
 from penchant.cli.online import Database
 from penchant.cli.output import emit, say, table, working
 from penchant.cli.ruled import RulesFile
 from penchant.errors import ConfigError, MissingExtraError
+
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="No deep expert until the next fit, where users were forgotten."),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -34,11 +40,16 @@ def serve(
     ] = 0.1,
     rate: Annotated[float, typer.Option(min=0, help="Requests/s of a key; 0: any.")] = 200.0,
     open_: Annotated[bool, typer.Option("--open", help="No keys, for this machine alone.")] = False,
+    secret: KeyFile = None,
 ) -> None:
     """Serve a run over HTTP: events count at once; a console at /."""
     settings_of, started = _service()
+    from penchant.artifact import read_manifest
+    from penchant.data.keyed import key_of
+    from penchant.privacy.forgetting import said
     from penchant.rerank import Rules
 
+    key_of(secret, say)
     address = database or default_database(run)
     store = _store(address)
     rules = Rules() if rules_file is None else Rules.load(rules_file)
@@ -53,7 +64,10 @@ def serve(
         margin=margin,
         open=open_,
         rate=rate,
+        key=None if secret is None else str(secret),
     )
+    if (flag := said(read_manifest(run)["info"])) is not None:
+        say(f"note: {flag}")
 
     def ready(port: int) -> None:
         say(f"serving {run} at http://{host}:{port} with {workers} workers; Ctrl-C ends it")
@@ -116,15 +130,24 @@ def mcp(
     started(run, user, database or default_database(run), asked)
 
 
-def refresh(run: Path, database: str, every: float | None, as_json: bool) -> None:
+def refresh(
+    run: Path,
+    database: str,
+    every: float | None,
+    as_json: bool,
+    key: Path | None = None,
+    strict: bool = False,
+) -> None:
     """Take what came into a store into its run, once or again and again; workers follow."""
     _service()
+    from penchant.data.keyed import key_of
     from penchant.serve.refresh import refresh as refreshed
 
+    secret = key_of(key, say if not as_json else None)
     store = _store(database)
     while True:
         with working(f"reading {run} and its store") as told:
-            found = refreshed(run, store, told=told)
+            found = refreshed(run, store, told=told, key=secret, strict=strict)
         if as_json:
             emit({"run": str(run), **found.to_dict()})
         else:
@@ -134,6 +157,8 @@ def refresh(run: Path, database: str, every: float | None, as_json: bool) -> Non
                 f"items, {gone.users if gone else 0:,} users forgotten; solved again: "
                 f"{sum(one.solved for one in (added, gone) if one):,} columns"
             )
+            if found.receipt is not None:
+                say(f"a signed receipt of who was forgotten: {json.dumps(found.receipt)}")
             for one in (added, gone):
                 if one is not None:
                     say(f"as a new fit would have them: {', '.join(one.exact)}")

@@ -1,4 +1,4 @@
-"""The commands that use a run: recommend, similar, explain, update, forget."""
+"""The commands that use a run: recommend, similar, explain, update."""
 
 import json
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from penchant.cli.data import Json, RecipeFile, Sets
+from penchant.cli.data import Json, KeyFile, Pseudonyms, RecipeFile, Sets
 from penchant.cli.explained import show_explanation
 from penchant.cli.models import Run
 from penchant.cli.online import Database
 from penchant.cli.output import emit, number, say, table, working
 from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
-from penchant.cli.service import refresh
+from penchant.cli.service import Strict, refresh
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -27,7 +27,7 @@ Count = Annotated[int, typer.Option("-k", "--k", help="How many items.")]
 
 def add(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (recommend, similar, explain, update, forget):
+    for command in (recommend, similar, explain, update):
         app.command()(command)
 
 
@@ -51,6 +51,7 @@ def recommend(
     """List the best items for a user, for a history, or for all users."""
     from penchant.explaining import with_reasons
     from penchant.model import load
+    from penchant.privacy.forgetting import flagged
     from penchant.rerank import Reranked, reranked
 
     if sum([user is not None, history is not None, everyone]) != 1:
@@ -78,6 +79,8 @@ def recommend(
     if as_json:
         emit(content)
         return
+    if (flag := flagged(model)) is not None:
+        say(f"note: {flag}")
     who = f"user {user}" if user is not None else "this history"
     show_items(f"For {who}, source: {found.source}", content["items"])
     if user is not None and user not in model.dataset.users:
@@ -140,6 +143,9 @@ def update(
         float | None, typer.Option(min=1, help="With --database: again after so many seconds.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: the run itself.")] = None,
+    pseudonyms: Pseudonyms = None,
+    key: KeyFile = None,
+    strict: Strict = False,
     recipe: RecipeFile = None,
     sets: Sets = None,
     as_json: Json = False,
@@ -148,8 +154,11 @@ def update(
     if database is not None:
         if events is not None or items is not None or out is not None:
             raise ConfigError("expected --database alone, or files beside --events and --items")
-        refresh(run, database, every, as_json)
+        refresh(run, database, every, as_json, key, strict)
         return
+    if strict:
+        raise ConfigError("expected --strict beside --database, which takes out who was forgotten")
+    from penchant.data.keyed import key_of
     from penchant.data.mapping import BehaviorSettings, DataMapping
     from penchant.data.store import ingest, load
     from penchant.model import load as load_model
@@ -170,7 +179,16 @@ def update(
         as_before = {"time": old.time, "target": old.target, "behaviors": behaviors}
         described = described.model_copy(update=as_before)
         data = Path(scratch) / "data"
-        report = ingest(events, data, items=items, mapping=described, settings=cleaning)
+        report = ingest(
+            events,
+            data,
+            items=items,
+            mapping=described,
+            settings=cleaning,
+            pseudonyms=None if pseudonyms is None else key_of(pseudonyms, say),
+            tombstones=old.tombstones,
+            key=key_of(key, say) if old.tombstones else None,
+        )
         told("updating")
         renewed, receipt = updated(model, load(data), told)
         told("saving")
@@ -187,33 +205,6 @@ def update(
         f"solved again: {receipt.solved:,} of {receipt.columns:,} columns"
     )
     say(f"as a new fit would have them: {', '.join(receipt.exact)}")
-    say(f"until the next fit as they were: {', '.join(receipt.left)}")
-
-
-def forget(
-    run: Run,
-    user: Annotated[list[str], typer.Option("--user", help="A user; may be repeated.")],
-    out: Annotated[Path | None, typer.Option(help="Default: the run itself.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Erase users from a run, exactly: as if it had been fitted without them."""
-    from penchant.model import load
-    from penchant.updating import forget as forgotten
-
-    with working(f"loading {run}") as told:
-        model = load(run)
-        told("forgetting")
-        renewed, receipt = forgotten(model, user)
-        told("saving")
-        renewed.save(out or run)
-    if as_json:
-        emit({"run": str(out or run), **receipt.to_dict()})
-        return
-    say(
-        f"{receipt.users:,} users and {receipt.events:,} events erased; solved again: "
-        f"{receipt.solved:,} of {receipt.columns:,} columns"
-    )
-    say(f"as if they had never been: {', '.join(receipt.exact)}")
     say(f"until the next fit as they were: {', '.join(receipt.left)}")
 
 

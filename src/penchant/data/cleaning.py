@@ -9,6 +9,7 @@ from penchant.config import CleaningSettings
 from penchant.data.database import Connection, exists, identifier, literal, one, types
 from penchant.data.report import CleaningReport, Finding
 from penchant.data.sources import Sources
+from penchant.data.withheld import Forgotten, withhold
 from penchant.errors import ConfigError, StrictError
 
 EXAMPLES = 5
@@ -19,12 +20,17 @@ SPREAD_FLOOR = 0.8
 
 
 def clean(
-    database: Connection, sources: Sources, settings: CleaningSettings, strict: bool = False
+    database: Connection,
+    sources: Sources,
+    settings: CleaningSettings,
+    strict: bool = False,
+    forgotten: Forgotten | None = None,
 ) -> CleaningReport:
     """Apply the rules to the tables that ``read_sources`` made, in place.
 
-    A row that is dropped is counted by the first rule that finds it. Raises StrictError, listing
-    the findings, where ``strict`` is set and there are any.
+    Whom ``forgotten`` gives back of some users is dropped first. A row that is dropped is counted
+    by the first rule that finds it. Raises StrictError, listing the findings, where ``strict`` is
+    set and there are any.
     """
     report = CleaningReport(notes=list(sources.notes))
     arrived: dict[str, int] = {}
@@ -33,6 +39,7 @@ def clean(
         if raw.rejected:
             shown = tuple(raw.examples)
             report.findings.append(Finding("malformed rows", "dropped", raw.rejected, table, shown))
+    withhold(database, report, forgotten)
     _Rules(database, report, settings, sources).apply()
     for table, rows in arrived.items():
         gone = sum(

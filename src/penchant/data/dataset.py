@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.data.tombstones import Tombstones
 from penchant.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class Dataset:
     ``held_out`` holds the test events of protocol "given" (test.parquet), else None. ``notes``
     are the things inferred on loading, in words. ``attributes`` are the users' columns,
     name -> (U,) object array. ``relations`` are pairs of users (R, 2): the first has the second for
-    a friend.
+    a friend. ``tombstones`` tell whose rows it does not take in again.
     """
 
     name: str
@@ -254,6 +255,7 @@ class Dataset:
     attributes: dict[str, NDArray[np.object_]] = field(default_factory=dict)
     relations: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     notes: tuple[str, ...] = ()
+    tombstones: Tombstones = field(default_factory=Tombstones)
 
     def with_events(self, events: Events) -> "Dataset":
         return replace(self, events=events)

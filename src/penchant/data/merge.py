@@ -1,6 +1,7 @@
 """Two datasets as one: new events, users, items and tokens beside the old ones."""
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from penchant.data.dataset import Catalogue, Dataset, Events, Ints, Vocabulary
 from penchant.errors import DataError
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,32 @@ def without_users(dataset: Dataset, gone: Ints) -> Dataset:
         held_out=None if dataset.held_out is None else kept(dataset.held_out),
         attributes={name: cells[left] for name, cells in dataset.attributes.items()},
         relations=place[dataset.relations[(place[dataset.relations] >= 0).all(axis=1)]],
+    )
+
+
+def narrowed(dataset: Dataset, attributes: Vocabulary) -> tuple[Dataset, Mask]:
+    """The dataset with these attributes, without the tokens of no event; which tokens stay, (T,).
+
+    So it is read again from a directory. The very same dataset where nothing changes.
+    """
+    catalogue = dataset.catalogue
+    parts = [dataset.events, *([] if dataset.held_out is None else [dataset.held_out])]
+    used = np.zeros(len(catalogue.tokens), bool)
+    for events in parts:
+        used[events.token[events.token >= 0]] = True
+    if used.all() and attributes.ids == catalogue.attributes.ids:
+        return dataset, used
+    place = np.where(used, np.cumsum(used) - 1, -1)
+    tokens = Vocabulary(tuple(compress(catalogue.tokens.ids, used)))
+    moved = [replace(events, token=_mapped(place, events.token)) for events in parts]
+    return (
+        replace(
+            dataset,
+            catalogue=replace(catalogue, tokens=tokens, attributes=attributes),
+            events=moved[0],
+            held_out=None if dataset.held_out is None else moved[1],
+        ),
+        used,
     )
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,14 @@ from penchant.data.directory import TABLES, DatasetSettings, write_directory
 from penchant.data.encode import TOKENS
 from penchant.data.features import load_features, save_features
 from penchant.data.impressions import selected
+from penchant.data.keyed import Key, key_of
 from penchant.data.mapping import KNOWN, BehaviorSettings, DataMapping, read_toml
+from penchant.data.memory import from_columns
+from penchant.data.pseudonyms import pseudonymise
 from penchant.data.report import CleaningReport
 from penchant.data.sources import read_sources
 from penchant.data.tables import TEXT, assemble, name_columns
+from penchant.data.tombstones import Tombstones, read_tombstones
 from penchant.errors import DataError
 
 MEDIA = ("image", "audio")
@@ -51,8 +56,14 @@ def ingest(
     strict: bool = False,
     encoding: str | None = None,
     impressions: str | Path | None = None,
+    pseudonyms: Key | None = None,
+    tombstones: Tombstones | None = None,
+    key: Key | None = None,
 ) -> CleaningReport:
     """Read raw files, clean them and write a DATA directory.
+
+    With ``pseudonyms`` user ids become keyed digests. The rows of users whom ``tombstones`` name,
+    and those that stand in the directory, are dropped: that takes the ``key`` of these.
 
     ``events_path`` is a file, or a folder in which the mapping's tables name their files; None
     where there are ``items`` alone, to update a run with. Raises
@@ -71,7 +82,12 @@ def ingest(
         mapping,
         encoding=encoding,
     )
-    report = clean(database, sources, settings or CleaningSettings(), strict)
+    if pseudonyms is not None:
+        pseudonymise(database, sources, pseudonyms)
+    there = read_tombstones(out) if Path(out).is_dir() else Tombstones()
+    stones = there.joined(tombstones or Tombstones())
+    forgotten = partial(stones.among, key=key or key_of()) if stones else None
+    report = clean(database, sources, settings or CleaningSettings(), strict, forgotten)
     if path is not None and not report.rows_out:
         raise DataError(
             f"{path}: expected events to remain after cleaning, received none of "
@@ -102,6 +118,7 @@ def ingest(
         behaviors=mapping.behaviors,
     )
     write_directory(database, Path(out), queries, dataset)
+    stones.write(out)
     return report
 
 
@@ -191,6 +208,7 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
     folder = write_directory(database, Path(directory), queries, settings)
     if catalogue.features:
         save_features(catalogue.features, folder)
+    dataset.tombstones.write(folder)
     return folder
 
 
@@ -252,7 +270,7 @@ def load(path: str | Path) -> Dataset:
     catalogue = replace(
         dataset.catalogue, features=features, columns=columns, counted=settings.counted
     )
-    return replace(dataset, catalogue=catalogue)
+    return replace(dataset, catalogue=catalogue, tombstones=read_tombstones(folder))
 
 
 def _rooted(cells: Any, folder: Path) -> Any:
@@ -262,80 +280,6 @@ def _rooted(cells: Any, folder: Path) -> Any:
         None if cell is None else os.path.normpath(folder.resolve() / str(cell)) for cell in cells
     ]
     return found
-
-
-def from_columns(
-    user: Sequence[Any],
-    item: Sequence[Any],
-    behavior: Sequence[str] | str | None = None,
-    timestamp: Sequence[Any] | None = None,
-    value: Sequence[float | None] | None = None,
-    domain: Sequence[str] | str | None = None,
-    *,
-    items: Columns | None = None,
-    users: Columns | None = None,
-    relations: Columns | None = None,
-    time: TimeKind | None = None,
-    target: str | None = None,
-    protocol: str | None = None,
-    behaviors: Sequence[Behavior] = (),
-    name: str = "in memory",
-) -> Dataset:
-    """A dataset from columns in memory, checked as strictly as files are.
-
-    ``behavior`` and ``domain`` may be one text for all rows. Timestamps are in s, ms, us, ns, ISO
-    text or datetimes; None is a missing one.
-
-    Raises DataError naming row and column: for a wrong length, a missing identifier, a NaN time.
-
-    >>> data = from_columns(["u", "u"], ["b", "a"], timestamp=[1700000050, 1700000000])
-    >>> [data.catalogue.items.ids[i] for i in data.events.item]
-    ['a', 'b']
-    """
-    columns: dict[str, Any] = {"user": user, "item": item}
-    for key, given in (("behavior", behavior), ("domain", domain)):
-        if given is not None:
-            columns[key] = [given] * len(user) if isinstance(given, str) else given
-    if timestamp is not None:
-        columns["timestamp"] = timestamp
-    if value is not None:
-        columns["value"] = value
-    for key, cells in columns.items():
-        _check_cells(key, cells)
-    database = connect()
-    register(database, "events source", columns)
-    name_columns(database, "events", '"events source"', "events")
-    tables = ("items", items), ("users", users), ("relations", relations)
-    for table, further in tables:
-        if further is not None:
-            register(database, f"{table} source", further)
-            name_columns(database, table, f'"{table} source"', table)
-    declared = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
-    said = {"time": time, "target": target, "protocol": protocol, "behaviors": declared}
-    settings = parse(DatasetSettings, said, "from_columns")
-    return assemble(database, name, settings, [], name)
-
-
-def _check_cells(column: str, cells: Any) -> None:
-    identifiers = column not in ("timestamp", "value")
-    expected = "text or a whole number" if identifiers else "a time or None"
-    if isinstance(cells, np.ndarray) and (cells.ndim != 1 or cells.dtype.kind in "iubMUT"):
-        return
-    if column == "value":
-        expected = "a finite number, NaN or None"
-    for row, cell in enumerate(cells):
-        number = isinstance(cell, float | np.floating)
-        bad = (
-            (number or cell is None or cell == "")
-            if identifiers
-            else (number and (np.isinf(cell) or (np.isnan(cell) and column == "timestamp")))
-            or (column == "value" and isinstance(cell, str))
-        )
-        if bad:
-            raise DataError(
-                f"row {row} of column {column!r}: expected {expected}, received {cell!r}; "
-                "correct or remove the row"
-            )
 
 
 def _scan(database: Connection, table: str, file: Path) -> None:

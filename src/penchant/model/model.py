@@ -32,6 +32,8 @@ class Model:
                  out to fit one on
     others       what serves the behaviours besides the target, by name
     controls     what users made of their interests: their lists follow
+    twin         of a fusion, the deep expert that was fitted without the held-out events: with it
+                 the weights and calibrations are fitted again when a user is forgotten
     """
 
     dataset: Dataset
@@ -41,6 +43,7 @@ class Model:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     others: Mapping[str, Recommender] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
+    twin: Recommender | None = None
 
     def aimed(self, behavior: str | None) -> "Model":
         """The model that predicts another behaviour; ConfigError where the run has none for it."""

@@ -17,11 +17,13 @@ from penchant.models.base import Recommender, over, under
 from penchant.models.calibration import Calibration
 from penchant.models.families import FAMILIES
 from penchant.models.fusion import Fusion, asked_for
+from penchant.models.sequence import SEQUENCE
 from penchant.models.transition import Transition, restore
 
 CALIBRATION = "calibration"
 OTHERS = "behavior"
 WEIGHTS = "weights of"
+TWIN = "twin"
 
 
 def save(model: Model, path: str | Path) -> Path:
@@ -47,6 +49,8 @@ def save(model: Model, path: str | Path) -> Path:
         for name, other in model.others.items():
             if isinstance(other, Fusion):
                 arrays[f"{WEIGHTS}/{name}"] = other.weights
+        if model.twin is not None:
+            arrays |= over(model.twin.arrays(), f"{TWIN}/")
         artifact.save_arrays(folder / "arrays.safetensors", arrays)
     return Path(path)
 
@@ -87,7 +91,11 @@ def load(path: str | Path) -> Model:
 
     others = {name: other(name, content) for name, content in manifest["others"].items()}
     info, controls = manifest["info"], _controls(manifest["controls"])
-    return Model(dataset, recommender, recipe, info, calibrations, others, controls)
+    held = under(arrays, f"{TWIN}/")
+    twin = None
+    if held and isinstance(recommender, Fusion):
+        twin = SEQUENCE.restore(held, dataset, recommender.sequence.settings)
+    return Model(dataset, recommender, recipe, info, calibrations, others, controls, twin)
 
 
 def _told(controls: Mapping[str, tuple[Control, ...]]) -> dict[str, Any]:

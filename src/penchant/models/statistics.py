@@ -121,6 +121,14 @@ class Statistics:
             self.backward.reindex(rows, predictors, items),
         )
 
+    def only(self, predictors: NDArray[np.bool_]) -> "Statistics":
+        """The same sums of some predictors, (P,); the others have no part in any."""
+        forward, backward = (
+            Sums(sums.G[predictors][:, predictors], sums.C[predictors])
+            for sums in (self.forward, self.backward)
+        )
+        return Statistics(forward, backward)
+
 
 def statistics(
     events: Events,

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penchant.model import unknown_item
+from penchant.privacy.receipts import deadline, receipt
 from penchant.serve.arm import State, checked_state
 from penchant.serve.live import Live
-from penchant.serve.rows import Added, Posted, now
+from penchant.serve.rows import Added, Posted
+from penchant.updating import EXACT, standing
 
 
 def post(live: Live, posted: Sequence[Posted]) -> Added:
@@ -74,12 +76,22 @@ def set_states(live: Live, states: Mapping[str, State]) -> None:
 
 
 def forget(live: Live, user: str) -> dict[str, Any]:
-    """Erase a user from the store, and from all answers at once; what was erased.
+    """Erase a user from the store, and from all answers at once; the signed receipt of that.
 
-    Artifacts hold their events until the next update; nothing reads these any more.
+    Artifacts hold their events until the next update; nothing reads these any more. What is
+    exact is so from that update on, whose own receipt says so.
     """
+    key = live.key  # where there is none, nothing is erased without a receipt
     live.log.flush()
     held = [arm.name for arm in live.arms.values() if user in arm.model.dataset.users]
     erased = live.store.forget(user)
     live.follow(live.store.revision)
-    return {"erased": erased, "artifacts": held, "time": now()}
+    models = [arm.model for arm in live.arms.values() if arm.name in held]
+    told = {
+        "exact": list(EXACT if held else ()),
+        "redone": [],
+        "left": list(dict.fromkeys(one for model in models for one in standing(model))),
+        "deadline": deadline(),
+        "strict": False,
+    }
+    return receipt([user], key, erased, held, held, told)

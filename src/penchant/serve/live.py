@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from penchant.data.dataset import Histories
 from penchant.data.hashing import hashes, uniform
+from penchant.data.keyed import Key, key_of
+from penchant.data.withheld import NO
 from penchant.errors import ArtifactError, ConfigError, PenchantError
 from penchant.interests import Control
 from penchant.model import Model
@@ -27,7 +30,6 @@ log = logging.getLogger(__name__)
 
 History = Sequence[str | tuple[str, str]]
 _TRIES = 5  # of reading a run while another is put in its place
-_NO = {"no", "false", "0", "n"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Live:
             arm.reranker(None, self.rules)
         self.log = ShownLog(store)
         self.follow(store.revision)
+
+    @cached_property
+    def key(self) -> Key:
+        """The secret key that signs receipts."""
+        return key_of(self.settings.key, log.warning)
 
     def close(self) -> None:
         """Write what waits and close the store."""
@@ -176,7 +183,7 @@ class Live:
             arm = renewed
         head = arm.head(behavior)
         consent = self._consent(arm, user, look)
-        own = user if consent and user is not None and not self._erased(arm, user) else None
+        own = user if consent and user is not None and not self.erased(arm, user) else None
         given, strange = arm.history(own, look.events if consent else ())
         if history:
             added, unknown = head.histories(history)
@@ -189,7 +196,7 @@ class Live:
             head = arm.spaced(head).told(user, said)
         return Known(arm, head, given, strange, consent, said)
 
-    def _erased(self, arm: Arm, user: str) -> bool:
+    def erased(self, arm: Arm, user: str) -> bool:
         """Whether the artifact still holds a user who was forgotten since it was made."""
         return bool(self.gone) and self.gone.get(self.store.mark(user), 0) > arm.change
 
@@ -202,7 +209,7 @@ class Live:
             arm.model.dataset.attributes.get("consent"),
             arm.model.dataset.users.rows([user]),
         )
-        return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in _NO
+        return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in NO
 
 
 def _loaded(name: str, path: str | Path) -> Arm:

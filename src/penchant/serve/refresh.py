@@ -8,7 +8,10 @@ from typing import Any
 
 from penchant.data import store as directory
 from penchant.data.dataset import Dataset, Told
+from penchant.data.keyed import Key, key_of
 from penchant.model import load
+from penchant.privacy import receipts
+from penchant.privacy.forgetting import settled
 from penchant.serve.arm import MADE, digest_of
 from penchant.serve.goods import columns_of
 from penchant.serve.rows import Change, Posted
@@ -18,12 +21,16 @@ from penchant.updating import Receipt, forget, update
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a run took from a store: receipts of who was forgotten and of what was added."""
+    """What a run took from a store: receipts of who was forgotten and of what was added.
+
+    receipt  of who was forgotten, signed, for them; None where nobody was
+    """
 
     forgotten: Receipt | None
     added: Receipt | None
     seq: int
     change: int
+    receipt: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -32,15 +39,24 @@ class Refreshed:
             "added": None if self.added is None else self.added.to_dict(),
             "seq": self.seq,
             "change": self.change,
+            "receipt": self.receipt,
         }
 
 
 def refresh(
-    run: str | Path, store: Store, arm: str = "main", told: Told | None = None
+    run: str | Path,
+    store: Store,
+    arm: str = "main",
+    told: Told | None = None,
+    *,
+    key: Key | None = None,
+    strict: bool = False,
 ) -> Refreshed:
     """Bring a run up to date with a store, and tell the workers that serve it.
 
-    Who was forgotten is taken out first. What comes while this works is left for the next time:
+    Who was forgotten is taken out first, and leaves a tombstone of the ``key`` (default: that of
+    ``key_of``); ``strict`` then takes the deep expert out. Events of who was forgotten elsewhere
+    are left out. What comes while this works is left for the next time:
     the store is read up to its last event and change at the start, and the run notes which.
     """
     say = told or (lambda text: None)
@@ -50,22 +66,46 @@ def refresh(
     seq, change = store.settled()
     changes = [one for one in store.changes(made["change"]) if one.id <= change]
     marks = {one.key for one in changes if one.kind == "forgotten"}
-    erased = added = None
+    erased = added = receipt = None
+    gone: list[str] = []
     if marks:
         gone = [user for user in model.dataset.users.ids if store.mark(user) in marks]
         if gone:
             say(f"forgetting {len(gone):,} users")
+            secret = key or key_of()
+            stones = model.dataset.tombstones.adding(gone, secret)
             model, erased = forget(model, gone)
+            model = replace(model, dataset=replace(model.dataset, tombstones=stones))
     items = [one for one in changes if one.kind == "item"]
-    events = store.later(made["seq"], seq)
+    events = _let_in(store.later(made["seq"], seq), model.dataset, store, key)
     if items or events:
         say(f"adding {len(events):,} events and {len(items):,} items")
         model, added = update(model, arrived(model.dataset, events, items), told)
+    if erased:
+        done = settled(model, erased, strict=strict, told=told)
+        model, rows = done.model, {"users": erased.users, "events": erased.events}
+        receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], done.told())
     if erased or added:
         info = {**model.info, MADE: {"seq": seq, "change": change}}
         replace(model, info=info).save(run)
         store.change("artifact", {arm: {"path": str(run.resolve()), "digest": digest_of(run)}})
-    return Refreshed(erased, added, seq, change)
+    return Refreshed(erased, added, seq, change, receipt)
+
+
+def _let_in(
+    events: Sequence[Posted], dataset: Dataset, store: Store, key: Key | None
+) -> list[Posted]:
+    """The events without those of users with a tombstone.
+
+    Whom the store itself forgot is let in: what it holds of them came later, from somebody new.
+    """
+    if not events or not dataset.tombstones:
+        return list(events)
+    users = sorted({event.user for event in events if event.user is not None})
+    again = store.forgotten()
+    buried = dataset.tombstones.among(users, key or key_of())
+    out = {user for user in buried if store.mark(user) not in again}
+    return [event for event in events if event.user not in out]
 
 
 def arrived(dataset: Dataset, events: Sequence[Posted], items: Sequence[Change]) -> Dataset:

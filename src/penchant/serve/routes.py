@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY
 
 from penchant.errors import ConfigError
+from penchant.privacy.subject import gathered
 from penchant.serve import asking, incoming, page
 from penchant.serve import schemas as s
 from penchant.serve.asking import Ask
@@ -19,6 +20,7 @@ from penchant.serve.keys import Bucket, Key, Keys
 from penchant.serve.live import History, Live
 from penchant.serve.problems import Problem
 from penchant.serve.rows import now
+from penchant.serve.subject import Held
 
 EVENTS = Counter("penchant_events", "Events posted.", ["outcome"])
 LISTS = Counter("penchant_lists", "Lists served.", ["arm", "source"])
@@ -225,6 +227,18 @@ def consent(live: On, user: s.PathName, body: s.ConsentIn) -> None:
 def forget(live: On, user: s.PathName) -> Response:
     """Forget a user: no answer reads anything of theirs from now on."""
     return _json(incoming.forget(live, user))
+
+
+@admin.get("/users/{user}/export", **shows(s.SubjectOut))
+def export(live: On, user: s.PathName) -> Response:
+    """All that is held about a user, for them: events, attributes, impressions, consent."""
+    live.log.flush()
+    live.follow(live.store.revision)
+    runs = {a.name: a.model for a in live.arms.values() if not live.erased(a, user)}
+    try:
+        return _json(gathered(user, runs, Held(live.store).held(user)))
+    except ConfigError as error:
+        raise Problem(404, "nothing is held about this user", "check the identifier") from error
 
 
 @admin.post("/items", **shows(s.ItemsOut))

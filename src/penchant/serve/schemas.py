@@ -276,11 +276,34 @@ class ItemsOut(BaseModel):
 
 
 class ForgottenOut(BaseModel):
-    """What was erased; artifacts hold the user until the next update, and nothing reads it."""
+    """What was erased; artifacts hold the user until the next update, and nothing reads it.
 
+    Signed with HMAC-SHA256 by the service's secret key: ``penchant receipt`` says whether it is
+    as it was.
+    """
+
+    format: str
+    subjects: list[str] = Field(description="Keyed digests; no identifier.")
     erased: dict[str, int]
     artifacts: list[str]
+    still_held: list[str] = Field(description="Artifacts that wait for the next update.")
     time: int
+    exact: list[str] = Field(description="By that update, equal to a fit on the other events.")
+    redone: list[str]
+    left: list[str] = Field(description="What stands as it was until the next fit.")
+    deadline: str = Field(description="The day by which that fit is due.")
+    strict: bool
+    key: str = Field(description="The id of the secret key.")
+    signature: str
+
+
+class SubjectOut(BaseModel):
+    """All that is held about one user."""
+
+    user: str
+    consent: bool | None
+    runs: dict[str, Any]
+    store: dict[str, Any]
 
 
 class ReloadIn(Body):

@@ -17,6 +17,7 @@ class Settings:
     rate     requests a second of one key and worker; 0 is no limit
     limit    bytes of a body, and ``timeout`` seconds of a request
     hosts    names that it answers under; none given, any
+    key      the file of the secret key that signs receipts; none given, the default one
     since    the change of the store from which on artifacts in it take over
     """
 
@@ -31,3 +32,4 @@ class Settings:
     timeout: float = 30.0
     hosts: tuple[str, ...] = ()
     since: int | None = None
+    key: str | None = None

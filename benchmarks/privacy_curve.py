@@ -4,7 +4,7 @@
 
 Each method is released from the training events once for each epsilon, by the settings as they
 stand (none is searched, so none leaks), and asked on the test cases; "inf" is its clipped sums
-without noise. Popularity and the transition expert without privacy stand beside.
+without noise; the deep expert by DP-SGD has no such end. Popularity and the transition expert without privacy stand beside.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from penchant.models.popularity import POPULARITY
 from penchant.models.private import ReleaseSettings
 from penchant.models.transition import Fitter
 from penchant.privacy import Ledger
-from penchant.privacy.release import MOST_ITEMS, Budget, release
+from penchant.privacy.fitting import released
+from penchant.privacy.release import MOST_ITEMS, Budget
 
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, None)
-METHODS = ("popularity", "projected", "mixture", "full")
+METHODS = ("popularity", "projected", "mixture", "full", "sequence")
 
 
 def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
@@ -54,16 +55,18 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
         changed = recipe.privacy.model_copy(update={"method": method})
         settings = ReleaseSettings(privacy=changed, transition=recipe.transition)
         for epsilon in EPSILONS:
+            if method == "sequence" and epsilon is None:
+                continue  # its steps have noise, or are an ordinary training
             ledger = None if epsilon is None else Ledger(epsilon, delta)
             start = time.perf_counter()
-            model = release(data, settings, Budget(ledger))
+            model, spent = released(data, settings, recipe.sequence, Budget(ledger))
             seconds = time.perf_counter() - start
             found = asked(model)
             rows.append(
                 {
                     "method": method,
                     "epsilon": "inf" if epsilon is None else epsilon,
-                    "spent": {} if ledger is None else ledger.spent,
+                    "spent": spent.get("spent", {}),
                     "seconds": round(seconds, 1),
                     "ndcg@10": found.metrics["ndcg@10"]._asdict(),
                     "recall@10": found.metrics["recall@10"]._asdict(),
@@ -80,6 +83,7 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
         "contents": list(data.catalogue.modalities),
         "delta": delta,
         "settings": recipe.privacy.model_dump(exclude={"method", "public"}),
+        "network": recipe.sequence.model_dump(include={"width", "layers", "length"}),
         "not private": {
             name: {m: of.metrics[m]._asdict() for m in ("ndcg@10", "recall@10")}
             for name, of in plain.items()

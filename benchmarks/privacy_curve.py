@@ -4,7 +4,8 @@
 
 Each method is released from the training events once for each epsilon, by the settings as they
 stand (none is searched, so none leaks), and asked on the test cases; "inf" is its clipped sums
-without noise; the deep expert by DP-SGD has no such end. Popularity and the transition expert without privacy stand beside.
+without noise; the deep expert by DP-SGD has no such end. Popularity and the transition expert
+without privacy stand beside.
 """
 
 import argparse

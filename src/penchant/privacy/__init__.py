@@ -1,0 +1,1 @@
+"""Learning about people without seeing them: ``federated`` trains where the events are (Flower)."""

@@ -120,8 +120,7 @@ def averaged(
         message = roll.packed(weights, **values)
         stage = f"round {number + 1}"
         mean = Mean(weights, guard)
-        asked = present.ask("train.round", lambda node, m=message: m, stage, wrong)
-        for node, answer in asked:
+        for node, answer in present.ask("train.round", roll.same(message), stage, wrong):
             mean.add(present.names[node], roll.unpacked(answer), roll.value(answer, "examples"))
         weights, line = mean.taken(invited)
         lines.append(line)

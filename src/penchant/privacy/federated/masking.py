@@ -143,10 +143,13 @@ class Member:
     def from_json(cls, text: str) -> "Member":
         """The member that gave this text."""
         of = json.loads(text)
+        letter_key, mask_key, seed = map(bytes.fromhex, of["secrets"])
         return cls(
             of["number"],
             of["threshold"],
-            *map(bytes.fromhex, of["secrets"]),
+            letter_key,
+            mask_key,
+            seed,
             {int(n): Keys(*map(bytes.fromhex, pair)) for n, pair in of["keys"].items()},
             {int(n): bytes.fromhex(letter) for n, letter in of["letters"].items()},
             of["opened"],

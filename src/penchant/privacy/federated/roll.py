@@ -49,7 +49,7 @@ class Roll:
         """
         self.present = sorted(self.grid.get_node_ids())
         self.names = {node: f"node {node}" for node in self.present}
-        for node, record in self.ask("query.hello", lambda node: RecordDict(), "hello"):
+        for node, record in self.ask("query.hello", same(RecordDict()), "hello"):
             self.names[node] = text(record, "name")
         self.present.sort(key=lambda node: (len(self.names[node]), self.names[node]))
         return self
@@ -107,6 +107,11 @@ class Roll:
 def size(record: RecordDict) -> int:
     """Bytes of a message's content as Flower counts them: values, names and shapes."""
     return sum(one.count_bytes() for one in record.values())
+
+
+def same(record: RecordDict) -> Callable[[int], RecordDict]:
+    """The same message for each node."""
+    return lambda node: record
 
 
 def told(**values: Any) -> RecordDict:

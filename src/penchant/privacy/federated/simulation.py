@@ -7,6 +7,7 @@ this process. Beside it stands the same fit at one place, on the same block and 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -116,17 +117,18 @@ def run_on(engine: Engine, app: ClientApp, clients: int, serve: Callable[[Grid],
     """
     if engine == "local":
         return serve(LocalGrid(app, clients))
-    try:
-        import ray  # noqa: F401
-    except ModuleNotFoundError as error:
-        command = "pip install ray==2.60.0"
-        raise MissingExtraError("ray", "federated", command) from error
+    if find_spec("ray") is None:
+        raise MissingExtraError("ray", "federated", "pip install ray")
     from flwr.simulation import run_simulation
 
     results: list[T] = []
     server = ServerApp()
     server.main()(lambda grid, context: results.append(serve(grid)))
-    init = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "log_to_driver": False}
+    init: Any = {
+        "_node_ip_address": "127.0.0.1",
+        "include_dashboard": False,
+        "log_to_driver": False,
+    }
     run_simulation(
         server,
         app,

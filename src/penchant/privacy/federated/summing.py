@@ -45,7 +45,7 @@ def summed(grid: Grid, terms: Terms, timeout: float = 600.0) -> Summed:
     present = Roll(grid, timeout).call()
     message = roll.told(terms=terms.to_json())
     total = np.zeros(terms.cells, np.uint64)
-    for _, answer in present.ask("train.sums", lambda node: message, "sums", _sums(terms, 1 << 62)):
+    for _, answer in present.ask("train.sums", roll.same(message), "sums", _sums(terms, 1 << 62)):
         total += words(answer)
     return _found(present, terms, total, began)
 
@@ -60,7 +60,7 @@ def summed_secretly(
     """
     began = time.perf_counter()
     present = Roll(grid, timeout).call()
-    asked = present.ask("train.keys", lambda node: roll.told(), "keys", _readable(_keys))
+    asked = present.ask("train.keys", roll.same(roll.told()), "keys", _readable(_keys))
     keys_of = {node: _keys(answer) for node, answer in asked}
     number = {node: place for place, node in enumerate(present.present, 1)}
     graph = ring(len(number), degree)
@@ -93,7 +93,7 @@ def summed_secretly(
     came = roll.told(arrived=json.dumps(arrived))
     counted = [node for node in present.present if number[node] in arrived]
     # who is lost from here on has its sums in: neighbors open what hides them
-    asked = present.ask("train.opened", lambda node: came, "shares", _readable(_shares))
+    asked = present.ask("train.opened", roll.same(came), "shares", _readable(_shares))
     opened = {number[node]: _shares(answer) for node, answer in asked}
     total = unmasked(total, graph, keys, threshold, opened, arrived)
     return _found(present, terms, total, began, counted)

@@ -8,7 +8,7 @@ never sent; a smaller message takes a smaller public block.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,8 +47,8 @@ class Terms:
     catalogue: Catalogue
     time: TimeKind
     target: str
-    transition: TransitionSettings = TransitionSettings()
-    sequence: SequenceSettings = SequenceSettings()
+    transition: TransitionSettings = field(default_factory=TransitionSettings)
+    sequence: SequenceSettings = field(default_factory=SequenceSettings)
 
     @classmethod
     def of(cls, dataset: Dataset, items: Sequence[str] | None = None, **settings: Any) -> "Terms":

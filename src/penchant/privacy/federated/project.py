@@ -6,7 +6,6 @@ ingest`` writes it; the server keeps the terms and what it learned, which ``load
 """
 
 import json
-import time
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,11 +18,11 @@ from flwr.serverapp import Grid, ServerApp
 from safetensors.numpy import load_file, save_file
 
 from penchant.data.dataset import Dataset
-from penchant.errors import ConfigError, DataError, TrainingError
+from penchant.errors import ConfigError, DataError
 from penchant.models.base import Arrays, Recommender
 from penchant.models.families import family_of
 from penchant.privacy.federated.client import Mod, client_app
-from penchant.privacy.federated.roll import Dropped
+from penchant.privacy.federated.roll import Dropped, wait
 from penchant.privacy.federated.summing import summed, summed_secretly
 from penchant.privacy.federated.terms import Terms
 
@@ -93,7 +92,7 @@ def process_server() -> ServerApp:
     def main(grid: Grid, context: Context) -> None:
         config: dict[str, Any] = CONFIG | dict(context.run_config)
         terms = Terms.from_json(Path(config["terms"]).read_text(encoding="utf-8"))
-        _wait(grid, config["clients"], config["timeout"])
+        wait(grid, config["clients"], config["timeout"])
         save(Path(config["out"]), *served(grid, terms, config))
 
     return app
@@ -101,7 +100,8 @@ def process_server() -> ServerApp:
 
 def served(grid: Grid, terms: Terms, config: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
     """What a run learned, and its record, by the entries of CONFIG."""
-    timeout, record = float(config["timeout"]), {}
+    timeout = float(config["timeout"])
+    record: dict[str, Any]
     if rounds := int(config["rounds"]):
         from penchant.privacy.federated.averaging import Guard, averaged
 
@@ -152,18 +152,6 @@ def _data(folder: str) -> Dataset:
     from penchant.data.store import load as read
 
     return read(Path(folder))
-
-
-def _wait(grid: Grid, clients: int, timeout: float) -> None:
-    """Wait for clients to connect. Raises TrainingError where they do not in time."""
-    until = time.monotonic() + timeout
-    while (there := len(list(grid.get_node_ids()))) < clients:
-        if time.monotonic() > until:
-            raise TrainingError(
-                f"expected {clients} clients, received {there} within {timeout:g} s; start the "
-                "others, or ask for fewer"
-            )
-        time.sleep(0.5)
 
 
 def _told(sent: dict[str, int], dropped: tuple[Dropped, ...], seconds: float) -> dict[str, Any]:

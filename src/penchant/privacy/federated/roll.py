@@ -1,5 +1,6 @@
 """Who takes part in a federation: names, what each client sent, and who was dropped, and why."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,18 @@ class Roll:
             return check(reply.metadata.src_node_id, reply.content)
         except (KeyError, ValueError, TypeError) as error:
             return f"an answer that cannot be read ({type(error).__name__}: {error})"
+
+
+def wait(grid: Grid, clients: int, timeout: float) -> None:
+    """Wait for clients to connect. Raises TrainingError where they do not in time."""
+    until = time.monotonic() + timeout
+    while (there := len(list(grid.get_node_ids()))) < clients:
+        if time.monotonic() > until:
+            raise TrainingError(
+                f"expected {clients} clients, received {there} within {timeout:g} s; start the "
+                "others, or ask for fewer"
+            )
+        time.sleep(0.5)
 
 
 def size(record: RecordDict) -> int:

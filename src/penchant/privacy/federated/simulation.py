@@ -25,7 +25,7 @@ from penchant.models.base import Recommender
 from penchant.models.transition import Fitter
 from penchant.privacy.federated.client import client_app
 from penchant.privacy.federated.local import LocalGrid
-from penchant.privacy.federated.roll import Dropped
+from penchant.privacy.federated.roll import Dropped, wait
 from penchant.privacy.federated.summing import Summed, summed, summed_secretly
 from penchant.privacy.federated.terms import Terms, best_sellers, cells, shared_out
 
@@ -123,7 +123,12 @@ def run_on(engine: Engine, app: ClientApp, clients: int, serve: Callable[[Grid],
 
     results: list[T] = []
     server = ServerApp()
-    server.main()(lambda grid, context: results.append(serve(grid)))
+
+    @server.main()
+    def main(grid: Grid, context: Context) -> None:
+        wait(grid, clients, 600.0)  # its clients join while it runs already
+        results.append(serve(grid))
+
     init: Any = {
         "_node_ip_address": "127.0.0.1",
         "include_dashboard": False,

@@ -124,8 +124,9 @@ def main():
             running.append(process)
             if fault == "dies":
                 dying[marker] = process
-        run = ["flwr", "run", str(app), "loopback"]
-        subprocess.run(run, env=environment, check=True, timeout=120, stdout=sys.stderr)
+        # --stream ends with the run, and its log is the server app's own
+        run = ["flwr", "run", str(app), "loopback", "--stream"]
+        running.append(served := started(folder / "server.log", run, environment))
 
         def done():
             for marker, process in list(dying.items()):
@@ -134,7 +135,7 @@ def main():
                     killed(process)
                     with suppress(ProcessLookupError):
                         os.kill(int(marker.read_text()), signal.SIGKILL)
-            return (folder / "out" / "record.json").exists()
+            return served.poll() is not None
 
         print("finished" if until(seconds, done) else "too late")
     finally:

@@ -15,7 +15,7 @@ _RAISED = 2  # Flower's code of an error in a client's app
 
 
 class LocalGrid(Grid):
-    """A grid whose nodes 1 to ``clients`` are this process, each with a context of its own.
+    """A grid whose nodes, from 2 on, are this process, each with a context of its own.
 
     An error of a client is an error message, as over a network.
     """
@@ -26,9 +26,9 @@ class LocalGrid(Grid):
         self.app = app
         self.pushed, self.waiting = 0, dict[str, Message]()
         self.contexts = {
-            place + 1: Context(
+            place + 2: Context(
                 run_id=1,
-                node_id=place + 1,
+                node_id=place + 2,
                 node_config={"partition-id": place, "num-partitions": clients},
                 state=RecordDict(),
                 run_config={},

@@ -73,9 +73,11 @@ class Roll:
             silent = set(part)
             messages = [Message(content(n), n, kind, ttl=2 * self.timeout) for n in part]
             for reply in self.grid.send_and_receive(messages, timeout=self.timeout):
-                node = reply.metadata.src_node_id
+                node = _answering(reply, messages)
+                if node not in silent:
+                    continue
                 silent.discard(node)
-                wrong = self._wrong(reply, check)
+                wrong = _wrong(node, reply, check)
                 if wrong is not None:
                     self.drop(node, stage, wrong)
                     continue
@@ -95,14 +97,29 @@ class Roll:
         self.present.remove(node)
         self.dropped.append(Dropped(self.names[node], stage, reason))
 
-    def _wrong(self, reply: Message, check: Check) -> str | None:
-        if reply.has_error():
-            told = (reply.error.reason or "").strip().splitlines()
-            return told[-1] if told else f"failed with code {reply.error.code}"
-        try:
-            return check(reply.metadata.src_node_id, reply.content)
-        except (KeyError, ValueError, TypeError) as error:
-            return f"an answer that cannot be read ({type(error).__name__}: {error})"
+
+def _answering(reply: Message, messages: list[Message]) -> int:
+    """The node that a reply is of.
+
+    Of a node that is gone the SuperLink answers in its own name, so what counts is the message
+    that was answered; within one process messages have no number.
+    """
+    number = reply.metadata.reply_to_message_id
+    for message in messages:
+        if number and message.metadata.message_id == number:
+            return message.metadata.dst_node_id
+    return reply.metadata.src_node_id
+
+
+def _wrong(node: int, reply: Message, check: Check) -> str | None:
+    """Why an answer cannot be taken; None where it can."""
+    if reply.has_error():
+        told = (reply.error.reason or "").strip().splitlines()
+        return told[-1] if told else f"failed with code {reply.error.code}"
+    try:
+        return check(node, reply.content)
+    except (KeyError, ValueError, TypeError) as error:
+        return f"an answer that cannot be read ({type(error).__name__}: {error})"
 
 
 def wait(grid: Grid, clients: int, timeout: float) -> None:

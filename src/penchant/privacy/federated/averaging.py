@@ -39,7 +39,8 @@ class Guard:
     noise  standard deviation of the Gaussian noise on the sum of changes, in clips
 
     The sum moves by at most ``clip`` when a client is added or removed, and it is divided by the
-    number of clients that began, which is public. The server sees each change: it is trusted.
+    number of clients that began, which is public. The server sees each change: it is trusted. The
+    numbers of examples and who was in a round are told as they are, and are not covered.
     Noise is drawn in float64, whose grid the guarantee does not model (Mironov 2012).
     """
 

@@ -27,6 +27,7 @@ class Summed:
 
     met, statistics   of the events of all clients whose sums are in
     sent              bytes of each of them
+    dropped           those lost at any stage; at "shares" a client's masked sums are in already
     """
 
     met: Ints

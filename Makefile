@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # leaves the errors of pip and nothing else; `make QUIET= test` shows all
 QUIET ?= -qq
-EXTRAS := dev,audio,baselines,deep,image,mcp,onnx,postgres,serve,text,transformers
+EXTRAS := dev,audio,baselines,deep,dp,federated,image,mcp,onnx,postgres,serve,text,transformers
 INSTALL := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 
 .PHONY: test demo check benchmark clean

@@ -11,6 +11,7 @@ contributions  each user's clipped part in the sums: the sensitivity
 release        noised sums and what is made of them
 sgd            the deep expert by DP-SGD (torch, extra ``dp``)
 fitting        a run with a budget, and what its guarantee covers
+federated      training where the events are (Flower, extra ``federated``)
 """
 
 from penchant.privacy.accountant import Ledger

@@ -1,0 +1,230 @@
+"""A federation of one dataset's users, simulated: its clients, bytes, losses, and its expert.
+
+Flower's messages and apps are those of a real federation; the clients are parts of one dataset, in
+this process. Beside it stands the same fit at one place, on the same block and the same events.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from flwr.app import Context
+from flwr.clientapp import ClientApp
+from flwr.serverapp import Grid, ServerApp
+
+from penchant.config import Recipe
+from penchant.data.dataset import Dataset, Told
+from penchant.data.splits import split
+from penchant.errors import MissingExtraError
+from penchant.evaluate import evaluate
+from penchant.model import interval_dict
+from penchant.models.base import Recommender
+from penchant.models.transition import Fitter
+from penchant.privacy.federated.client import client_app
+from penchant.privacy.federated.local import LocalGrid
+from penchant.privacy.federated.roll import Dropped, wait
+from penchant.privacy.federated.summing import Summed, summed, summed_secretly
+from penchant.privacy.federated.terms import Terms, best_sellers, cells, shared_out
+
+T = TypeVar("T")
+Engine = Literal["local", "ray"]
+
+CATALOGUES = (500, 2_000, 10_000, 100_000)
+"""Numbers of items of which a client's bytes are told, by arithmetic."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a federation is simulated.
+
+    clients   among whom the users are shared out
+    block     identifiers of the public items; None takes the ``items`` best sellers
+    secure    whether sums are masked, and ``degree`` neighbors each member's masks have
+    rounds    of the deep expert; 0 makes the transition expert by one round of sums
+    clip, noise   of differential privacy in rounds; a clip of 0 leaves it out
+    """
+
+    clients: int = 20
+    items: int = 500
+    block: Sequence[str] | None = None
+    secure: bool = False
+    degree: int | None = None
+    rounds: int = 0
+    clip: float = 0.0
+    noise: float = 0.0
+    engine: Engine = "local"
+
+
+def federate(
+    dataset: Dataset, options: Options, recipe: Recipe | None = None, told: Told | None = None
+) -> dict[str, Any]:
+    """Simulate a federation of a dataset's users and measure it beside the central fit.
+
+    Test and validation events are held out first. JSON types come back. The settings are the
+    recipe's: nothing is searched, since a search would ask the clients again and again.
+
+    Raises ConfigError for numbers or items that do not fit the dataset, TrainingError where too
+    many clients are lost.
+    """
+    recipe = recipe or Recipe()
+    say = told or (lambda text: None)
+    dataset = dataset.aimed(recipe.target)
+    items = options.block
+    if items is None:
+        items = best_sellers(dataset, options.items)
+    terms = Terms.of(dataset, items, transition=recipe.transition, sequence=recipe.sequence)
+    whole = terms.aligned(dataset)
+    parts = split(whole, seed=recipe.seed)
+    data = whole.with_events(parts.train)
+    app = partitioned(data, options.clients)
+    found: dict[str, Any] = {
+        "clients": options.clients,
+        "users": len(data.users),
+        "items": len(terms.catalogue),
+        "events": len(data.events),
+        "block_is_public": options.block is not None,
+    }
+
+    def measured(model: Recommender) -> dict[str, Any]:
+        answer = evaluate(model, terms.catalogue, parts.test, seed=recipe.seed)
+        return interval_dict(answer.metrics)["ndcg@10"]
+
+    if options.rounds:
+        found |= _by_rounds(app, terms, data, options, recipe.seed, measured, say)
+    else:
+        found |= _by_sums(app, terms, data, options, measured, say)
+    return found
+
+
+def partitioned(dataset: Dataset, clients: int) -> ClientApp:
+    """The app of clients among whom an aligned dataset's users are shared out."""
+    owned = list(shared_out(dataset, clients))
+
+    def load(context: Context) -> Dataset:
+        return owned[int(str(context.node_config["partition-id"]))]
+
+    return client_app(load)
+
+
+def run_on(engine: Engine, app: ClientApp, clients: int, serve: Callable[[Grid], T]) -> T:
+    """What a server function gives on a grid of so many simulated clients.
+
+    "local" answers within this process; "ray" is Flower's own simulation, each client an actor.
+    Raises MissingExtraError for "ray" where Ray is not installed.
+    """
+    if engine == "local":
+        return serve(LocalGrid(app, clients))
+    if find_spec("ray") is None:
+        raise MissingExtraError("ray", "federated", "pip install ray")
+    from flwr.simulation import run_simulation
+
+    results: list[T] = []
+    server = ServerApp()
+
+    @server.main()
+    def main(grid: Grid, context: Context) -> None:
+        wait(grid, clients, 600.0)  # its clients join while it runs already
+        results.append(serve(grid))
+
+    init: Any = {
+        "_node_ip_address": "127.0.0.1",
+        "include_dashboard": False,
+        "log_to_driver": False,
+    }
+    run_simulation(
+        server,
+        app,
+        clients,
+        backend_config={"init_args": init, "client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+    )
+    return results[0]
+
+
+def _by_sums(
+    app: ClientApp,
+    terms: Terms,
+    data: Dataset,
+    options: Options,
+    measured: Callable[[Recommender], dict[str, Any]],
+    say: Told,
+) -> dict[str, Any]:
+    def serve(grid: Grid) -> Summed:
+        if options.secure:
+            return summed_secretly(grid, terms, options.degree)
+        return summed(grid, terms)
+
+    say(f"one round of sums of {options.clients} clients")
+    round_ = run_on(options.engine, app, options.clients, serve)
+    began = time.perf_counter()
+    expert = terms.solved(round_.met, round_.statistics)
+    solving = time.perf_counter() - began
+    say("the central fit")
+    central = Fitter(data)(terms.settings)
+    same = {
+        "sums": round_.statistics == central.statistics,
+        "counts": bool(np.array_equal(round_.met, data.met)),
+        "B": all(
+            np.array_equal(getattr(expert.B, part), getattr(central.B, part))
+            for part in ("data", "indices", "indptr")
+        ),
+    }
+    return {
+        "model": "transition",
+        "secure": options.secure,
+        **_told(round_.sent, round_.dropped),
+        "bytes_of_catalogues": {n: 8 * cells(n, time=terms.time) for n in CATALOGUES},
+        "same_bits_as_central": same,
+        "seconds": round(round_.seconds, 2),
+        "solving_seconds": round(solving, 2),
+        "ndcg@10": measured(expert),
+        "central_ndcg@10": measured(central),
+    }
+
+
+def _by_rounds(
+    app: ClientApp,
+    terms: Terms,
+    data: Dataset,
+    options: Options,
+    seed: int,
+    measured: Callable[[Recommender], dict[str, Any]],
+    say: Told,
+) -> dict[str, Any]:
+    from penchant.models.sequence import SEQUENCE
+
+    central = SEQUENCE.fitter(data, seed)  # raises without the extra ``deep``
+    from penchant.privacy.federated.averaging import Guard, averaged
+
+    guard = Guard(options.clip, options.noise) if options.clip or options.noise else None
+    local = terms.sequence.model_copy(update={"epochs": 1, "stop": 0})
+    asked = Terms(terms.catalogue, terms.time, terms.target, terms.transition, local)
+    trained = run_on(
+        options.engine,
+        app,
+        options.clients,
+        lambda grid: averaged(grid, asked, options.rounds, guard, seed=seed, told=say),
+    )
+    say("the central fit")
+    beside = terms.sequence.model_copy(update={"epochs": options.rounds, "stop": 0})
+    return {
+        "model": "sequence",
+        "secure": False,
+        **_told(trained.sent, trained.dropped),
+        "rounds": [vars(line) for line in trained.rounds],
+        "rho": trained.rho if trained.rho is None or np.isfinite(trained.rho) else None,
+        "seconds": round(trained.seconds, 2),
+        "ndcg@10": measured(trained.expert),
+        "central_ndcg@10": measured(central(beside)),
+    }
+
+
+def _told(sent: dict[str, int], dropped: tuple[Dropped, ...]) -> dict[str, Any]:
+    """Bytes of each client's messages, least and most, and who was dropped."""
+    return {
+        "answered": len(sent),
+        "bytes_per_client": {"least": min(sent.values()), "most": max(sent.values())},
+        "dropped": [vars(one) for one in dropped],
+    }

@@ -425,6 +425,74 @@ def serving(name):
     )
 
 
+def privacy(name):
+    """NDCG@10 of each private method against epsilon."""
+    content = result(name)
+    by_method = {}
+    for row in content["rows"]:
+        by_method.setdefault(row["method"], {})[str(row["epsilon"])] = row
+    epsilons = [str(row["epsilon"]) for row in content["rows"] if row["method"] == "popularity"]
+    rows = []
+    for method, of in by_method.items():
+        rows.append([method, *(mean(of[e]["ndcg@10"]) if e in of else "" for e in epsilons)])
+    plain = content["not private"]
+    columns = ["method", *(f"epsilon {e}" for e in epsilons)]
+    network = content["network"]
+    return grid(columns, rows) + (
+        f"\n\nNDCG@10 on {content['cases']:,} test cases, delta {content['delta']:g}; inf is the "
+        "clipped sums without noise. Without privacy popularity has "
+        f"{mean(plain['popularity']['ndcg@10'])} and the transition expert "
+        f"{mean(plain['transition']['ndcg@10'])}. The network of `sequence` has width "
+        f"{network['width']}, {network['layers']} layer and reads {network['length']} events"
+    )
+
+
+def forgetting(name):
+    """What attacks tell of members before and after they are forgotten."""
+    content = result(name)
+    rows = []
+    for attack in ("threshold", "shadow"):
+        of = content[attack]
+        spans = [
+            f"{of['auc'][at]['value']:.3f} [{of['auc'][at]['low']:.3f}, "
+            f"{of['auc'][at]['high']:.3f}]"
+            for at in ("before", "after")
+        ]
+        rows.append([attack, *spans, of["verdict"]])
+    same = content["same_sums"] and content["same_B"]
+    return grid(["attack", "AUC before", "AUC after", "verdict"], rows) + (
+        f"\n\nThe transition expert on {content['data']}, {content['members']} members and "
+        f"{content['others']} others, {content['shadows']} shadow models; an AUC below .60 before "
+        "is an attack too weak to tell anything after. Sums and B after forgetting are "
+        f"{'those' if same else 'NOT those'} of a fit that never saw the members, bit for bit"
+    )
+
+
+def federated(name):
+    """Federations of one dataset's users beside the same fit at one place."""
+    content = result(name)
+    rows = []
+    for title, of in content.items():
+        if "clients" not in of:
+            continue
+        same = of.get("same_bits_as_central")
+        rows.append(
+            [
+                title,
+                f"{of['bytes_per_client']['most'] / 1e6:.2f}",
+                "" if same is None else ("yes" if all(same.values()) else "no"),
+                mean(of["ndcg@10"]),
+                mean(of["central_ndcg@10"]),
+                "" if of.get("rho") is None else f"{of['rho']:.3g}",
+                f"{of['seconds']:.0f}",
+            ]
+        )
+    columns = ["federation", "MB of a client", "same bits", "NDCG@10", "at one place", "rho", "s"]
+    sizes = content["megabytes of a client's sums"]
+    told = ", ".join(f"{size:,} MB for {int(items):,} items" for items, size in sizes.items())
+    return grid(columns, rows) + f"\n\nA client's sums by the size of the block: {told}"
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -447,6 +515,9 @@ OTHERS = {
     "sounds": sounds,
     "new": newcomer,
     "serving": serving,
+    "privacy": privacy,
+    "forgetting": forgetting,
+    "federated": federated,
 }
 
 

@@ -29,10 +29,11 @@ from penchant.privacy.fitting import released
 from penchant.privacy.release import MOST_ITEMS, Budget
 
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, None)
+DEEP = (2.0, 8.0)
 METHODS = ("popularity", "projected", "mixture", "full", "sequence")
 
 
-def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
+def curve(dataset: Dataset, delta: float, recipe: Recipe, methods: list[str]) -> dict:
     began = time.perf_counter()
     dataset, _ = described(dataset.aimed(recipe.target), recipe.content)
     parts = split(dataset, seed=recipe.seed)
@@ -49,15 +50,15 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe) -> dict:
     for name, found in plain.items():
         told(f"{name}, not private: {found.mean('ndcg@10'):.4f}")
     rows = []
-    for method in METHODS:
+    for method in methods:
         if method == "full" and len(data.catalogue) > MOST_ITEMS:
             told("full: too many items")
             continue
         changed = recipe.privacy.model_copy(update={"method": method})
         settings = ReleaseSettings(privacy=changed, transition=recipe.transition)
         for epsilon in EPSILONS:
-            if method == "sequence" and epsilon is None:
-                continue  # its steps have noise, or are an ordinary training
+            if method == "sequence" and epsilon not in DEEP:
+                continue  # each is minutes of training
             ledger = None if epsilon is None else Ledger(epsilon, delta)
             start = time.perf_counter()
             model, spent = released(data, settings, recipe.sequence, Budget(ledger))
@@ -98,9 +99,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--delta", type=float, default=1e-6)
     parser.add_argument("--set", action="append", default=[], dest="overrides")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--out", type=Path, required=True, help="Rows of other methods stay in it.")
     told = parser.parse_args()
-    found = curve(load_dataset(told.data), told.delta, Recipe.load(None, told.overrides))
+    methods = told.methods.split(",")
+    recipe = Recipe.load(None, told.overrides)
+    found = curve(load_dataset(told.data), told.delta, recipe, methods)
+    if told.out.exists():
+        old = json.loads(told.out.read_text("utf-8"))["rows"]
+        found["rows"] = [row for row in old if row["method"] not in methods] + found["rows"]
     told.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for row in found["rows"]:
         value = row["ndcg@10"]

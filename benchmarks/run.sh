@@ -60,7 +60,8 @@ python benchmarks/serving_load.py "$without/served" --make --text
 python benchmarks/serving_load.py "$without/served" --out "$results/serving.json" \
   ${PENCHANT_POSTGRES:+--postgres "$PENCHANT_POSTGRES"} # an empty database
 python benchmarks/privacy_curve.py "$data/ml-1m" --set content.image=none --set sequence.width=32 \
-  --set sequence.layers=1 --set sequence.length=30 --out "$results/privacy-ml-1m.json"
+  --set sequence.layers=1 --set sequence.length=30 --set privacy.passes=10 \
+  --out "$results/privacy-ml-1m.json"
 python benchmarks/forgetting.py "$data/ml-1m" --out "$results/forgetting-ml-1m.json"
 python benchmarks/federated.py "$data/raw/ml-100k" --out "$results/federated.json"
 python benchmarks/tables.py

@@ -19,7 +19,8 @@ from penchant.data import store
 from penchant.privacy.federated.simulation import CATALOGUES, Options, federate
 from penchant.privacy.federated.terms import cells
 
-ROUNDS = 30
+ROUNDS = 40
+NETWORK = ["sequence.negatives=0", "sequence.batch=256"]
 RUNS = {
     "943 clients in the open": Options(943),
     "20 clients, masked": Options(20, secure=True),
@@ -50,7 +51,8 @@ def main():
     found["megabytes of a client's sums"] = {n: round(cells(n) * 8e-6) for n in CATALOGUES}
     print(found["megabytes of a client's sums"])
     for name, options in (RAY if arguments.ray else RUNS).items():
-        row = federate(data, options, Recipe(), told=lambda text: print(text, file=sys.stderr))
+        recipe = Recipe.load(overrides=NETWORK)
+        row = federate(data, options, recipe, told=lambda text: print(text, file=sys.stderr))
         row.pop("bytes_of_catalogues", None)
         row["rounds"] = len(row.get("rounds", ()))
         found[name] = row

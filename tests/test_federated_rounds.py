@@ -102,12 +102,28 @@ def test_a_round_is_the_weighed_mean():
     mean.add("ann", {"w": np.array([3, 0], np.float32)}, 1)
     mean.add("bo", {"w": np.array([0, 6], np.float32)}, 2)
     mean.add("cy", {"w": np.array([9, 9], np.float32)}, 0)
-    weights, line = mean.taken(3)
-    assert weights["w"].tolist() == [1, 4]
+    change, line = mean.taken(3)
+    assert change["w"].tolist() == [1, 4]
     assert line.examples == 3
     nobody = Mean({"w": np.ones(2, np.float32)})
     nobody.add("cy", {"w": np.array([9, 9], np.float32)}, 0)
-    assert nobody.taken(1)[0]["w"].tolist() == [1, 1]
+    assert nobody.taken(1)[0]["w"].tolist() == [0, 0]
+
+
+def test_momentum_goes_on_in_the_direction_of_the_changes_before(terms, board):
+    """The first round moves by its change alone; the second by its own and what is left of it."""
+    plain, going = (averaged(grid(terms, board, 3), terms, 1, momentum=m) for m in (0.0, 0.5))
+    first = plain.expert.arrays()
+    assert np.array_equal(first["items.bias"], going.expert.arrays()["items.bias"])
+    begun = averaged(grid(terms, board.with_events(board.events.take(slice(0, 0))), 3), terms, 1)
+    start = begun.expert.arrays()["items.bias"]
+    two, twice = (
+        averaged(grid(terms, board, 3), terms, 2, momentum=m).expert.arrays()["items.bias"]
+        for m in (0.0, 0.5)
+    )
+    assert np.allclose(twice - two, 0.5 * (first["items.bias"] - start), atol=1e-6)
+    with pytest.raises(ConfigError, match="momentum"):
+        averaged(grid(terms, board, 3), terms, 1, momentum=1.0)
 
 
 def test_clients_without_events_leave_the_network_as_it_is(terms, board):

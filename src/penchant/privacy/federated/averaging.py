@@ -1,8 +1,10 @@
 """Rounds of the deep expert: FedAvg (McMahan et al. 2017), with differential privacy where asked.
 
 In each round every client trains the network that it was sent on its own events and sends it back;
-the server takes their mean, weighed by the targets that each has trained on. With a ``Guard`` each
-client's change is clipped and noise is added to the sum (DP-FedAvg, McMahan et al. 2018).
+the server takes their mean, weighed by the targets that each has trained on, and goes on in the
+direction of the means before (FedAvgM, Hsu et al. 2019): an item that few clients have moves by few
+changes, of which a mean alone leaves little. With a ``Guard`` each client's change is clipped and
+noise is added to the sum (DP-FedAvg, McMahan et al. 2018).
 """
 
 import os
@@ -91,23 +93,30 @@ def averaged(
     rounds: int,
     guard: Guard | None = None,
     *,
+    momentum: float = 0.9,
     seed: int = 0,
     timeout: float = 600.0,
     told: Told | None = None,
 ) -> Averaged:
     """Train the deep expert by some rounds; the terms' ``sequence.epochs`` are those of a round.
 
+    The network moves by v_t = momentum v_(t - 1) + the mean change of round t; 0 is plain FedAvg.
+
     A client that fails, is late, or sends what is no network is dropped from there on.
     Raises ConfigError for less than one round, TrainingError where no client is left.
     """
-    if rounds < 1:
-        raise ConfigError(f"expected at least one round, received {rounds}")
+    if rounds < 1 or not 0 <= momentum < 1:
+        raise ConfigError(
+            "expected at least one round and a momentum of at least 0, below 1, received "
+            f"{rounds} and {momentum}"
+        )
     began = time.perf_counter()
     present = Roll(grid, timeout).call()
     invited = len(present.present)
     torch.manual_seed(seed)
     network, scored = _built(terms)
     weights, text, lines = weights_of(network), terms.to_json(), []
+    speed: dict[str, Floats] = {name: np.zeros(array.shape) for name, array in weights.items()}
     expected = {name: (array.shape, "float32") for name, array in weights.items()}
 
     def wrong(node: int, answer: RecordDict) -> str | None:
@@ -123,8 +132,11 @@ def averaged(
         mean = Mean(weights, guard)
         for node, answer in present.ask("train.round", roll.same(message), stage, wrong):
             mean.add(present.names[node], roll.unpacked(answer), roll.value(answer, "examples"))
-        weights, line = mean.taken(invited)
+        change, line = mean.taken(invited)
         lines.append(line)
+        for name, array in weights.items():
+            speed[name] = momentum * speed[name] + change[name]
+            weights[name] = (array + speed[name]).astype(np.float32)
         if told:
             told(
                 f"round {number + 1} of {rounds}: {len(line.clients)} clients, "
@@ -157,8 +169,8 @@ class Mean:
             self.total[name] += share * change[name]
         self.examples[client] = examples
 
-    def taken(self, invited: int) -> tuple[Weights, Round]:
-        """The next network, and the round's line; the same network where nobody had examples."""
+    def taken(self, invited: int) -> tuple[dict[str, Floats], Round]:
+        """The mean change, and the round's line; none where nobody had examples."""
         examples = sum(self.examples.values())
         if self.guard is not None:
             deviation, count = self.guard.clip * self.guard.noise, float(invited)
@@ -167,8 +179,7 @@ class Mean:
         else:
             count = float(max(1, examples))
         change = {name: total / count for name, total in self.total.items()}
-        weights = {n: (array + change[n]).astype(np.float32) for n, array in self.each()}
-        return weights, Round(tuple(self.examples), examples, _length(change))
+        return change, Round(tuple(self.examples), examples, _length(change))
 
     def each(self) -> list[tuple[str, NDArray[np.float32]]]:
         """Name and array of the network that was sent."""

@@ -199,7 +199,8 @@ def _by_rounds(
     from penchant.privacy.federated.averaging import Guard, averaged
 
     guard = Guard(options.clip, options.noise) if options.clip or options.noise else None
-    local = terms.sequence.model_copy(update={"epochs": 1, "stop": 0})
+    # a rate that rose and fell in each round would never stand high
+    local = terms.sequence.model_copy(update={"epochs": 1, "stop": 0, "warmup": 0.0})
     asked = Terms(terms.catalogue, terms.time, terms.target, terms.transition, local)
     trained = run_on(
         options.engine,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from penchant.data import protocols
 from penchant.data.dataset import Behavior, Catalogue, Dataset, Events, Vocabulary
 from penchant.data.splits import PROTOCOLS, Split, check_leakage, dropped, share, split
+from penchant.data.store import ingest, load
 from penchant.errors import ConfigError, DataError
 
 BEHAVIORS = (Behavior("buy"), Behavior("view", 0.2))
@@ -359,3 +360,27 @@ def test_an_event_from_elsewhere_is_caught(busy):
 def test_errors_say_what_to_do(data, protocol, error, words):
     with pytest.raises(error, match=words):
         split(data, protocol)
+
+
+@pytest.mark.parametrize("protocol", ["leave-one-out", "time", "cold-user"])
+def test_a_search_of_several_words_is_one_row_of_several_events(tmp_path, protocol):
+    """Words stand twice in a search, too; a split keeps all of them together, or leaves all out."""
+    lines = ["user,item,query,behavior,timestamp"]
+    for user in range(12):
+        for step in range(6):
+            about = f",red shoes red {'very ' * step}small" if step % 3 == 1 else f"i{user + step},"
+            lines.append(f"u{user},{about},view,{1_700_000_000 + 1000 * step + user}")
+    (tmp_path / "events.csv").write_text("\n".join(lines), encoding="utf-8")
+    ingest(tmp_path / "events.csv", tmp_path / "data")
+    data = load(tmp_path / "data")
+    assert len(data.catalogue.tokens) == 4
+    parts = split(data, protocol)
+    check_leakage(parts, data)
+    assert len(parts.test.histories)
+    kept = parts.train.row[parts.train.item < 0]
+    whole = data.events.row[data.events.item < 0]
+    for row in np.unique(kept):
+        assert (kept == row).sum() == (whole == row).sum()
+    twice = data.with_events(data.events + data.events.take(slice(0, 1)))
+    with pytest.raises(DataError, match="one source row for each event"):
+        check_leakage(parts, twice)

@@ -67,7 +67,11 @@ def dropped(dataset: Dataset, split: Split) -> int:
 
 
 class _Ledger:
-    """The dataset's events in order, with a place for each source row and a key for each event."""
+    """The dataset's events in order, with a place for each and a key for each.
+
+    An event is known by its source row and, as a search has one for each of its words, its token;
+    a word that a search has twice is one event here.
+    """
 
     def __init__(self, dataset: Dataset, split: Split) -> None:
         self.events = dataset.events.sorted()
@@ -77,12 +81,19 @@ class _Ledger:
         row = self.events.row
         if len(row) and row.min() < 0:
             raise DataError(f"expected source rows from 0, received {row.min()}")
-        self.place = np.full(int(row.max(initial=-1)) + 1, -1)
-        self.place[row] = np.arange(len(row))
-        if not np.array_equal(self.place[row], np.arange(len(row))):
+        known, first, count = np.unique(
+            self._known(self.events), return_index=True, return_counts=True
+        )
+        if (self.events.item[first[count > 1]] >= 0).any():
             raise DataError("expected one source row for each event, received repeated ones")
+        kept = np.sort(first)
+        self.events = self.events.take(kept)
+        self.known, self.order = known, np.searchsorted(kept, first)
         e = self.events
         self.key = self._key(e.user, e.item, e.behavior, e.domain)
+
+    def _known(self, events: Events) -> Ints:
+        return events.row * (len(self.dataset.catalogue.tokens) + 1) + events.token + 1
 
     def _key(self, user: Ints, item: Ints, behavior: Ints, domain: Ints) -> Ints:
         catalogue = self.dataset.catalogue
@@ -91,11 +102,13 @@ class _Ledger:
 
     def places(self, events: Events) -> Ints:
         """The place of each event; DataError for an event that the dataset does not have."""
-        row = events.row
-        if len(row) and not (row.min() >= 0 and row.max() < len(self.place)):
-            raise DataError("a leak: the split has an event that the dataset does not have")
-        place = self.place[row]
-        same = (place >= 0) & (self.events.user[place] == events.user)
+        if not len(events):
+            return np.zeros(0, np.int64)
+        _refuse(not len(self.known), "the split has an event that the dataset does not have")
+        asked = self._known(events)
+        found = np.minimum(np.searchsorted(self.known, asked), len(self.known) - 1)
+        place: Ints = self.order[found]
+        same = (self.known[found] == asked) & (self.events.user[place] == events.user)
         same &= self.events.item[place] == events.item
         _refuse(not bool(same.all()), "the split has an event that the dataset does not have")
         return place

@@ -12,6 +12,7 @@ history besides, which no other user's list does.
 """
 
 import secrets
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ from penchant.models.sequence.expert import Sequence, built, lesson
 from penchant.models.sequence.network import Network
 from penchant.privacy.accountant import check
 
+_ORDERS = [*RDPAccountant.DEFAULT_ALPHAS, 80, 96, 128, 192, 256, 512]  # of small budgets too
 _PART = 64  # users whose gradients are held at once
 
 
@@ -72,7 +74,11 @@ def private_sequence(
     users = len(np.unique(dataset.events.user))
     q = min(1.0, privacy.sample / users)
     count = max(1, round(privacy.passes / q))
-    z = get_noise_multiplier(target_epsilon=epsilon, target_delta=delta, sample_rate=q, steps=count)
+    with warnings.catch_warnings():
+        # each order gives a valid bound, the last one too
+        warnings.filterwarnings("ignore", "Optimal order")
+        asked = {"target_epsilon": epsilon, "target_delta": delta, "alphas": _ORDERS}
+        z = get_noise_multiplier(**asked, sample_rate=q, steps=count)
     settings = settings.model_copy(update={"dropout": 0.0, "id_dropout": 0.0, "device": "cpu"})
     # which items anyone has met is private: all have a vector of their own
     network, scored = built(dataset, settings, np.ones(len(dataset.catalogue), bool))
@@ -85,7 +91,10 @@ def private_sequence(
         accountant.step(noise_multiplier=z, sample_rate=q)
         if told and (step + 1) % max(1, count // 20) == 0:  # no loss: it is of these users
             told(f"step {step + 1} of {count}, {q * users:.0f} users at a time")
-    spent = Spent(float(accountant.get_epsilon(delta)), delta, float(z), q, count)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Optimal order")
+        cost = float(accountant.get_epsilon(delta, alphas=_ORDERS))
+    spent = Spent(cost, delta, float(z), q, count)
     return Sequence(network, dataset, settings, scored), spent
 
 
@@ -179,7 +188,9 @@ class _Run:
         if not len(users):
             return {name: torch.zeros((0, *p.shape)) for name, p in weights.items()}
         each = vmap(grad(loss), in_dims=(None, *([0] * len(columns))))
-        found: dict[str, Tensor] = each(weights, *columns)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")  # of a fallback
+            found: dict[str, Tensor] = each(weights, *columns)
         return found
 
     def step(self) -> None:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from penchant.config import TransitionSettings
-from penchant.data import store
+from penchant.data import memory, store
 from penchant.data.merge import merge, without_users
 from penchant.model import Model
 from penchant.models.statistics import Statistics, statistics
@@ -107,7 +107,7 @@ def main():
                 lambda found, first=first, second=second: merge(first, second).dataset,
             )
         )
-    new = store.from_columns(
+    new = memory.from_columns(
         [data.users.ids[9], "someone new"],
         ["a new item"] * 2,
         behavior="rate",

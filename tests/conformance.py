@@ -8,7 +8,7 @@ import pytest
 
 from penchant import artifact
 from penchant.config import Settings
-from penchant.data import simulate, store
+from penchant.data import memory, simulate
 from penchant.data.dataset import Dataset, Events, Histories, Ints, Vocabulary
 from penchant.data.features import Feature
 from penchant.models.base import Family, Recommender, Scores
@@ -135,7 +135,7 @@ class RecommenderSuite:
         checked(self.fit(thrice), thrice)
 
     def test_one_user_with_one_item(self) -> None:
-        data = store.from_columns(["u"], ["a"], timestamp=[START])
+        data = memory.from_columns(["u"], ["a"], timestamp=[START])
         checked(self.fit(data), data)
 
     def test_equal_histories_have_equal_scores(self) -> None:
@@ -150,7 +150,7 @@ class RecommenderSuite:
 
     def test_a_negative_event_is_no_positive_one(self) -> None:
         columns = ["u", "u", "v", "v", "v", "w"], ["a", "b", "a", "b", "bad", "bad"]
-        data = store.from_columns(
+        data = memory.from_columns(
             *columns,
             ["buy"] * 4 + ["dislike"] * 2,
             [START + 60 * step for step in range(6)],

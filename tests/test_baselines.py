@@ -10,7 +10,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_info
 
 from conformance import RecommenderSuite, board, of, same, unnamed, world
-from penchant.data import simulate, store
+from penchant.data import memory, simulate
 from penchant.data.dataset import Behavior
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.models.als import AlsSettings, fold_in
@@ -59,7 +59,7 @@ NOW = 1_700_000_000
 
 def test_popularity_counts_the_target_or_else_all_positive_events():
     columns = ["u", "u", "v", "v", "v"], ["a", "b", "a", "c", "c"]
-    data = store.from_columns(
+    data = memory.from_columns(
         *columns,
         ["buy", "view", "view", "hide", "view"],
         behaviors=[Behavior("view", 0.5), Behavior("wish", 1.0)],
@@ -74,7 +74,7 @@ def test_popularity_counts_the_target_or_else_all_positive_events():
 
 def test_recent_halves_with_each_half_life_before_the_last_event():
     ages = [0, 10, 20, 30]
-    data = store.from_columns(
+    data = memory.from_columns(
         ["u", "v", "w", "x"], ["a", "b", "b", "c"], timestamp=[NOW - age * DAY for age in ages]
     )
     model = BASELINES["recent"].fitter(data, 0)(RecentSettings(half_life=10.0))

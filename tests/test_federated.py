@@ -221,6 +221,13 @@ def test_a_client_lost_at_any_step(people, terms, action, counted, degree):
     assert len(found.sent) == (20 if counted else 18)
 
 
+def test_six_of_twenty_may_be_lost(people, terms):
+    lost = dict.fromkeys(range(6), failing)
+    found = summed_secretly(grid(terms, people, 20, fault({"train.masked"}, lost)), terms)
+    assert len(found.dropped) == 6
+    assert_same(terms, found, without(people, *range(6), clients=20))
+
+
 def test_too_many_lost_clients_end_a_masked_sum(people, terms):
     mod = fault({"train.opened"}, dict.fromkeys(range(10), failing))
     with pytest.raises(TrainingError, match="too many clients were lost"):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from penchant import Recipe, fit, load, load_dataset
 from penchant.artifact import load_arrays, read_manifest
 from penchant.cli import app
-from penchant.data import simulate, store
+from penchant.data import memory, simulate, store
 from penchant.data.erasing import erase_rows, erase_users
 from penchant.data.keyed import Key, key_of
 from penchant.data.splits import split
@@ -401,8 +401,10 @@ def test_what_cannot_be_erased_is_an_error(tmp_path):
 
 def test_an_update_forgets_the_attributes_and_tokens_that_nobody_has_any_more(tmp_path):
     events = {"user": ["u", "u", "v"], "item": ["a", "b", "b"], "timestamp": [1, 2, 3]}
-    old = store.from_columns(**events, users={"user": ["u", "v"], "plan": ["x", "y"]}, time="order")
-    more = store.from_columns(
+    old = memory.from_columns(
+        **events, users={"user": ["u", "v"], "plan": ["x", "y"]}, time="order"
+    )
+    more = memory.from_columns(
         ["u"], ["a"], timestamp=[4], users={"user": ["u"], "plan": ["y"]}, time="order"
     )
     model, _ = update(fit(old, model="transition"), more)

@@ -13,7 +13,8 @@ import pytest
 from penchant.data.database import write_parquet
 from penchant.data.dataset import Vocabulary
 from penchant.data.impressions import Impressions, impressions
-from penchant.data.store import from_columns, ingest, load, save
+from penchant.data.memory import from_columns
+from penchant.data.store import ingest, load, save
 from penchant.errors import ConfigError, DataError, StrictError
 
 EVENTS = "user,item,behavior,timestamp\nann,tea,click,1700000000\nbo,cup,click,1700000060\n"

@@ -11,7 +11,7 @@ import pytest
 import penchant
 from penchant import artifact
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import simulate, store
+from penchant.data import memory, simulate, store
 from penchant.data.splits import split
 from penchant.errors import ArtifactError, ConfigError, DataError
 from penchant.explaining import explain, with_reasons
@@ -91,7 +91,7 @@ def test_a_history_serves_a_user_never_seen(model):
 def test_a_catalogue_of_nine_gives_the_other_eight_and_says_that_the_list_is_short():
     items = [f"item {n}" for n in range(9)]
     for seen in (items[0], items[4], items[8]):
-        data = store.from_columns(
+        data = memory.from_columns(
             ["u", *["v"] * 9], [seen, *items], timestamp=[1, *range(1, 10)], time="order"
         )
         found = plain(data).recommend("u", k=20)
@@ -101,7 +101,7 @@ def test_a_catalogue_of_nine_gives_the_other_eight_and_says_that_the_list_is_sho
 
 
 def test_everything_seen_leaves_an_empty_list():
-    data = store.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
+    data = memory.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
     found = plain(data).recommend("u")
     assert (found.items, found.short) == ((), True)
     assert [row.item for row in plain(data).recommend("u", repeats=True).items] == ["a", "b"] or (
@@ -328,7 +328,7 @@ def test_fit_reports_its_twin_and_what_it_tried(model):
 
 
 def test_too_few_events_are_fitted_and_the_note_says_so():
-    data = store.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
+    data = memory.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
     found = fit(data, model="transition")
     assert "evaluation" not in found.info
     assert any("not evaluated" in note for note in found.info["notes"])

@@ -12,9 +12,10 @@ import penchant
 from penchant.cli import app
 from penchant.config import PrivacySettings, Recipe, TransitionSettings
 from penchant.data.dataset import Vocabulary
+from penchant.data.memory import from_columns
 from penchant.data.merge import without_users
 from penchant.data.simulate import checkerboard
-from penchant.data.store import from_columns, save
+from penchant.data.store import save
 from penchant.errors import BudgetError, ConfigError
 from penchant.models.private import ReleaseSettings
 from penchant.models.statistics import statistics

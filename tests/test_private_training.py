@@ -12,8 +12,8 @@ from opacus.accountants import RDPAccountant
 from penchant import load
 from penchant.config import PrivacySettings, Recipe, SequenceSettings
 from penchant.data import simulate
+from penchant.data.memory import from_columns
 from penchant.data.splits import split
-from penchant.data.store import from_columns
 from penchant.errors import ConfigError
 from penchant.evaluate import evaluate
 from penchant.models.popularity import POPULARITY
@@ -36,6 +36,14 @@ def run_of(data, noise, sampling=1.0, clip=0.1):
     network, _ = built(data, SMALL, np.ones(len(data.catalogue), bool))
     network.eval()
     return _Run(network, _Reader(data, SMALL), PrivacySettings(gradient=clip), noise, sampling)
+
+
+def saved(data, path, *sets):
+    """A private run of the deep expert as it comes back from its folder."""
+    network = [f"sequence.{name}" for name in ("width=16", "layers=1", "length=8")]
+    recipe = Recipe.load(overrides=["privacy.method=sequence", *network, *sets])
+    fit_private(data, 4.0, 1e-4, recipe).save(path)
+    return load(path)
 
 
 def test_each_user_has_the_gradient_of_their_own_loss(data):
@@ -136,12 +144,7 @@ def test_one_user_and_users_of_one_event():
 
 
 def test_a_private_run_is_saved_served_and_says_what_it_holds(data, tmp_path):
-    recipe = Recipe.load(
-        overrides=["privacy.method=sequence", "privacy.passes=2", "privacy.sample=20"]
-        + [f"sequence.{name}" for name in ("width=16", "layers=1", "length=8")]
-    )
-    fit_private(data, 4.0, 1e-4, recipe).save(tmp_path / "run")
-    model = load(tmp_path / "run")
+    model = saved(data, tmp_path / "run", "privacy.passes=2", "privacy.sample=20")
     assert model.family == "sequence"
     assert model.info["privacy"]["epsilon"] == 4
     assert model.info["privacy"]["spent"]["epsilon"] <= 4
@@ -159,12 +162,7 @@ def test_a_private_run_is_saved_served_and_says_what_it_holds(data, tmp_path):
 
 
 def test_a_public_run_holds_nobody(data, tmp_path):
-    recipe = Recipe.load(
-        overrides=["privacy.method=sequence", "privacy.passes=1", "privacy.public=true"]
-        + [f"sequence.{name}" for name in ("width=8", "layers=1", "length=8")]
-    )
-    fit_private(data, 4.0, 1e-4, recipe).save(tmp_path / "run")
-    model = load(tmp_path / "run")
+    model = saved(data, tmp_path / "run", "privacy.passes=1", "privacy.public=true")
     assert not len(model.dataset.users)
     assert not len(model.dataset.events)
     assert len(model.recommend(history=list(data.catalogue.items.ids[:2]), k=5).items) == 5

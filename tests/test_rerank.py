@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import store
+from penchant.data import memory
 from penchant.errors import ConfigError, DataError
 from penchant.model import Model
 from penchant.models.transition import Fitter
@@ -47,7 +47,7 @@ def shop():
     item += ["i01", "i05", "i02", "i06"]
     behavior += ["buy", "view", "buy", "view"]
     at += [1_700_100_000 + n for n in range(4)]
-    return store.from_columns(user, item, behavior, at, items=items, target="buy")
+    return memory.from_columns(user, item, behavior, at, items=items, target="buy")
 
 
 @pytest.fixture(scope="module")

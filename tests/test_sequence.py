@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it is the e
 from penchant.config import InterestSettings, SequenceSettings, TransitionSettings  # noqa: E402
 from penchant.data import simulate  # noqa: E402
 from penchant.data.mapping import DataMapping  # noqa: E402
+from penchant.data.memory import from_columns  # noqa: E402
 from penchant.data.splits import split  # noqa: E402
-from penchant.data.store import from_columns, ingest, load  # noqa: E402
+from penchant.data.store import ingest, load  # noqa: E402
 from penchant.errors import TrainingError  # noqa: E402
 from penchant.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402

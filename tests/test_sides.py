@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penchant.config import Recipe, TransitionSettings, UserSettings
-from penchant.data import store
+from penchant.data import memory
 from penchant.data.dataset import Events, Vocabulary
 from penchant.data.merge import merge
 from penchant.data.people import attribute_rows, described_users
@@ -48,7 +48,7 @@ def planted(users=240, seed=0, time="clock"):
         "friend": [names[b] for _, b in sorted(pairs)],
     }
     given = {} if time == "none" else {"timestamp": at}
-    return store.from_columns(
+    return memory.from_columns(
         user, item, **given, users=columns, relations=relations, time=time, target="event"
     )
 
@@ -63,7 +63,7 @@ def test_who_has_no_events_gets_what_others_began_with():
             user.append(f"u{row}")
             item.append(name)
             at.append(1_700_000_000 + place)
-    data = store.from_columns(user, item, timestamp=at)
+    data = memory.from_columns(user, item, timestamp=at)
     model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": 1.0})))
     assert model.recommend("nobody", k=1).items[0].item == "first"
     assert model.recommend(history=["first"], k=1).items[0].item == "second"
@@ -183,7 +183,7 @@ def test_an_update_equals_a_refit_on_all():
     old = data.with_events(data.events.take(~late))
     names = [data.users.ids[user] for user in data.events.user[late]]
     items = [data.catalogue.items.ids[item] for item in data.events.item[late]]
-    new = store.from_columns(
+    new = memory.from_columns(
         [*names, "newcomer"],
         [*items, "i01"],
         timestamp=[*(data.events.time[late] // 1000).tolist(), 1_700_999_999],
@@ -231,7 +231,7 @@ def test_a_run_with_attributes_and_friends_is_saved_and_loaded(tmp_path):
 
 def test_a_friends_event_is_not_a_seen_item():
     names = ["ann", "bo", "cy", "di"]
-    data = store.from_columns(
+    data = memory.from_columns(
         ["ann", "bo", "bo", "cy", "cy", "di", "di"],
         ["tea", "tea", "cup", "tea", "cup", "cup", "pot"],
         timestamp=[5, 1, 2, 1, 2, 1, 2],

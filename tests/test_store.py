@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from penchant.data.dataset import Behavior
-from penchant.data.store import from_columns, ingest, load, write, write_parquet
+from penchant.data.memory import from_columns
+from penchant.data.store import ingest, load, write, write_parquet
 from penchant.errors import ConfigError, DataError
 
 RECIPES = Path(__file__).parent.parent / "recipes"

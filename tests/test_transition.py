@@ -8,7 +8,7 @@ from scipy import sparse
 
 from conformance import RecommenderSuite
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import simulate, store
+from penchant.data import memory, simulate
 from penchant.data.dataset import Behavior
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
@@ -86,7 +86,7 @@ def several_domains(seed=0, users=40, items=30, events=600):
     rng = np.random.default_rng(seed)
     user, item = rng.integers(0, users, events), rng.integers(0, items, events)
     user = np.where((user < 10) & (item % 4 > 0), users + user, user)
-    return store.from_columns(
+    return memory.from_columns(
         [f"u{u}" for u in user],
         [f"i{i}" for i in item],
         rng.choice(["view", "buy", "dislike"], events).tolist(),
@@ -181,15 +181,15 @@ def test_no_size_of_block_and_no_way_of_summing_changes_a_bit(data, monkeypatch)
 
 
 def test_three_equal_events_count_three_times():
-    once = store.from_columns(["u"] * 2, ["a", "b"], timestamp=[1, 4])
-    thrice = store.from_columns(["u"] * 4, ["a", "a", "a", "b"], timestamp=[1, 2, 3, 4])
+    once = memory.from_columns(["u"] * 2, ["a", "b"], timestamp=[1, 4])
+    thrice = memory.from_columns(["u"] * 4, ["a", "a", "a", "b"], timestamp=[1, 2, 3, 4])
     settings = TransitionSettings(decay=1.0)
     C = [summed(d, settings).forward.C.toarray() for d in (once, thrice)]
     assert C[1][0, 1] == 3 * C[0][0, 1]
 
 
 def test_negative_events_are_tokens_of_their_own_and_never_targets():
-    data = store.from_columns(
+    data = memory.from_columns(
         ["u"] * 3, ["a", "b", "c"], ["like", "dislike", "like"], timestamp=[1, 2, 3]
     )
     C = summed(data).forward.C
@@ -330,7 +330,7 @@ def test_without_order_a_history_is_a_set_as_in_ease():
     rng = np.random.default_rng(0)
     users, items = rng.integers(0, 30, 300), rng.integers(0, 12, 300)
     pairs = np.unique(users * 12 + items)
-    data = store.from_columns(
+    data = memory.from_columns(
         [f"u{u:02d}" for u in pairs // 12], [f"i{i:02d}" for i in pairs % 12], time="none"
     )
     settings = TransitionSettings(ridge=3.0, candidates=100, reverse=0.0)
@@ -346,7 +346,7 @@ def test_without_order_a_history_is_a_set_as_in_ease():
 
 
 def test_ages_decay_and_end_with_the_window():
-    data = store.from_columns(["u"] * 6, list("abcdef"), timestamp=[1, 2, 3, 4, 5, 6])
+    data = memory.from_columns(["u"] * 6, list("abcdef"), timestamp=[1, 2, 3, 4, 5, 6])
     settings = TransitionSettings(decay=0.5, window=3)
     model = Fitter(data)(settings)
     weights = model.weights(data.history("u"))
@@ -358,7 +358,7 @@ def test_ages_decay_and_end_with_the_window():
     [(["u"], ["a"]), (["u", "u"], ["a", "a"]), (["u", "v"], ["a", "a"]), (["u"] * 50, ["a"] * 50)],
 )
 def test_the_smallest_data_have_finite_scores(user, item):
-    data = store.from_columns(user, item, timestamp=list(range(len(user))))
+    data = memory.from_columns(user, item, timestamp=list(range(len(user))))
     model = Fitter(data)(TransitionSettings())
     scores = model.score(data.history("u"))
     assert scores.shape == (1, len(data.catalogue))

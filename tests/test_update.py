@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from penchant.config import TransitionSettings
-from penchant.data import simulate, store
+from penchant.data import memory, simulate, store
 from penchant.data.dataset import Events
 from penchant.data.features import Feature
 from penchant.data.merge import merge, without_users
@@ -119,7 +119,7 @@ def test_an_update_equals_a_refit(data, case, capsys):
 def test_a_new_item_is_taken_in_with_its_tags(wide):
     item = "新/1"
     described = {"item": [item], "tags": [["jazz", "saxophone"]], "title": ["蓝调"]}
-    new = store.from_columns(
+    new = memory.from_columns(
         [wide.users.ids[3]],
         [item],
         behavior="buy",
@@ -151,7 +151,7 @@ def test_a_new_item_without_events_costs_one_small_solve(wide):
     tags = [wide.catalogue.tags[5], (*wide.catalogue.tags[9], "a tag of nobody else")]
     described = {"item": ["new/1", "0/new"], "tags": tags}
     known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
-    none = store.from_columns([], [], [], [], items=described, **known)
+    none = memory.from_columns([], [], [], [], items=described, **known)
     model = fitted(featured(wide), 20)
     found, receipt = update(model, none)
     assert (receipt.items, receipt.solved) == (2, 2)
@@ -160,7 +160,7 @@ def test_a_new_item_without_events_costs_one_small_solve(wide):
     assert_same(found, fitted(found.dataset, 20))
     # its first event makes it a predictor too
     user = wide.users.ids[3]
-    new = store.from_columns([user], ["new/1"], "buy", [1_790_000_000], time="clock")
+    new = memory.from_columns([user], ["new/1"], "buy", [1_790_000_000], time="clock")
     again, receipt = update(found, new)
     assert_same(again, fitted(again.dataset, 20))
     assert np.diff(again.recommender.B.indptr)[rows[0]] > 0
@@ -178,7 +178,7 @@ def test_new_items_with_columns_of_their_own(wide):
     assert data.catalogue.modalities == ("columns", "tags")
     described = {"item": ["new/1"], "tags": [["jazz"]], "price": [500.0], "color": ["violet"]}
     known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
-    new = store.from_columns([], [], [], [], items=described, **known)
+    new = memory.from_columns([], [], [], [], items=described, **known)
     found, _ = update(fitted(data, 20), new)
     assert found.dataset.catalogue.counted == ("color", "price")
     assert_same(found, fitted(found.dataset, 20))
@@ -197,7 +197,7 @@ def test_a_column_alone_is_that_of_the_whole_system(wide):
 
 def test_one_event_solves_few_columns(wide):
     user = wide.users.ids[3]
-    new = store.from_columns([user], [wide.catalogue.items.ids[7]], "buy", [1_790_000_000])
+    new = memory.from_columns([user], [wide.catalogue.items.ids[7]], "buy", [1_790_000_000])
     found, receipt = update(fitted(wide, 20), new)
     assert_same(found, fitted(found.dataset, 20))
     assert 0 < receipt.solved < receipt.columns / 4
@@ -261,7 +261,7 @@ def test_what_cannot_be_updated_is_an_error(small):
     with pytest.raises(ConfigError, match="unknown user 'nobody'"):
         forget(model, ["nobody"])
     with pytest.raises(DataError, match=r"expected behaviors among buy, .*received gift"):
-        update(model, store.from_columns(["u"], ["x"], "gift", [1_790_000_000]))
+        update(model, memory.from_columns(["u"], ["x"], "gift", [1_790_000_000]))
     with pytest.raises(DataError, match="expected events with time 'clock', received 'order'"):
         update(model, replace(small, time="order"))
 

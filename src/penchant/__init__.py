@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from penchant.benchmarking import benchmark as benchmark
     from penchant.config import Recipe as Recipe
     from penchant.data.dataset import Dataset as Dataset
-    from penchant.data.store import from_columns as from_columns
+    from penchant.data.memory import from_columns as from_columns
     from penchant.data.store import ingest as ingest
     from penchant.data.store import load as load_dataset
     from penchant.errors import PenchantError as PenchantError
@@ -43,7 +43,7 @@ _PUBLIC = {
     "explain": ("penchant.explaining", "explain"),
     "fit": ("penchant.fitting", "fit"),
     "forget": ("penchant.updating", "forget"),
-    "from_columns": ("penchant.data.store", "from_columns"),
+    "from_columns": ("penchant.data.memory", "from_columns"),
     "ingest": ("penchant.data.store", "ingest"),
     "load": ("penchant.model", "load"),
     "load_dataset": ("penchant.data.store", "load"),

@@ -21,11 +21,14 @@ from penchant.models.anew import solved_anew
 from penchant.models.base import Recommender
 from penchant.models.features import Context
 from penchant.models.fusion import Fusion, asked_for
+from penchant.models.private import SPENDS
 from penchant.models.sequence import SequenceExpert
 from penchant.models.statistics import Predictors
 from penchant.models.transition import Transition
 
 EXACT = ("events and histories", "sums", "solution", "popularity")
+OF_FUSION = ("deep expert", "weights of the fusion")
+"""What an update of a fusion leaves as it was, beside LEFT."""
 LEFT = ("chosen settings", "cleaning thresholds", "evaluation", "calibration")
 
 
@@ -150,7 +153,7 @@ def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
 def standing(model: Model) -> tuple[str, ...]:
     """What an update leaves as it was."""
     fused = isinstance(model.recommender, Fusion)
-    return (*LEFT, "deep expert", "weights of the fusion") if fused else LEFT
+    return (*LEFT, *OF_FUSION) if fused else LEFT
 
 
 def _named(model: Model, both: Dataset) -> Dataset:
@@ -196,10 +199,7 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
     the old data and of the merged. A row of -1 has no part.
     """
     if model.info.get("privacy"):
-        raise ConfigError(
-            "each update or erasure of a private run is a release that spends of a budget: "
-            "expected penchant fit with --epsilon and --delta, on the events as they are to be"
-        )
+        raise ConfigError(SPENDS)
     data, expert = merged.dataset, model.recommender
     solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
 

@@ -31,7 +31,6 @@ from penchant.data.features import load_features, save_features
 from penchant.data.impressions import selected
 from penchant.data.keyed import Key, key_of
 from penchant.data.mapping import KNOWN, BehaviorSettings, DataMapping, read_toml
-from penchant.data.memory import from_columns
 from penchant.data.pseudonyms import pseudonymise
 from penchant.data.report import CleaningReport
 from penchant.data.sources import read_sources
@@ -42,7 +41,7 @@ from penchant.errors import DataError
 MEDIA = ("image", "audio")
 """Columns of items that hold paths: in a DATA directory relative to it, unless absolute."""
 
-__all__ = ["from_columns", "ingest", "load", "save", "write", "write_parquet"]
+__all__ = ["ingest", "load", "save", "write", "write_parquet"]
 
 
 def ingest(

@@ -91,8 +91,8 @@ class Near(NamedTuple):
         return near
 
     def of(self, items: Ints) -> Floats:
-        """That of some items, (B, I)."""
-        near: Floats = sparse_or_dense(self.past @ self.rows[items].T)
+        """That of some items of one history, (1, I)."""
+        near: Floats = self.past @ self.rows[items].T
         near /= self.length
         return near
 

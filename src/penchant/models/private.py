@@ -17,6 +17,12 @@ from penchant.errors import ConfigError
 from penchant.models.base import Arrays, Family, Scores
 from penchant.models.statistics import WEIGHT_BITS, Predictors, decays, grid
 
+SPENDS = (
+    "each fit, update or erasure of a private model is a release that spends of a budget: expected "
+    "penchant fit with --epsilon and --delta, on the events as they are to be"
+)
+"""Why a private model is not made anew in passing."""
+
 
 class ReleaseSettings(Settings):
     """The public settings of a release.
@@ -120,10 +126,7 @@ def restore(arrays: Arrays, dataset: Dataset, settings: ReleaseSettings) -> Priv
 
 
 def _refused(dataset: Dataset, seed: int) -> NoReturn:
-    raise ConfigError(
-        "each fit, update or erasure of a private model is a release that spends of a budget: "
-        "expected penchant fit with --epsilon and --delta, on the events as they are to be"
-    )
+    raise ConfigError(SPENDS)
 
 
 def _nothing(settings: Any, name: str, dataset: Dataset) -> float:

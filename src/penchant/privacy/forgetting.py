@@ -10,15 +10,11 @@ from penchant.model import Model
 from penchant.models.fusion import Fusion
 from penchant.privacy import receipts
 from penchant.privacy.refitting import alone, refitted
-from penchant.updating import Receipt
+from penchant.updating import OF_FUSION, Receipt
 from penchant.updating import forget as taken_out
 
 FLAG = "forgotten"
 """Where a run's info says who is gone: {"count", "deadline", "pending", "strict"}."""
-
-
-OF_FUSION = ("deep expert", "weights of the fusion")
-"""What a fusion leaves as it was, and a transition expert alone has not."""
 
 
 @dataclass(frozen=True)

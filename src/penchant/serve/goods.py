@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 
 from penchant.data.dataset import Catalogue, Dataset
-from penchant.data.store import from_columns
+from penchant.data.memory import from_columns
 from penchant.errors import DataError
 from penchant.rerank.filters import missing
 

@@ -24,7 +24,7 @@ from penchant.privacy import federated
 from penchant.privacy.federated import masking
 from penchant.privacy.federated.client import client_app
 from penchant.privacy.federated.local import LocalGrid
-from penchant.privacy.federated.simulation import Options, federate, partitioned, run_on
+from penchant.privacy.federated.simulation import Options, federate, run_on
 from penchant.privacy.federated.summing import summed, summed_secretly
 from penchant.privacy.federated.terms import Terms, best_sellers, cells, shared_out
 
@@ -328,7 +328,7 @@ def test_ray_is_asked_for_by_name(people):
     if __import__("importlib.util").util.find_spec("ray"):
         pytest.skip("Ray is installed")
     with pytest.raises(MissingExtraError, match="pip install ray"):
-        run_on("ray", partitioned(people, 3), 3, lambda grid: None)
+        run_on("ray", people, 3, lambda grid: None)
 
 
 def test_the_command_prints_bytes_and_both_values(tmp_path):

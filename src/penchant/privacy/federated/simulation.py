@@ -4,10 +4,13 @@ Flower's messages and apps are those of a real federation; the clients are parts
 this process. Beside it stands the same fit at one place, on the same block and the same events.
 """
 
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -79,7 +82,6 @@ def federate(
     whole = terms.aligned(dataset)
     parts = split(whole, seed=recipe.seed)
     data = whole.with_events(parts.train)
-    app = partitioned(data, options.clients)
     found: dict[str, Any] = {
         "clients": options.clients,
         "users": len(data.users),
@@ -93,30 +95,34 @@ def federate(
         return interval_dict(answer.metrics)["ndcg@10"]
 
     if options.rounds:
-        found |= _by_rounds(app, terms, data, options, recipe.seed, measured, say)
+        found |= _by_rounds(terms, data, options, recipe.seed, measured, say)
     else:
-        found |= _by_sums(app, terms, data, options, measured, say)
+        found |= _by_sums(terms, data, options, measured, say)
     return found
 
 
-def partitioned(dataset: Dataset, clients: int) -> ClientApp:
-    """The app of clients among whom an aligned dataset's users are shared out."""
+def partitioned(dataset: Dataset, clients: int, folder: Path | None = None) -> ClientApp:
+    """The app of clients among whom an aligned dataset's users are shared out.
+
+    With a folder each client's part is a file there, read when the client is asked: an app that
+    travels to other processes with every message then carries none.
+    """
     owned = list(shared_out(dataset, clients))
+    if folder is not None:
+        for place, part in enumerate(owned):
+            (folder / str(place)).write_bytes(pickle.dumps(part))
+        return client_app(lambda context: pickle.loads((folder / _place(context)).read_bytes()))
+    return client_app(lambda context: owned[int(_place(context))])
 
-    def load(context: Context) -> Dataset:
-        return owned[int(str(context.node_config["partition-id"]))]
 
-    return client_app(load)
-
-
-def run_on(engine: Engine, app: ClientApp, clients: int, serve: Callable[[Grid], T]) -> T:
-    """What a server function gives on a grid of so many simulated clients.
+def run_on(engine: Engine, dataset: Dataset, clients: int, serve: Callable[[Grid], T]) -> T:
+    """What a server function gives on a grid of clients that share an aligned dataset's users.
 
     "local" answers within this process; "ray" is Flower's own simulation, each client an actor.
     Raises MissingExtraError for "ray" where Ray is not installed.
     """
     if engine == "local":
-        return serve(LocalGrid(app, clients))
+        return serve(LocalGrid(partitioned(dataset, clients), clients))
     if find_spec("ray") is None:
         raise MissingExtraError("ray", "federated", "pip install ray")
     from flwr.simulation import run_simulation
@@ -134,17 +140,23 @@ def run_on(engine: Engine, app: ClientApp, clients: int, serve: Callable[[Grid],
         "include_dashboard": False,
         "log_to_driver": False,
     }
-    run_simulation(
-        server,
-        app,
-        clients,
-        backend_config={"init_args": init, "client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
-    )
+    resources: Any = {"num_cpus": 1, "num_gpus": 0.0}
+    with TemporaryDirectory() as folder:
+        run_simulation(
+            server,
+            partitioned(dataset, clients, Path(folder)),
+            clients,
+            backend_config={"init_args": init, "client_resources": resources},
+        )
     return results[0]
 
 
+def _place(context: Context) -> str:
+    """Which part a simulated client owns."""
+    return str(context.node_config["partition-id"])
+
+
 def _by_sums(
-    app: ClientApp,
     terms: Terms,
     data: Dataset,
     options: Options,
@@ -157,7 +169,7 @@ def _by_sums(
         return summed(grid, terms)
 
     say(f"one round of sums of {options.clients} clients")
-    round_ = run_on(options.engine, app, options.clients, serve)
+    round_ = run_on(options.engine, data, options.clients, serve)
     began = time.perf_counter()
     expert = terms.solved(round_.met, round_.statistics)
     solving = time.perf_counter() - began
@@ -185,7 +197,6 @@ def _by_sums(
 
 
 def _by_rounds(
-    app: ClientApp,
     terms: Terms,
     data: Dataset,
     options: Options,
@@ -204,7 +215,7 @@ def _by_rounds(
     asked = Terms(terms.catalogue, terms.time, terms.target, terms.transition, local)
     trained = run_on(
         options.engine,
-        app,
+        data,
         options.clients,
         lambda grid: averaged(grid, asked, options.rounds, guard, seed=seed, told=say),
     )

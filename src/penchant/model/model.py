@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from penchant.config import Recipe
-from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
+from penchant.data.dataset import Dataset, Events, Histories, Ints, Said, blocks
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import CELLS, top
 from penchant.interests import Control, Interests, Space, controlled, interests_of, matched
-from penchant.listing import POPULAR, Block, Ranked, Recommendation
+from penchant.listing import ASKED, POPULAR, Block, Ranked, Recommendation
 from penchant.model.ranking import listed, scored
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
@@ -21,6 +21,7 @@ from penchant.models.fusion import Fusion, expert_of
 from penchant.models.kernels import Rows, content_rows, unit_rows
 from penchant.models.private import Private
 from penchant.models.transition import Transition
+from penchant.queries import Reader
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Model:
             )
         data, one = self.dataset.aimed(behavior), self.others[behavior]
         head = replace(self, dataset=data, recommender=one, others={})
-        # interests do not depend on what is asked
+        if "reader" in self.__dict__:  # neither depends on what is asked
+            head.__dict__["reader"] = self.reader
         return head.within(self.space) if self.controls or "space" in self.__dict__ else head
 
     @property
@@ -111,6 +113,11 @@ class Model:
         data, settings = self.dataset, self.recipe.interests
         sums = self.transition.statistics
         return Space.of(data.catalogue, sums, data.met, settings, self.recipe.seed)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads texts against the items."""
+        return Reader(self.dataset.catalogue, self.content)
 
     def within(self, space: Space) -> "Model":
         """The same model, its items in a space that is at hand."""
@@ -165,12 +172,14 @@ class Model:
         domain: str | None = None,
         behavior: str | None = None,
         repeats: bool | None = None,
+        query: str | None = None,
     ) -> Recommendation:
         """The k best items for a known user, or for a history of items, oldest first.
 
         An event of the history is an item or an (item, behavior); without a behavior it is one of
         the target behavior. Items that were seen are left out unless ``repeats``. An unknown user
-        or an empty history gets the popular items, and says so.
+        or an empty history gets the popular items, and says so. With a ``query`` the list is what
+        fits that text, what suits the user first.
 
         Raises ConfigError for a domain or behavior that is not known, and for a k below 1.
         """
@@ -181,6 +190,8 @@ class Model:
         given, strange = self.histories(history or [])
         if user is not None:
             given = self.dataset.history(user)
+        if query is not None:
+            given = replace(given, said=(Said(query, 0, 0, 1.0),))
         domains = np.array([-1 if domain is None else self.dataset.catalogue.domain_row(domain)])
         found = head.ranked(given, k, domains, self._shut(given, repeats))
         rows = head.named(found)
@@ -272,7 +283,10 @@ class Model:
         event, the item that it keeps out of its history's list, -1 for none. Items without a score
         follow those that have one, the more popular first.
         """
-        return listed(self, scored(self, histories, hidden), k, domain)
+        wanted = None
+        if len(histories) == 1 and domain[0] >= 0:
+            wanted = self.dataset.catalogue.domain == domain[0], k
+        return listed(self, scored(self, histories, hidden, wanted=wanted), k, domain)
 
     def interests_of(self, given: Histories, user: str | None = None) -> Interests:
         """The interests of one history, with what its user made of them."""
@@ -283,15 +297,19 @@ class Model:
         """One list of a block, its items by name."""
         catalogue = self.dataset.catalogue
         columns = (found.items, found.scores, found.popular, found.probability)
+        asked = [None] * found.items.shape[1] if found.asked is None else found.asked[case]
         return tuple(
             Ranked(
                 catalogue.items.ids[item],
                 float(score),
                 catalogue.title(item),
-                POPULAR if popular else self.family,
+                POPULAR if popular else self.family if text is None else ASKED,
                 None if np.isnan(probability) else float(probability),
+                because=None if text is None else f"because you asked for “{text}”",
             )
-            for item, score, popular, probability in zip(*(c[case] for c in columns), strict=True)
+            for item, score, popular, probability, text in zip(
+                *(c[case] for c in columns), asked, strict=True
+            )
             if item >= 0
         )
 

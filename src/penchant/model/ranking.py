@@ -1,17 +1,19 @@
 """From the scores of a recommender to lists: what is hidden, how ties fall, what is probable."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Floats, Histories, Ints
+from penchant.data.dataset import Floats, Histories, Ints, Said
 from penchant.evaluate import Listed, mask, outside, top
 from penchant.interests import steered
 from penchant.listing import Block
 from penchant.models.base import Scores, at_least
 from penchant.models.calibration import LISTED
 from penchant.models.fusion import Fusion
+from penchant.queries import Wish, answered, said_in, wishes
 
 if TYPE_CHECKING:
     from penchant.model.model import Model
@@ -25,13 +27,14 @@ class Scored(NamedTuple):
 
     ``best`` are the best of each, which probabilities are of; None in a run without calibration.
     ``among`` (I,) are the items of one history among which all are that were asked for; None
-    where that is not known.
+    where that is not known. ``asked`` (B, N) are the texts that moved items; None where none did.
     """
 
     histories: Histories
     scores: Scores
     best: Listed | None
     among: Ints | None = None
+    asked: NDArray[np.object_] | None = None
 
 
 def scored(
@@ -47,8 +50,13 @@ def scored(
     none. ``user`` names whose the one history is, where the dataset may not know them. ``wanted``
     says what will be asked of one history: so many of the best that a list may hold, (N,) or all;
     what is below them need not be exact.
+
+    What users said in words takes its places last: probabilities are of the scores without it.
     """
     one, among = model.recommender, None
+    keep = None if wanted is None else wanted[0]
+    told = _told(model, histories, user)
+    wanted = None if told else wanted
     if wanted is None or not isinstance(one, Fusion) or model.controls.get(user or ""):
         scores = one.score(histories)
     else:
@@ -73,7 +81,12 @@ def scored(
     best = None
     if model.calibration is not None:
         best = top(scores, LISTED) if among is None else _first(scores[0], among, among, LISTED)
-    return Scored(histories, scores, best, among)
+    asked = None
+    if told:
+        asked = np.full(scores.shape, None, object)
+        for row, said in told.items():
+            _answer(model, scores[row], asked[row], said, keep)
+    return Scored(histories, scores, best, among, asked)
 
 
 def listed(
@@ -99,7 +112,47 @@ def listed(
             probability[case] = np.where(rows[among] == items[case], r[case, among], np.nan)
         probability[items < 0] = np.nan
     values = np.where(popular, share, best.scores)
-    return Block(found.histories.users, items, values, popular, probability)
+    asked = None
+    if found.asked is not None:
+        asked = np.take_along_axis(found.asked, np.maximum(items, 0), axis=1)
+        asked[items < 0] = None
+    return Block(found.histories.users, items, values, popular, probability, asked)
+
+
+def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, list[Wish]]:
+    """What the users of some histories said in words, by the history's number."""
+    settings, said = model.recipe.queries, histories.said
+    if said is None:
+        terms = model.dataset.catalogue.terms
+        said = said_in(histories, terms) if terms else ()
+    by_row: dict[int, list[Said]] = {}
+    for one in said:
+        by_row.setdefault(one.of, []).append(one)
+    return {row: found for row, of in by_row.items() if (found := wishes(of, settings))}
+
+
+def _answer(
+    model: "Model",
+    scores: Floats,
+    asked: NDArray[np.object_],
+    said: Sequence[Wish],
+    keep: NDArray[np.bool_] | None,
+) -> None:
+    """Give what was said its places among the scores of one history, (N,), in place."""
+    open_ = scores > -np.inf if keep is None else (scores > -np.inf) & keep
+    own = np.where(open_, scores, -np.inf)
+    if not (own[open_] > _UNSCORED).any():  # nothing is known but what is popular
+        own = np.where(open_, np.log1p(model.popularity) - model.by_popularity_rank * 1e-9, own)
+    found = answered(
+        own,
+        [model.reader.fit(one.text) for one in said],
+        [one.share for one in said],
+        model.recipe.queries.weight,
+        model.by_popularity_rank,
+    )
+    scores[open_] = found.scores[open_]
+    for number, one in enumerate(said):
+        asked[found.wish == number] = one.text
 
 
 def _among(scores: Floats, keep: NDArray[np.bool_] | None, count: int) -> Ints | None:

@@ -339,4 +339,5 @@ def _some(found: Block, which: Mask | list[int]) -> Block:
         found.scores[:1, which],
         found.popular[:1, which],
         found.probability[:1, which],
+        None if found.asked is None else found.asked[:1, which],
     )

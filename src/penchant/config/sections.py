@@ -1,17 +1,9 @@
-"""Settings: frozen, typed, checked; a key that is not known is an error.
+"""The sections of a recipe: frozen, typed, checked."""
 
-A recipe is a TOML file of the same keys; ``--set section.key=value`` overrides one of them.
-"""
+from typing import Annotated, Literal
 
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from penchant.errors import ConfigError
-
-S = TypeVar("S", bound="Settings")
 Weight = Annotated[float, Field(ge=0, le=64)]
 
 
@@ -200,6 +192,23 @@ class InterestSettings(Settings):
     least: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
+class QuerySettings(Settings):
+    """What a search, a question or a text of one's own does to a list.
+
+    share   of the list's places that the latest search takes
+    decay   of that share with each event that came after it
+    least   below this share a search is over
+    profile the share of interests that a user has written, of what searches leave
+    weight  of how well an item fits, against how well it suits the user, among those places
+    """
+
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.8
+    least: Annotated[float, Field(gt=0, le=1)] = 0.05
+    profile: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    weight: Annotated[float, Field(ge=0, le=100)] = 2.0
+
+
 class PrivacySettings(Settings):
     """How a private fit spends its budget; all of it is public, none is searched on events.
 
@@ -245,93 +254,3 @@ class SearchSettings(Settings):
 
     budget: Annotated[int, Field(ge=1, le=16)] = 16
     users: Annotated[int, Field(ge=1)] = 5000
-
-
-class Recipe(Settings):
-    """Everything that a fit can be told.
-
-    target      the behaviour to predict (default: the dataset's)
-    repeats     whether items already seen may be recommended again
-    content     what is read of the items
-    users       what is used of the users
-    interests   how a user's events become interests
-    privacy     how a private fit spends its budget
-    search      the bounded search; budget 1 takes ``transition`` as it stands
-    """
-
-    target: str | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-    repeats: bool = False
-    cleaning: CleaningSettings = CleaningSettings()
-    content: ContentSettings = ContentSettings()
-    users: UserSettings = UserSettings()
-    transition: TransitionSettings = TransitionSettings()
-    sequence: SequenceSettings = SequenceSettings()
-    interests: InterestSettings = InterestSettings()
-    privacy: PrivacySettings = PrivacySettings()
-    search: SearchSettings = SearchSettings()
-
-    @classmethod
-    def load(cls, path: str | Path | None = None, overrides: list[str] | None = None) -> "Recipe":
-        """Read a recipe file, then apply ``section.key=value`` overrides.
-
-        >>> Recipe.load(overrides=["transition.decay=0.7", "seed=3"]).transition.decay
-        0.7
-        """
-        data: dict[str, Any] = {}
-        if path is not None:
-            try:
-                data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-            except OSError as error:
-                raise ConfigError(f"expected a recipe file at {path}: {error.strerror}") from error
-            except tomllib.TOMLDecodeError as error:
-                raise ConfigError(f"{path} is not TOML: {error}; mend that line") from error
-        for override in overrides or []:
-            _assign(data, override)
-        return parse(cls, data, str(path) if path else "the recipe")
-
-
-def parse(kind: type[S], data: dict[str, Any], where: str) -> S:
-    """Validate a mapping as settings; ConfigError names the keys that are wrong."""
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}, received {e['input']!r}"
-            for e in error.errors()
-        ]
-        asked = {_section(kind, e["loc"]) for e in error.errors()}
-        known = "; ".join(
-            f"Known keys{f' of {name}' if name else ''}: {', '.join(fields)}"
-            for name, fields in sorted(asked)
-        )
-        raise ConfigError(f"{where}: {'; '.join(lines)}. {known}") from error
-
-
-def _section(kind: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The innermost section of a path, and the keys that it knows."""
-    name: list[str] = []
-    for step in path[:-1]:
-        field = kind.model_fields.get(str(step))
-        inner = None if field is None else field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        kind = inner
-        name.append(str(step))
-    return ".".join(name), tuple(kind.model_fields)
-
-
-def _assign(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"expected --set key=value, received {override!r}")
-    try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *path, last = key.split(".")
-    for part in path:
-        data = data.setdefault(part, {})
-        if not isinstance(data, dict):
-            raise ConfigError(f"--set {override}: {part} is a value, not a section")
-    data[last] = value

@@ -1,0 +1,33 @@
+"""Settings: frozen, typed, checked; a key that is not known is an error.
+
+A recipe is a TOML file of the same keys; ``--set section.key=value`` overrides one of them.
+"""
+
+from penchant.config.recipe import Recipe, parse
+from penchant.config.sections import (
+    CleaningSettings,
+    ContentSettings,
+    InterestSettings,
+    PrivacySettings,
+    QuerySettings,
+    SearchSettings,
+    SequenceSettings,
+    Settings,
+    TransitionSettings,
+    UserSettings,
+)
+
+__all__ = [
+    "CleaningSettings",
+    "ContentSettings",
+    "InterestSettings",
+    "PrivacySettings",
+    "QuerySettings",
+    "Recipe",
+    "SearchSettings",
+    "SequenceSettings",
+    "Settings",
+    "TransitionSettings",
+    "UserSettings",
+    "parse",
+]

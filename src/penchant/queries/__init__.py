@@ -1,0 +1,21 @@
+"""What people say they want, as part of a list: searches, questions, interests in own words.
+
+A text is read against the catalogue (``reading``), and takes its share of a list's places
+(``answering``). ``model.ranking`` brings both to every list.
+"""
+
+from penchant.queries.answering import Answered, Wish, answered, said_in, wishes
+from penchant.queries.reading import Reader
+from penchant.queries.understanding import Understood, named_tags, understood
+
+__all__ = [
+    "Answered",
+    "Reader",
+    "Understood",
+    "Wish",
+    "answered",
+    "named_tags",
+    "said_in",
+    "understood",
+    "wishes",
+]

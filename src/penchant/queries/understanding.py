@@ -1,0 +1,72 @@
+"""What a question asks for and what it rules out, read without a language model."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from penchant.data.dataset import Catalogue
+from penchant.queries.reading import words
+
+_NOT = re.compile(
+    r"[,;]?\s*\b(?:but\s+|and\s+)?(?:not|no|without|except(?:\s+for)?|other\s+than|nothing\s+with"
+    r"|kein(?:e[rsnm]?)?|nicht|ohne|sans|pas\s+(?:de|d')|sin|senza)\s+(?P<what>[^,.;!?]+)",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(r"\s+(?:and|or|nor|und|oder|et|ou|y|o)\s+|[,/&]\s*", re.IGNORECASE)
+
+
+class Understood(NamedTuple):
+    """A question in parts.
+
+    text   what is wanted, in words; empty where everything may come but what is ruled out
+    none   tags that no item of the list may have
+    domain that the items are of; None for any
+    unmet  words that were ruled out and are no tag of the catalogue: they rule nothing out
+    """
+
+    text: str
+    none: tuple[str, ...] = ()
+    domain: str | None = None
+    unmet: tuple[str, ...] = ()
+
+
+def understood(text: str, catalogue: Catalogue) -> Understood:
+    """A question split at its negations: "not horror", "without guns or blood", "ohne Krimis".
+
+    What follows a negation, up to the next comma or stop, is ruled out where it names tags of the
+    catalogue.
+    """
+    out = [
+        part
+        for found in _NOT.finditer(text)
+        for part in _PARTS.split(found["what"].strip())
+        if part.strip()
+    ]
+    none, unmet = named_tags(out, catalogue)
+    wanted = " ".join(_NOT.sub(" ", text).split()).strip(" ,;")
+    return Understood(wanted, none, None, unmet)
+
+
+def named_tags(
+    phrases: Sequence[str], catalogue: Catalogue
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tags that phrases name, and the phrases that name none.
+
+    A phrase names the tags all of whose words it holds; where there are none, those that hold all
+    of its words ("guns" of "guns and ammunition").
+    """
+    tags = {tag: {*words(tag)} for tag in sorted({tag for of in catalogue.tags for tag in of})}
+    found: list[str] = []
+    unmet = []
+    for phrase in phrases:
+        said = {*words(phrase)}
+        mine = [tag for tag, of in tags.items() if of and of <= said]
+        mine = mine or [tag for tag, of in tags.items() if said and said <= of]
+        found += mine
+        if not mine:
+            unmet.append(phrase.strip())
+    return _once(found), _once(unmet)
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

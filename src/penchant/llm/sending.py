@@ -59,7 +59,7 @@ class Service:
         self.settings = settings
         self.address, query = parts_of(settings.url)
         self.limit = "max_tokens"
-        self._key = key
+        self._guard = guard = _Guard(key, settings.timeout)
         try:
             import openai
         except ImportError as error:
@@ -67,8 +67,9 @@ class Service:
         http = openai.DefaultHttpxClient(
             timeout=settings.timeout,
             follow_redirects=False,
-            event_hooks={"request": [self._dress], "response": [self._look]},
+            event_hooks={"request": [guard.dress], "response": [guard.look]},
         )
+        # what holds the connections must not hold this object, which closes them when it goes
         weakref.finalize(self, http.close)
         self._client = openai.OpenAI(
             base_url=self.address,
@@ -98,7 +99,7 @@ class Service:
         text = _text(choice.get("message"))
         bill.characters = len(text)
         if not choice:
-            raise PassingError(f"expected a list of choices, received {self._brief(body)}")
+            raise PassingError(f"expected a list of choices, received {self._guard.brief(body)}")
         self._whole(choice.get("finish_reason"))
         return text
 
@@ -109,7 +110,7 @@ class Service:
         with closing(self._chunks(messages, asked, bill)) as chunks:
             for event in self._events(chunks):
                 if "error" in event:
-                    raise PassingError(self._brief(json.dumps(event["error"]).encode()))
+                    raise PassingError(self._guard.brief(json.dumps(event["error"]).encode()))
                 self._count(event, bill)
                 choice = _first(event)
                 finish = choice.get("finish_reason") or finish
@@ -156,7 +157,7 @@ class Service:
             bill.begun = bill.begun or "Connect" not in type(failure.__cause__).__name__
             raise self._silent()
         reason = failure.__cause__ or failure
-        raise PassingError(self._brief(f"{type(reason).__name__}: {reason}".encode()))
+        raise PassingError(self._guard.brief(f"{type(reason).__name__}: {reason}".encode()))
 
     def _events(self, chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         rest, last = b"", time.monotonic()
@@ -191,7 +192,18 @@ class Service:
                 "rules for content say why"
             )
 
-    def _dress(self, request: Any) -> None:
+    def _silent(self) -> PassingError:
+        return PassingError(f"timed out after {self.settings.timeout:g} s")
+
+
+class _Guard:
+    """What leaves and what comes in, before the openai package has to do with it."""
+
+    def __init__(self, key: str | None, timeout: float) -> None:
+        self._key, self._timeout = key, timeout
+
+    def dress(self, request: Any) -> None:
+        """Leave a request the headers that it needs, and the key."""
         for name in list(request.headers):
             if name.lower() not in _SENT:
                 del request.headers[name]
@@ -200,25 +212,22 @@ class Service:
         if self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
 
-    def _look(self, response: Any) -> None:
-        """Take a failure before the openai package does, which would read it without a limit."""
+    def look(self, response: Any) -> None:
+        """Raise for a failure, of which the openai package would read all that it is sent."""
         status = int(response.status_code)
         if 200 <= status < 300:
             return
-        end, body = time.monotonic() + self.settings.timeout, b""
+        end, body = time.monotonic() + self._timeout, b""
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > 10_000 or time.monotonic() > end:
                 break
-        said = self._brief(body)
+        said = self.brief(body)
         if status in _BUSY or status >= 500:
             raise PassingError(f"{status} {said}".strip(), _seconds(response.headers))
         raise RefusedError(status, said)
 
-    def _silent(self) -> PassingError:
-        return PassingError(f"timed out after {self.settings.timeout:g} s")
-
-    def _brief(self, body: bytes | bytearray) -> str:
+    def brief(self, body: bytes | bytearray) -> str:
         """The beginning of what was said, without the key."""
         text = bytes(body[:10_000]).decode("utf-8", "replace")
         text = text.replace(self._key, "***") if self._key else text

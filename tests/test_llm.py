@@ -229,6 +229,16 @@ class TestChat(ModelSuite):
             assert asked["max_completion_tokens"] == 9
             assert not {"max_tokens", "temperature"} & set(asked)
 
+    @pytest.mark.parametrize("said", ["response_format: maxLength", "use max_completion_tokens"])
+    def test_two_threads_learn_at_once_what_a_service_wants(self, said):
+        self.server.text = '{"tags": ["a"], "kind": "b", "inner": null}'
+        self.server.pause, self.server.script = 0.2, [(400, said), (400, said)]
+        chat = self.chat(cache=False, tries=1)
+        with ThreadPoolExecutor(2) as threads:
+            found = list(threads.map(lambda _: chat.ask(PROMPT, Tags).tags, range(2)))
+        assert found == [["a"], ["a"]]
+        assert (chat.spent.requests, chat.spent.failed) == (4, 2)
+
     def test_tokens_are_estimated_where_none_are_told(self):
         self.server.script = ["no usage", 200]
         chat = self.chat(cache=False)
@@ -310,6 +320,16 @@ class TestChat(ModelSuite):
         self.server.text = '{"tags": ["a"]}'
         assert self.chat().ask(PROMPT, Tags).tags == ["a"]
 
+    def test_threads_keep_replies_side_by_side(self):
+        prompts = [Prompt("colours", "", str(number)) for number in range(60)]
+        for cached in (0, 60):
+            chat = self.chat()
+            with ThreadPoolExecutor(4) as threads:
+                found = list(threads.map(lambda prompt: chat.ask(prompt, Colour), prompts))  # noqa: B023
+            assert found == [BLUE] * 60
+            assert (chat.spent.cached, chat.spent.requests) == (cached, 60 - cached)
+            assert chat.notes == ()
+
     def test_another_process_finds_what_is_kept(self):
         self.chat().ask(PROMPT, Colour)
         code = (
@@ -358,7 +378,9 @@ class TestChat(ModelSuite):
         assert json.loads("".join(chat.stream(PROMPT))) == BLUE.model_dump()
         assert self.waited == [1.0, 2.0]
         spent = chat.spent
-        assert (spent.requests, spent.failed, spent.read, spent.written) == (3, 2, 11, 7)
+        # the lost one may have been worked on: its prompt is counted by its characters
+        assert (spent.requests, spent.failed, spent.read, spent.written) == (3, 2, 22, 7)
+        assert chat.estimated == 11
         assert self.server.asked[-1]["stream_options"] == {"include_usage": True}
 
     @pytest.mark.parametrize(
@@ -373,7 +395,7 @@ class TestChat(ModelSuite):
     def test_a_stream_that_fails_midway_is_an_error(self, step, told):
         said, chat = self.streamed(step, timeout=0.4)
         assert f"a streamed reply failed: {told}" in said
-        assert chat.spent.requests == 1
+        assert (chat.spent.requests, chat.spent.failed) == (1, 1)
         assert 0 < chat.spent.written <= chat.estimated
 
     def test_a_stream_that_is_cut_is_an_error(self):

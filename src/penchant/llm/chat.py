@@ -99,9 +99,14 @@ class Chat(LanguageModel):
                     self._request(messages) as bill,
                     closing(self._service.pieces(messages, bill)) as pieces,
                 ):
-                    for piece in pieces:
-                        begun = bill.usable = True
-                        yield piece
+                    try:
+                        for piece in pieces:
+                            begun = True
+                            yield piece
+                    except GeneratorExit:  # whoever reads it has enough
+                        bill.usable = True
+                        raise
+                    bill.usable = True
                 return
             except RefusedError as refused:
                 if self._service.adapts(refused):
@@ -115,7 +120,8 @@ class Chat(LanguageModel):
 
     def _asked(self, prompt: Prompt, reply: type[Reply]) -> tuple[Reply, str]:
         """A reply that fits and its text, from the service."""
-        schema = schema_of(reply, self._lean)
+        lean = self._lean
+        schema = schema_of(reply, lean)
         base, form = _messages(prompt), self._form(reply, schema)
         if form is None or form["type"] != "json_schema":
             base[0]["content"] = f"{base[0]['content']}\n\n{told(schema)}".strip()
@@ -133,7 +139,7 @@ class Chat(LanguageModel):
             except PassingError as passing:
                 self._pause(attempt, passing, passing.after)
             except RefusedError as refused:
-                if self._service.adapts(refused) or self._leaner(refused, reply):
+                if self._service.adapts(refused) or self._leaner(refused, reply, lean):
                     return self._asked(prompt, reply)
                 raise self._error(str(refused)) from None
         raise AssertionError
@@ -196,11 +202,11 @@ class Chat(LanguageModel):
         wanted = {"name": reply.__name__[:64], "strict": True, "schema": schema}
         return {"type": "json_schema", "json_schema": wanted}
 
-    def _leaner(self, refused: RefusedError, reply: type[Reply]) -> bool:
+    def _leaner(self, refused: RefusedError, reply: type[Reply], lean: bool) -> bool:
         """Whether the service may take the schema without bounds, which is sent from now on."""
         said = refused.said.lower()
         worth = refused.status in (400, 422) and ("schema" in said or "response_format" in said)
-        if self._lean or not worth or schema_of(reply) == schema_of(reply, lean=True):
+        if lean or not worth or schema_of(reply) == schema_of(reply, lean=True):
             return False
         self._lean = True
         return True

@@ -16,6 +16,8 @@ from penchant.llm.spending import Bill
 Messages = list[dict[str, str]]
 
 _BUSY = {408, 409, 425, 429}
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 _LARGEST = 16 << 20  # bytes of an answer; one token comes as a few hundred at most
 _SENT = {
     *("host", "content-type", "content-length", "accept", "connection"),
@@ -38,7 +40,10 @@ class PassingError(Exception):
 
 
 class RefusedError(Exception):
-    """A request that the service will refuse again."""
+    """A request that the service will refuse again.
+
+    ``limit`` is how the request named the longest reply.
+    """
 
     def __init__(self, status: int, said: str) -> None:
         check = _CHECK.get(status, "check the address, the model's name and the key")
@@ -46,6 +51,7 @@ class RefusedError(Exception):
             check = "redirects are not followed, so that the key goes nowhere else; " + check
         super().__init__(f"{status} {said}".strip() + f"; {check}")
         self.status, self.said = status, said
+        self.limit = ""
 
 
 class Service:
@@ -58,7 +64,7 @@ class Service:
     def __init__(self, settings: ModelSettings, key: str | None) -> None:
         self.settings = settings
         self.address, query = parts_of(settings.url)
-        self.limit = "max_tokens"
+        self.limit = _LIMITS[0]
         self._guard = guard = _Guard(key, settings.timeout)
         try:
             import openai
@@ -76,6 +82,7 @@ class Service:
             api_key="none",  # the key is set where the request leaves
             admin_api_key="",
             default_query=dict(parse_qsl(query)),
+            timeout=settings.timeout,
             max_retries=0,
             http_client=http,
         )
@@ -123,14 +130,14 @@ class Service:
 
     def adapts(self, refused: RefusedError) -> bool:
         """Whether the service wants the limit of a reply by its newer name, used from now on."""
-        if self.limit == "max_tokens" and "max_completion_tokens" in refused.said:
-            self.limit = "max_completion_tokens"
-            return True
-        return False
+        if refused.limit != _LIMITS[0] or _LIMITS[1] not in refused.said:
+            return False
+        self.limit = _LIMITS[1]
+        return True
 
     def _chunks(self, messages: Messages, asked: dict[str, Any], bill: Bill) -> Generator[bytes]:
-        settings, size = self.settings, 0
-        asked = asked | {self.limit: settings.longest}
+        settings, limit, size = self.settings, self.limit, 0
+        asked = asked | {limit: settings.longest}
         if settings.temperature is not None:
             asked["temperature"] = settings.temperature
         create: Any = self._client.chat.completions.with_streaming_response.create
@@ -144,7 +151,10 @@ class Service:
                         raise PassingError(f"an answer of more than {_LARGEST >> 20} MiB")
                     yield chunk
             return
-        except (PassingError, RefusedError, LanguageModelError):
+        except RefusedError as refused:
+            refused.limit = limit
+            raise
+        except PassingError:
             raise
         except Exception as error:
             # one of the package that carries the request, whichever that is; Python's own, but
@@ -152,11 +162,11 @@ class Service:
             if type(error).__module__ == "builtins" and not isinstance(error, OSError):
                 raise
             failure = error
-        if "Timeout" in type(failure).__name__:
-            # it may have worked on it for all that time
-            bill.begun = bill.begun or "Connect" not in type(failure.__cause__).__name__
-            raise self._silent()
         reason = failure.__cause__ or failure
+        # once it had the request, it may have worked on it
+        bill.begun = bill.begun or type(reason).__name__ not in _NEVER_SENT
+        if "Timeout" in type(failure).__name__:
+            raise self._silent()
         raise PassingError(self._guard.brief(f"{type(reason).__name__}: {reason}".encode()))
 
     def _events(self, chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:

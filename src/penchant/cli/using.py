@@ -66,7 +66,7 @@ def recommend(
             raise ConfigError("expected --out FILE.parquet beside --all")
         _everyone(model.aimed(behavior), out, k, domain, as_json)
         return
-    given = _listed(history)
+    given = listed(history)
     asked: dict[str, Any] = {"history": given, "k": k, "domain": domain, "behavior": behavior}
     if rules is None:
         found = model.recommend(user, **asked)
@@ -124,7 +124,7 @@ def explain(
 
     with working(f"loading {run}"):
         model = load(run)
-    content = explained(model, item, user=user, history=_listed(history)).to_dict()
+    content = explained(model, item, user=user, history=listed(history)).to_dict()
     if as_json:
         emit(content)
         return
@@ -238,7 +238,7 @@ def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) 
         say(f"{rows:,} rows for {len(names):,} users written to {out}")
 
 
-def _listed(history: str | None) -> list[str] | None:
+def listed(history: str | None) -> list[str] | None:
     """The items of --history; a JSON list holds identifiers that have commas in them."""
     if history is None:
         return None

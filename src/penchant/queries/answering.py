@@ -105,33 +105,25 @@ def answered(
 def said_in(histories: Histories, terms: Sequence[str | None]) -> tuple[Said, ...]:
     """The searches among the events of histories: the terms of a query have one source row.
 
-    ``terms`` (T,) are the words of the tokens, None for a token that is no query's. What came
-    after is counted in events of other rows.
+    ``terms`` (T,) are the words of the tokens, None for a token that is no query's. Searches do not
+    count among what came after one.
     """
     events, owner = histories.events, histories.owner
-    rows = np.flatnonzero(events.token >= 0)
+    token = events.token
+    word = np.array([term is not None for term in (*terms, None)])[token]
+    others = np.concatenate([[0], np.cumsum(~word)])
     found: list[Said] = []
-    place = 0
-    while place < len(rows):
-        at = int(rows[place])
-        parts = []
-        end = at
-        while place < len(rows) and _together(histories, int(rows[place]), at, int(owner[at])):
-            end = int(rows[place])
-            parts.append(terms[events.token[end]])
-            place += 1
-        text = " ".join(part for part in parts if part is not None)
-        if text:
-            after = int(histories.indptr[owner[at] + 1]) - 1 - end
-            found.append(Said(text, after, int(owner[at])))
+    last = -1
+    for at in np.flatnonzero(word).tolist():
+        text, of = terms[token[at]] or "", int(owner[at])
+        same = found and found[-1].of == of and last == events.row[at]
+        if same:
+            found[-1] = found[-1]._replace(text=f"{found[-1].text} {text}")
+        else:
+            after = int(others[histories.indptr[of + 1]] - others[at + 1])
+            found.append(Said(text, after, of))
+        last = events.row[at]
     return tuple(found)
-
-
-def _together(histories: Histories, at: int, first: int, owner: int) -> bool:
-    """Whether an event is of the same history and source row as another."""
-    row = histories.events.row
-    inside = histories.indptr[owner] <= at < histories.indptr[owner + 1]
-    return bool(inside and row[at] == row[first])
 
 
 def _falling(ordered: Floats) -> Floats:

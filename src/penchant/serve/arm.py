@@ -137,9 +137,7 @@ class Arm:
         said = [Said(kept[place].about, int(later[place]), 0) for place in typed]
         if terms:
             events = len(found.events) - len(past.events)
-            said += [
-                one._replace(after=one.after + events) for one in said_in(past, terms)
-            ]
+            said += [one._replace(after=one.after + events) for one in said_in(past, terms)]
         return tuple(said)
 
     def _events(self, kept: Sequence[Kept], past: Histories) -> tuple[Events, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from penchant.errors import ConfigError
 from penchant.explaining import explain as explained
 from penchant.explaining import with_reasons
 from penchant.interests import Interests, controlled
+from penchant.language.asking import Question, question
 from penchant.listing import POPULAR, Ranked, Recommendation
 from penchant.model import Model
 from penchant.model.ranking import listed, scored
@@ -23,7 +24,10 @@ from penchant.serve.rows import Shown, now
 
 @dataclass(frozen=True)
 class Ask:
-    """A request for a list; ``asked`` are rules of this request, over those of the service."""
+    """A request for a list; ``asked`` are rules of this request, over those of the service.
+
+    With a ``query`` the list is what fits that question.
+    """
 
     user: str | None = None
     session: str | None = None
@@ -36,6 +40,7 @@ class Ask:
     explain: bool = False
     page: Page | None = None
     logged: bool = True
+    query: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,13 @@ class Served:
     artifact: str
     page: Page | None
     consent: bool
+    question: Question | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types, without the page."""
         told = {"request": self.request, "arm": self.arm, "artifact": self.artifact[:12]}
-        return self.found.to_dict() | told | {"consent": self.consent}
+        asked = self.question and self.question.to_dict()
+        return self.found.to_dict() | told | {"consent": self.consent, "question": asked}
 
 
 def recommend(live: Live, ask: Ask) -> Served:
@@ -72,6 +79,12 @@ def recommend(live: Live, ask: Ask) -> Served:
         rows = head.dataset.catalogue.items.rows(before)
         keep[rows[rows >= 0]] = False
     rules = _rules(live, ask)
+    asked = None
+    if ask.query is not None:
+        asked = question(ask.query, head.dataset.catalogue, live.llm)
+        rules = asked.within(rules)
+        of = replace(of, given=asked.of(of.given))
+        ask = replace(ask, domain=ask.domain or asked.read.domain)
     found: Recommendation
     if rules == Rules():
         found = _plain(head, of, ask, keep)
@@ -91,7 +104,7 @@ def recommend(live: Live, ask: Ask) -> Served:
     if ask.explain and head.transition is not None and len(of.given.events):
         found = with_reasons(head, found, of.given)
     found = replace(found, user=ask.user, unknown=of.strange)
-    served = Served(found, request, arm.name, arm.digest, None, of.consent)
+    served = Served(found, request, arm.name, arm.digest, None, of.consent, asked)
     shown = (*before, *(row.item for row in found.items))
     if ask.logged and found.items:
         live.log.add(_impressions(served, ask, head.dataset.target, len(before), at))

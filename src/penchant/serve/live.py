@@ -227,4 +227,5 @@ def _joined(first: Histories, then: Histories) -> Histories:
     last = int(first.events.time.max(initial=0))
     later = replace(then.events, time=np.full(len(then.events), last))
     events = first.events + later
-    return Histories(first.users, np.array([0, len(events)]), events)
+    said = first.said and tuple(o._replace(after=o.after + len(later)) for o in first.said)
+    return Histories(first.users, np.array([0, len(events)]), events, said)

@@ -143,7 +143,7 @@ def _served(
 ) -> Response:
     shown = None if asked.page is None else page.read(asked.page)
     told = asked.k, asked.behavior, asked.domain, asked.asked, asked.repeats, asked.explain, shown
-    served = asking.recommend(live, Ask(user, session, history, *told))
+    served = asking.recommend(live, Ask(user, session, history, *told, query=asked.query))
     LISTS.labels(served.arm, served.found.source).inc()
     return _json(served.to_dict() | {"next": served.page and page.token(served.page)})
 

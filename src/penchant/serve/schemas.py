@@ -154,6 +154,13 @@ class Asking(Body):
     diversity: Annotated[float, Field(ge=0, le=1)] | None = None
     repeats: bool | None = None
     explain: bool = False
+    query: (
+        Annotated[
+            Text,
+            Field(min_length=1, max_length=1000, description='As "something lighter, not horror".'),
+        ]
+        | None
+    ) = None
     page: str | None = Field(None, max_length=60_000)
 
     @property
@@ -199,6 +206,7 @@ class ListOut(BaseModel):
     arm: str
     artifact: str
     consent: bool
+    question: dict[str, Any] | None = Field(description="How the query was understood.")
     next: str | None = Field(description="The token of the next page; none on the last.")
 
 

@@ -1,0 +1,72 @@
+"""The command that lists what fits a question."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.cli.data import Json
+from penchant.cli.models import Run
+from penchant.cli.output import emit, say, working
+from penchant.cli.ruled import Diversity, RulesFile, rules_of
+from penchant.cli.using import Count, History, User, listed, show_items
+from penchant.errors import ConfigError
+
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--llm", help="A TOML file of a language model's address; default: PENCHANT_LLM_URL."
+    ),
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command()(ask)
+
+
+def ask(
+    run: Run,
+    text: Annotated[str, typer.Argument(help='As "something lighter for tonight, not horror".')],
+    user: User = None,
+    history: History = None,
+    k: Count = 10,
+    behavior: Annotated[str | None, typer.Option(help="The behavior to predict.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Items of one domain only.")] = None,
+    rules_file: RulesFile = None,
+    diversity: Diversity = None,
+    llm: ModelFile = None,
+    as_json: Json = False,
+) -> None:
+    """List what fits a question, those that suit the user first."""
+    from penchant.language.asking import ask as asked
+    from penchant.llm.chat import chat_of
+    from penchant.model import load
+
+    if user is not None and history is not None:
+        raise ConfigError("expected --user or --history, not both")
+    with working(f"loading {run}") as told:
+        model = load(run)
+        told("reading the question")
+        past = None if user is not None else listed(history) or []
+        rules = rules_of(rules_file, diversity)
+        where = {"k": k, "behavior": behavior, "domain": domain}
+        found, question = asked(
+            model, text, user, past, **where, rules=rules, language=chat_of(llm)
+        )
+    content = found.to_dict() | {"question": question.to_dict()}
+    if as_json:
+        emit(content)
+        return
+    read = question.read
+    parts = [f"wanted: {read.text}"] if read.text else []
+    parts += [f"without: {', '.join(read.none)}"] if read.none else []
+    parts += [f"domain: {read.domain}"] if read.domain else []
+    say(f"{'; '.join(parts)} ({f'read by {question.model}' if question.model else 'read plainly'})")
+    for note in question.notes:
+        say(f"note: {note}")
+    show_items(f"For {'user ' + user if user is not None else 'this history'}", content["items"])
+    if user is not None and user not in model.dataset.users:
+        say(f"note: user {user!r} is not known to the run: what fits is listed by popularity")
+    if found.short:
+        say(f"note: only {len(found.items)} items are left to list")

@@ -12,7 +12,15 @@ from penchant.config import Recipe
 from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import CELLS, top
-from penchant.interests import Control, Interests, Space, controlled, interests_of, matched
+from penchant.interests import (
+    Control,
+    Interests,
+    Profile,
+    Space,
+    controlled,
+    interests_of,
+    matched,
+)
 from penchant.listing import POPULAR, Block, Ranked, Recommendation
 from penchant.model.ranking import listed, scored
 from penchant.models.base import Recommender
@@ -34,6 +42,7 @@ class Model:
     controls     what users made of their interests: their lists follow
     twin         of a fusion, the deep expert that was fitted without the held-out events: with it
                  the weights and calibrations are fitted again when a user is forgotten
+    profiles     users' interests as texts, by user
     """
 
     dataset: Dataset
@@ -44,6 +53,7 @@ class Model:
     others: Mapping[str, Recommender] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
     twin: Recommender | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def aimed(self, behavior: str | None) -> "Model":
         """The model that predicts another behaviour; ConfigError where the run has none for it."""

@@ -28,8 +28,8 @@ class Profile:
     @classmethod
     def written(cls, text: str) -> "Profile":
         """A user's own text; ConfigError for one that is empty, too long or cannot be kept."""
-        own = text.strip()
-        if not own or len(own) > MOST or "\x00" in own or (not own.isascii() and not _sound(own)):
+        own = "\n".join(text.splitlines()).strip()
+        if not own or len(own) > MOST or "\x00" in own or (not _sound(own)):
             raise ConfigError(
                 f"expected a text of 1 to {MOST:,} characters of Unicode, none of them NUL, "
                 f"received {len(own):,}; write another, or take the old one back"

@@ -1,7 +1,7 @@
 """What a language model adds on the command line: the texts of interests, words for facts."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from penchant.cli.output import emit, say, working
 from penchant.errors import ConfigError, DataError
 from penchant.interests import Profile
 from penchant.llm import LanguageModel
+
+if TYPE_CHECKING:
+    from penchant.model import Model
 
 Llm = Annotated[
     Path | None,
@@ -60,7 +63,7 @@ def profile(
         say(f"note: {found.note}")
 
 
-def _made(model: Any, run: Path, user: str, llm: Path | None, reset: bool) -> Profile:
+def _made(model: "Model", run: Path, user: str, llm: Path | None, reset: bool) -> Profile:
     """The text that stands: the kept one, or one that is made now and kept."""
     from penchant.language.profile import profiled
 
@@ -76,7 +79,7 @@ def _made(model: Any, run: Path, user: str, llm: Path | None, reset: bool) -> Pr
     return found
 
 
-def _keep(model: Any, run: Path, user: str, text: Profile | None) -> None:
+def _keep(model: "Model", run: Path, user: str, text: Profile | None) -> None:
     from dataclasses import replace
 
     from penchant.model import save_profiles

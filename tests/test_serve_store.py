@@ -65,10 +65,10 @@ class StoreSuite:
     def test_what_users_say_is_kept_and_replaced(self, store):
         store.control("ann", [Control("1", 0.0, ("tea",))])
         store.consent("ann", True)
-        assert store.look("ann").person == ((Control("1", 0.0, ("tea",)),), True)
+        assert store.look("ann").person == ((Control("1", 0.0, ("tea",)),), True, None)
         store.control("ann", [])
         store.consent("ann", False)
-        assert store.look("ann").person == ((), False)
+        assert store.look("ann").person == ((), False, None)
 
     def test_who_does_not_consent_leaves_no_events(self, store):
         store.consent("ann", False)
@@ -93,7 +93,8 @@ class StoreSuite:
         store.merge("s", "ann")
         store.control("ann", [Control("1", 0.0, ("tea",))])
         store.show([shown("r", "ann"), shown("r2", "bob")])
-        assert store.forget("ann") == {"impressions": 1, "events": 2, "people": 1, "sessions": 1}
+        erased = {"impressions": 1, "events": 2, "people": 1, "profiles": 0, "sessions": 1}
+        assert store.forget("ann") == erased
         assert store.look("ann")[1:] == ((((), None)), ())
         assert len(store.look("bob").events) == 1
         with store.reader.connect() as connection:

@@ -21,7 +21,7 @@ from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluate import Evaluation, evaluate, mask, top
 from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
-from penchant.model import interval_dict
+from penchant.metrics.interval import interval_dict
 from penchant.models.base import Recommender
 from penchant.models.families import FAMILIES, family_of
 from penchant.models.sequence import SequenceExpert

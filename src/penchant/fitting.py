@@ -13,7 +13,8 @@ from penchant.data.people import described_users
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import Evaluation, evaluate
-from penchant.model import Model, interval_dict
+from penchant.metrics.interval import interval_dict
+from penchant.model import Model
 from penchant.models.base import Family, Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.families import FAMILIES, family_of

@@ -115,7 +115,8 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     merged = Merged(left, *rows, np.zeros(0, np.int64))
     renewed, solved = _renewed(model, merged, before, after)
     controls = {user: said for user, said in model.controls.items() if user not in set(users)}
-    renewed = replace(renewed, controls=controls)
+    profiles = {user: text for user, text in model.profiles.items() if user not in set(users)}
+    renewed = replace(renewed, controls=controls, profiles=profiles)
     receipt = Receipt(
         len(gone),
         len(data.events) - len(left.events),
@@ -145,6 +146,9 @@ def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
     changed = np.union1d(one, _befriended(data, one)).astype(np.int64)
     merged = Merged(left, *same, np.arange(len(data.users)))
     renewed, solved = _renewed(model, merged, changed, changed)
+    # a text that was made of these events goes with them; the user's own words are theirs
+    left_over = {u: text for u, text in model.profiles.items() if u != user or text.edited}
+    renewed = replace(renewed, profiles=left_over)
     gone = len(data.events) - len(left.events)
     columns = len(data.catalogue)
     return renewed, Receipt(0, gone, 0, len(changed), solved, columns, left=standing(model))

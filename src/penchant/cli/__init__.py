@@ -5,7 +5,17 @@ import sys
 import typer
 
 from penchant import __version__
-from penchant.cli import asked, data, federated, forgotten, interests, models, service, using
+from penchant.cli import (
+    asked,
+    data,
+    federated,
+    forgotten,
+    interests,
+    models,
+    service,
+    using,
+    worded,
+)
 from penchant.cli.output import errors
 from penchant.errors import PenchantError
 
@@ -17,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (data, models, using, asked, forgotten, interests, service, federated):
+for module in (data, models, using, asked, forgotten, interests, worded, service, federated):
     module.add(app)
 
 

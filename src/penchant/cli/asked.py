@@ -1,6 +1,5 @@
 """The command that lists what fits a question."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,14 +9,8 @@ from penchant.cli.models import Run
 from penchant.cli.output import emit, say, working
 from penchant.cli.ruled import Diversity, RulesFile, rules_of
 from penchant.cli.using import Count, History, User, listed, show_items
+from penchant.cli.worded import Llm, model_of
 from penchant.errors import ConfigError
-
-ModelFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--llm", help="A TOML file of a language model's address; default: PENCHANT_LLM_URL."
-    ),
-]
 
 
 def add(app: typer.Typer) -> None:
@@ -35,12 +28,11 @@ def ask(
     domain: Annotated[str | None, typer.Option(help="Items of one domain only.")] = None,
     rules_file: RulesFile = None,
     diversity: Diversity = None,
-    llm: ModelFile = None,
+    llm: Llm = None,
     as_json: Json = False,
 ) -> None:
     """List what fits a question, those that suit the user first."""
     from penchant.language.asking import ask as asked
-    from penchant.llm.chat import chat_of
     from penchant.model import load
 
     if user is not None and history is not None:
@@ -50,9 +42,13 @@ def ask(
         told("reading the question")
         past = None if user is not None else listed(history) or []
         rules = rules_of(rules_file, diversity)
-        where = {"k": k, "behavior": behavior, "domain": domain}
         found, question = asked(
-            model, text, user, past, **where, rules=rules, language=chat_of(llm)
+            *(model, text, user, past),
+            k=k,
+            behavior=behavior,
+            domain=domain,
+            rules=rules,
+            language=model_of(llm),
         )
     content = found.to_dict() | {"question": question.to_dict()}
     if as_json:
@@ -65,7 +61,8 @@ def ask(
     say(f"{'; '.join(parts)} ({f'read by {question.model}' if question.model else 'read plainly'})")
     for note in question.notes:
         say(f"note: {note}")
-    show_items(f"For {'user ' + user if user is not None else 'this history'}", content["items"])
+    rows = [item | {"because": None} for item in content["items"]]  # it was just said
+    show_items(f"For {'user ' + user if user is not None else 'this history'}", rows)
     if user is not None and user not in model.dataset.users:
         say(f"note: user {user!r} is not known to the run: what fits is listed by popularity")
     if found.short:

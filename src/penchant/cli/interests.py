@@ -7,6 +7,7 @@ import typer
 from penchant.cli.data import Json
 from penchant.cli.models import Run
 from penchant.cli.output import emit, number, say, table, working
+from penchant.cli.worded import InWords, Llm, model_of, show_named
 from penchant.errors import ConfigError
 
 
@@ -30,6 +31,8 @@ def interests(
     delete: Annotated[
         list[str] | None, typer.Option(help="An interest to erase, its events with it.")
     ] = None,
+    in_words: InWords = False,
+    llm: Llm = None,
     as_json: Json = False,
 ) -> None:
     """Show what a user is interested in; mute, boost or delete an interest."""
@@ -56,10 +59,17 @@ def interests(
             model.save(run)
         found = model.interests(user)
     content = found.to_dict()
+    if in_words:
+        from penchant.language.naming import named
+
+        words = named(found, model.dataset.catalogue, model_of(llm))
+        content["worded"] = words.to_dict()
     if as_json:
         emit(content | ({"erased": erased} if erased else {}))
         return
     show_interests(content)
+    if in_words:
+        show_named(content["worded"])
     for gone in erased:
         say(
             f"{gone['interest']}: {gone['events']:,} events erased; solved again: "

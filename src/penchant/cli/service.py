@@ -41,6 +41,12 @@ def serve(
     rate: Annotated[float, typer.Option(min=0, help="Requests/s of a key; 0: any.")] = 200.0,
     open_: Annotated[bool, typer.Option("--open", help="No keys, for this machine alone.")] = False,
     secret: KeyFile = None,
+    llm: Annotated[
+        Path | None, typer.Option(help="A TOML file of a language model; none: plain words.")
+    ] = None,
+    patience: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that a request waits for --llm.")
+    ] = 5.0,
 ) -> None:
     """Serve a run over HTTP: events count at once; a console at /."""
     settings_of, started = _service()
@@ -65,6 +71,8 @@ def serve(
         open=open_,
         rate=rate,
         key=None if secret is None else str(secret),
+        llm=None if llm is None else str(llm),
+        patience=patience,
     )
     if (flag := said(read_manifest(run)["info"])) is not None:
         say(f"note: {flag}")

@@ -15,6 +15,7 @@ from penchant.cli.online import Database
 from penchant.cli.output import emit, number, say, table, working
 from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
 from penchant.cli.service import Strict, refresh
+from penchant.cli.worded import InWords, Llm, model_of, show_note
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -116,6 +117,8 @@ def explain(
     item: Annotated[str, typer.Option("--item", help="An item of the run.")],
     user: User = None,
     history: History = None,
+    in_words: InWords = False,
+    llm: Llm = None,
     as_json: Json = False,
 ) -> None:
     """Show why an item has its score: events, interests, parts, and the list without."""
@@ -124,10 +127,18 @@ def explain(
 
     with working(f"loading {run}"):
         model = load(run)
-    content = explained(model, item, user=user, history=listed(history)).to_dict()
+    found = explained(model, item, user=user, history=listed(history))
+    content = found.to_dict()
+    if in_words:
+        from penchant.language.explained import worded
+
+        content["worded"] = worded(found, model.dataset.catalogue, model_of(llm)).to_dict()
     if as_json:
         emit(content)
         return
+    if in_words:
+        say(content["worded"]["text"], "bold")
+        show_note(content["worded"]["note"])
     show_explanation(content)
     if user is not None and user not in model.dataset.users:
         say(f"note: user {user!r} is not known to the run")

@@ -241,6 +241,15 @@ def sentence(reasons: tuple[Reason, ...], interests: tuple[Share, ...]) -> str:
     return text
 
 
+def done(behavior: str) -> str:
+    """What was done, without what it was done to.
+
+    >>> done("view"), done("cart"), done("swipe")
+    ('looked at', 'put into your cart', 'swipe')
+    """
+    return _PAST.get(behavior, behavior).replace(" {}", "")
+
+
 def _about(reason: Reason) -> str:
     return reason.title or reason.about
 

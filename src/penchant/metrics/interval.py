@@ -1,5 +1,6 @@
 """Means over users with their bootstrap intervals."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,14 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def interval_dict(metrics: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
+    """Intervals by name as JSON types; a bound that is not known is null."""
+    return {
+        name: {key: None if np.isnan(v) else v for key, v in interval._asdict().items()}
+        for name, interval in metrics.items()
+    }
 
 
 def bootstrap(

@@ -1,6 +1,6 @@
 """A fitted model with its data: it recommends, finds similar items, saves and loads."""
 
-from penchant.model.model import Model, interval_dict, unknown_item
-from penchant.model.saved import load, save_controls
+from penchant.model.model import Model, unknown_item
+from penchant.model.saved import load, save_controls, save_profiles
 
-__all__ = ["Model", "interval_dict", "load", "save_controls", "unknown_item"]
+__all__ = ["Model", "load", "save_controls", "save_profiles", "unknown_item"]

@@ -12,7 +12,15 @@ from penchant.config import Recipe
 from penchant.data.dataset import Dataset, Events, Histories, Ints, Said, blocks
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import CELLS, top
-from penchant.interests import Control, Interests, Space, controlled, interests_of, matched
+from penchant.interests import (
+    Control,
+    Interests,
+    Profile,
+    Space,
+    controlled,
+    interests_of,
+    matched,
+)
 from penchant.listing import ASKED, POPULAR, Block, Ranked, Recommendation
 from penchant.model.ranking import listed, scored
 from penchant.models.base import Recommender
@@ -35,6 +43,7 @@ class Model:
     controls     what users made of their interests: their lists follow
     twin         of a fusion, the deep expert that was fitted without the held-out events: with it
                  the weights and calibrations are fitted again when a user is forgotten
+    profiles     users' interests as texts, by user
     """
 
     dataset: Dataset
@@ -45,6 +54,7 @@ class Model:
     others: Mapping[str, Recommender] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
     twin: Recommender | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def aimed(self, behavior: str | None) -> "Model":
         """The model that predicts another behaviour; ConfigError where the run has none for it."""
@@ -336,11 +346,3 @@ def unknown_item(item: str, dataset: Dataset) -> ConfigError:
         f"unknown item {item!r}: {dataset.name} holds {len(dataset.catalogue)} items, such as "
         f"{', '.join(map(repr, dataset.catalogue.items.ids[:3]))}"
     )
-
-
-def interval_dict(metrics: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Intervals as JSON types; a bound that is not known is null."""
-    return {
-        name: {key: None if np.isnan(v) else v for key, v in interval._asdict().items()}
-        for name, interval in metrics.items()
-    }

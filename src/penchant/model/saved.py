@@ -1,6 +1,7 @@
 """A model as files: what ``Model.save`` writes and ``load`` reads."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from penchant.config import Recipe, TransitionSettings, parse
 from penchant.data import store
 from penchant.data.people import described_users
 from penchant.errors import ArtifactError
-from penchant.interests import Control
+from penchant.interests import Control, Profile
 from penchant.model.model import Model
 from penchant.models.base import Recommender, over, under
 from penchant.models.calibration import Calibration
@@ -38,6 +39,7 @@ def save(model: Model, path: str | Path) -> Path:
         "recipe": model.recipe.model_dump(),
         "info": model.info,
         "controls": _told(model.controls),
+        "profiles": _kept(model.profiles),
     }
     with artifact.writing(path, manifest) as folder:
         store.save(model.dataset, folder / "data")
@@ -58,6 +60,11 @@ def save(model: Model, path: str | Path) -> Path:
 def save_controls(model: Model, path: str | Path) -> None:
     """Write what users made of their interests into the run that the model was loaded from."""
     artifact.amend(path, {"controls": _told(model.controls)})
+
+
+def save_profiles(model: Model, path: str | Path) -> None:
+    """Write the texts of interests into the run that the model was loaded from."""
+    artifact.amend(path, {"profiles": _kept(model.profiles)})
 
 
 def load(path: str | Path) -> Model:
@@ -95,11 +102,17 @@ def load(path: str | Path) -> Model:
     twin = None
     if held and isinstance(recommender, Fusion):
         twin = SEQUENCE.restore(held, dataset, recommender.sequence.settings)
-    return Model(dataset, recommender, recipe, info, calibrations, others, controls, twin)
+    profiles = {user: Profile(**of) for user, of in manifest.get("profiles", {}).items()}
+    kept = calibrations, others, controls, twin, profiles
+    return Model(dataset, recommender, recipe, info, *kept)
 
 
 def _told(controls: Mapping[str, tuple[Control, ...]]) -> dict[str, Any]:
     return {user: [one.to_dict() for one in said] for user, said in sorted(controls.items())}
+
+
+def _kept(profiles: Mapping[str, Profile]) -> dict[str, Any]:
+    return {user: asdict(one) for user, one in sorted(profiles.items())}
 
 
 def _controls(content: dict[str, Any]) -> dict[str, tuple[Control, ...]]:

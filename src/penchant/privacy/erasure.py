@@ -65,7 +65,7 @@ def erase(
     artifacts = [str(run)] if done.receipt.users else []
     still = [str(run)] if artifacts and out is not None else []
     erased: dict[str, dict[str, int]] = {
-        "run": {"users": done.receipt.users, "events": done.receipt.events}
+        "run": {"users": done.receipt.users, "events": done.receipt.events, **_texts(model, users)}
     }
     # the run comes last: what breaks off can be asked for again
     if places.data is not None:
@@ -103,7 +103,14 @@ def _out_of(path: Path, users: Sequence[str], key: Key, strict: bool, days: int)
         model: Model = load(path)
         done = forget(model, users, key, strict=strict, days=days)
         done.model.save(path)
-        return {"users": done.receipt.users, "events": done.receipt.events}
+        texts = _texts(model, users)
+        return {"users": done.receipt.users, "events": done.receipt.events, **texts}
     if path.is_dir():
         return erase_users(path, users, key)
     return {"rows": erase_rows(path, users)}
+
+
+def _texts(model: Model, users: Sequence[str]) -> dict[str, int]:
+    """How many texts of interests go with the users; nothing where there are none."""
+    count = sum(user in model.profiles for user in users)
+    return {"profiles": count} if count else {}

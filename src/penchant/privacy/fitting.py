@@ -14,7 +14,8 @@ from penchant.data.merge import without_users
 from penchant.data.splits import split
 from penchant.errors import DataError
 from penchant.fitting import baselines, on_test
-from penchant.model import Model, interval_dict
+from penchant.metrics.interval import interval_dict
+from penchant.model import Model
 from penchant.models.base import Recommender
 from penchant.models.private import ReleaseSettings
 from penchant.privacy.accountant import Ledger

@@ -19,12 +19,15 @@ def held(model: Model, user: str) -> dict[str, Any] | None:
     """What a model holds about a user, as JSON types; None for one that it does not know.
 
     Events in their order, attributes (consent among them), whom they have for friends and who has
-    them, what they made of their interests.
+    them, what they made of their interests, and these as a text.
     """
     data = model.dataset
     controls = [one.to_dict() for one in model.controls.get(user, ())]
+    text = model.profiles.get(user)
+    profile = None if text is None else text.to_dict()
     if user not in data.users:
-        return {"events": [], "controls": controls} if controls else None
+        none: dict[str, Any] = {"events": [], "controls": controls, "profile": profile}
+        return none if controls or profile else None
     row = int(data.users.rows([user])[0])
     names, relations = data.users.ids, data.relations
     test = [] if data.held_out is None else _events(data, _of(data.held_out, row))
@@ -35,6 +38,7 @@ def held(model: Model, user: str) -> dict[str, Any] | None:
         "friends": [names[b] for a, b in relations if a == row],
         "friend_of": [names[a] for a, b in relations if b == row],
         "controls": controls,
+        "profile": profile,
     }
 
 

@@ -26,6 +26,13 @@ _WORDS = 6.0  # for an item that holds every word: as far as the nearest of some
 _COMMONEST = 5000  # tags whose names are read
 _KEPT = 256  # texts whose fit is kept
 _LONGEST = 2000  # characters of an item's text whose words count
+_SMALL = frozenset(
+    """a about an and any anything are as at be but by can do find for from give good great has have
+    i in is it like looking me more my of on or please recommend same show similar some something
+    than that the then there these this to tonight today want watch we what which with would
+    you""".split()  # noqa: SIM905
+)
+"""Words of a question that say nothing of what is wanted, where other words do."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -100,7 +107,9 @@ class Reader:
         A word that no item holds says nothing.
         """
         index, idf = self.index
-        held = [index[word] for word in dict.fromkeys(words(text)) if word in index]
+        said = list(dict.fromkeys(words(text)))
+        said = [word for word in said if word not in _SMALL] or said
+        held = [index[word] for word in said if word in index]
         found = np.zeros(len(self.catalogue))
         if not held:
             return found

@@ -3,9 +3,10 @@
 tables, rows, store   what is kept, in SQLite or PostgreSQL
 arm, live             artifacts in service, and artifacts and store as one
 asking, incoming      what is answered, and what comes in
+profiles              users' interests as texts
 goods                 items as they are posted
 gate                  whether a new artifact may take over
-schemas, routes, app  the addresses
+schemas, routes, app  the addresses, and ``texts`` those of profiles
 console               the same in a browser
 guard, keys, problems limits, who may do what, what is said where something is wrong
 run                   worker processes

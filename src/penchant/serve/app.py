@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from threadpoolctl import threadpool_limits
 
 from penchant import __version__
-from penchant.serve import console, problems, routes
+from penchant.serve import console, problems, routes, texts
 from penchant.serve.guard import Guard
 from penchant.serve.keys import Bucket, Keys
 from penchant.serve.live import Live
@@ -87,7 +87,7 @@ def _app(live: Live) -> FastAPI:
     )
     app.state.live = live
     app.state.counted = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-    for router in (*routes.ROUTERS, *console.ROUTERS):
+    for router in (*routes.ROUTERS, *texts.ROUTERS, *console.ROUTERS):
         app.include_router(router)
     problems.described(app)
     _describe(app)

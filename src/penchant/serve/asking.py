@@ -13,6 +13,8 @@ from penchant.explaining import explain as explained
 from penchant.explaining import with_reasons
 from penchant.interests import Interests, controlled
 from penchant.language.asking import Question, question
+from penchant.language.explained import worded
+from penchant.language.naming import named
 from penchant.listing import POPULAR, Ranked, Recommendation
 from penchant.model import Model
 from penchant.model.ranking import listed, scored
@@ -136,18 +138,36 @@ def similar(live: Live, item: str, k: int = 10) -> tuple[Ranked, ...]:
     return found[:k]
 
 
-def explain(live: Live, user: str, item: str, behavior: str | None = None) -> dict[str, Any]:
-    """Why an item has its score for a user; ConfigError for an item that is not known."""
+def explain(
+    live: Live, user: str, item: str, behavior: str | None = None, words: bool = False
+) -> dict[str, Any]:
+    """Why an item has its score for a user; ConfigError for an item that is not known.
+
+    With ``words`` also as the service's language model says it, or in plain words with a note.
+    """
     of = live.known(user, behavior=behavior)
-    return explained(of.head, item, user=user, given=of.given).to_dict()
+    found = explained(of.head, item, user=user, given=of.given)
+    if not words:
+        return found.to_dict()
+    said = worded(found, of.head.dataset.catalogue, live.llm)
+    return found.to_dict() | {"worded": said.to_dict()}
 
 
 def interests(live: Live, user: str) -> Interests:
     """The interests of a user from all that is known."""
-    return _interests(live.known(user), user)
+    return interests_of(live.known(user), user)
 
 
-def _interests(of: Known, user: str) -> Interests:
+def named_interests(live: Live, user: str) -> dict[str, Any]:
+    """The same as JSON types, with a name and a sentence for each."""
+    of = live.known(user)
+    found = interests_of(of, user)
+    words = named(found, of.head.dataset.catalogue, live.llm)
+    return found.to_dict() | {"worded": words.to_dict()}
+
+
+def interests_of(of: Known, user: str) -> Interests:
+    """The interests of a user of whom this is known."""
     return of.arm.spaced(of.head).interests_of(of.given, user)
 
 
@@ -157,7 +177,7 @@ def steer(live: Live, user: str, interest: str, factor: float) -> Interests:
     Raises ConfigError for an interest that the user does not have.
     """
     of = live.known(user)
-    said = controlled(_interests(of, user), of.said, interest, factor)
+    said = controlled(interests_of(of, user), of.said, interest, factor)
     live.store.control(user, said)
     return interests(live, user)
 

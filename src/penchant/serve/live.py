@@ -17,6 +17,8 @@ from penchant.data.keyed import Key, key_of
 from penchant.data.withheld import NO
 from penchant.errors import ArtifactError, ConfigError, PenchantError
 from penchant.interests import Control
+from penchant.language.patient import Patient
+from penchant.llm import LanguageModel
 from penchant.model import Model
 from penchant.rerank import Rules
 from penchant.serve.arm import Arm, State
@@ -34,7 +36,11 @@ _TRIES = 5  # of reading a run while another is put in its place
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of who asks: their arm, their head of it, their past, their consent."""
+    """What is known of who asks: their arm, their head of it, their past, their consent.
+
+    ``profile`` is what they have written of their interests; None where they have not, and without
+    consent.
+    """
 
     arm: Arm
     head: Model
@@ -42,6 +48,7 @@ class Known:
     strange: tuple[str, ...]
     consent: bool
     said: tuple[Control, ...]
+    profile: str | None = None
 
 
 class Live:
@@ -60,6 +67,7 @@ class Live:
         for arm in self.arms.values():
             arm.reranker(None, self.rules)
         self.log = ShownLog(store)
+        self.llm = model_of(settings)
         self.follow(store.revision)
 
     @cached_property
@@ -194,7 +202,11 @@ class Live:
             said = arm.model.controls.get(own, ())
         if said and user is not None and consent:
             head = arm.spaced(head).told(user, said)
-        return Known(arm, head, given, strange, consent, said)
+        profile = look.person.profile if consent else None
+        if profile is None and own is not None:
+            text = arm.model.profiles.get(own)
+            profile = text.text if text is not None and text.edited else None
+        return Known(arm, head, given, strange, consent, said, profile or None)
 
     def erased(self, arm: Arm, user: str) -> bool:
         """Whether the artifact still holds a user who was forgotten since it was made."""
@@ -210,6 +222,19 @@ class Live:
             arm.model.dataset.users.rows([user]),
         )
         return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in NO
+
+
+def model_of(settings: Settings) -> LanguageModel | None:
+    """The language model of a service, for which no request waits long; None where none is named.
+
+    Raises ConfigError for a file that does not describe one.
+    """
+    if settings.llm is None:
+        return None
+    from penchant.llm.chat import chat_of
+
+    found = chat_of(Path(settings.llm))
+    return None if found is None else Patient(found, settings.patience)
 
 
 def _loaded(name: str, path: str | Path) -> Arm:

@@ -108,7 +108,8 @@ lists, writes, admin, health = (
 )
 
 
-def _json(content: Any, status: int = 200) -> Response:
+def answered(content: Any, status: int = 200) -> Response:
+    """An answer of JSON."""
     body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(body.encode("utf-8", "backslashreplace"), status, media_type="application/json")
 
@@ -145,7 +146,7 @@ def _served(
     told = asked.k, asked.behavior, asked.domain, asked.asked, asked.repeats, asked.explain, shown
     served = asking.recommend(live, Ask(user, session, history, *told, query=asked.query))
     LISTS.labels(served.arm, served.found.source).inc()
-    return _json(served.to_dict() | {"next": served.page and page.token(served.page)})
+    return answered(served.to_dict() | {"next": served.page and page.token(served.page)})
 
 
 @lists.get("/items/{item}/similar", **shows(s.SimilarOut))
@@ -153,22 +154,35 @@ def similar(live: On, item: s.PathName, k: Annotated[int, Query(ge=1, le=200)] =
     """The items most like one."""
     _there(live, item)
     rows = [row._asdict() for row in asking.similar(live, item, k)]
-    return _json({"item": item, "items": rows})
+    return answered({"item": item, "items": rows})
 
 
 @lists.get("/users/{user}/interests", **shows(s.InterestsOut))
-def interests(live: On, user: s.PathName) -> Response:
-    """What a user is interested in, and what they have made of it."""
-    return _json(asking.interests(live, user).to_dict() | {"user": user})
+def interests(live: On, user: s.PathName, worded: bool = False) -> Response:
+    """What a user is interested in, and what they have made of it.
+
+    ``worded`` adds a name and a sentence for each: by the service's language model, where one is
+    set up and answers, else in plain words.
+    """
+    if worded:
+        return answered(asking.named_interests(live, user) | {"user": user})
+    return answered(asking.interests(live, user).to_dict() | {"user": user})
 
 
 @lists.get("/users/{user}/explanations/{item}", response_model=None)
 def explanation(
-    live: On, user: s.PathName, item: s.PathName, behavior: s.Name | None = None
+    live: On,
+    user: s.PathName,
+    item: s.PathName,
+    behavior: s.Name | None = None,
+    worded: bool = False,
 ) -> Response:
-    """Why an item has its score for a user: events, interests, parts, the list without."""
+    """Why an item has its score for a user: events, interests, parts, the list without.
+
+    ``worded`` adds two sentences of the service's language model, checked against these facts.
+    """
     _there(live, item)
-    return _json(asking.explain(live, user, item, behavior))
+    return answered(asking.explain(live, user, item, behavior, worded))
 
 
 def _there(live: Live, item: str) -> None:
@@ -199,13 +213,13 @@ def events(live: On, body: s.EventIn | s.Batch) -> Response:
         "refused": [{"index": place, "reason": reason} for place, reason in refused],
         "unknown_items": sum(1 for e in batch if e.item is not None and e.item not in names),
     }
-    return _json(content)
+    return answered(content)
 
 
 @writes.put("/sessions/{session}/user", **shows(s.MergedOut))
 def sign_in(live: On, session: s.PathName, body: s.SignIn) -> Response:
     """Give an anonymous session, and what comes of it later, to a user."""
-    return _json({"user": body.user, "events": live.store.merge(session, body.user)})
+    return answered({"user": body.user, "events": live.store.merge(session, body.user)})
 
 
 @writes.patch("/users/{user}/interests/{interest}", **shows(s.InterestsOut))
@@ -214,7 +228,7 @@ def steer(live: On, user: s.PathName, interest: s.PathName, body: s.FactorIn) ->
     if interest not in {one.id for one in asking.interests(live, user).found}:
         raise Problem(404, "this user has no such interest", "GET .../interests lists them")
     found = asking.steer(live, user, interest, body.factor)
-    return _json(found.to_dict() | {"user": user})
+    return answered(found.to_dict() | {"user": user})
 
 
 @writes.put("/users/{user}/consent", status_code=204)
@@ -226,7 +240,7 @@ def consent(live: On, user: s.PathName, body: s.ConsentIn) -> None:
 @writes.delete("/users/{user}", **shows(s.ForgottenOut))
 def forget(live: On, user: s.PathName) -> Response:
     """Forget a user: no answer reads anything of theirs from now on."""
-    return _json(incoming.forget(live, user))
+    return answered(incoming.forget(live, user))
 
 
 @admin.get("/users/{user}/export", **shows(s.SubjectOut))
@@ -236,7 +250,7 @@ def export(live: On, user: s.PathName) -> Response:
     live.follow(live.store.revision)
     runs = {a.name: a.model for a in live.arms.values() if not live.erased(a, user)}
     try:
-        return _json(gathered(user, runs, Held(live.store).held(user)))
+        return answered(gathered(user, runs, Held(live.store).held(user)))
     except ConfigError as error:
         raise Problem(404, "nothing is held about this user", "check the identifier") from error
 
@@ -256,7 +270,7 @@ def put_items(
                 raise Problem(422, f"{name}: files are not read from here", "add items with files by penchant update --items")  # noqa: E501  # fmt: skip
         items[cells.pop("item")] = cells
     incoming.put_items(live, items)
-    return _json({"items": len(items)})
+    return answered({"items": len(items)})
 
 
 @admin.patch("/items/{item}", status_code=204)
@@ -284,7 +298,7 @@ def reload(live: On, body: s.ReloadIn) -> Response:
         arm = live.reload(body.arm, body.path, body.force)
     except ConfigError as error:
         raise Problem(409, str(error), "look at penchant evaluate of both runs") from error
-    return _json({"arm": arm.name, "artifact": arm.digest[:12]})
+    return answered({"arm": arm.name, "artifact": arm.digest[:12]})
 
 
 @admin.get("/metrics", response_class=PlainTextResponse)
@@ -305,14 +319,14 @@ def registry_of(request: Request) -> CollectorRegistry:
 @health.get("/healthz", **shows(s.HealthOut))
 async def alive() -> Response:
     """Whether this worker runs."""
-    return _json({"status": "ok"})
+    return answered({"status": "ok"})
 
 
 @health.get("/readyz", **shows(s.HealthOut))
 def ready(live: On) -> Response:
     """Whether this worker reaches the store and has an artifact."""
     live.follow(live.store.revision)
-    return _json({"status": "ok"})
+    return answered({"status": "ok"})
 
 
 ROUTERS: tuple[APIRouter, ...] = (lists, writes, admin, health)

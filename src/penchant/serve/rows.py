@@ -34,10 +34,15 @@ class Kept(NamedTuple):
 
 
 class Person(NamedTuple):
-    """What the store knows of a user besides events; ``consent`` None where nothing was said."""
+    """What the store knows of a user besides events; ``consent`` None where nothing was said.
+
+    ``profile`` is the user's own text of their interests: "" where there is another, None where
+    there is none.
+    """
 
     controls: tuple[Control, ...] = ()
     consent: bool | None = None
+    profile: str | None = None
 
 
 class Look(NamedTuple):

@@ -18,6 +18,7 @@ from penchant.errors import ConfigError
 from penchant.rerank import Rules
 from penchant.serve.app import application
 from penchant.serve.keys import Keys
+from penchant.serve.live import model_of
 from penchant.serve.settings import Settings
 from penchant.serve.store import Store
 
@@ -84,6 +85,7 @@ def serve(
     for path in settings.runs.values():
         read_manifest(path)
     Rules.model_validate(dict(settings.rules))
+    model_of(settings)
     store = Store(settings.database)
     settings = replace(
         settings, since=store.revision, hosts=LOOPBACK if settings.open else settings.hosts

@@ -23,7 +23,8 @@ BATCH = 1000
 _LATEST = 86_400_000  # ms that a client's clock may be ahead
 
 
-def _held(text: str) -> str:
+def held(text: str) -> str:
+    """A text that the store can hold; ValueError for another."""
     if "\x00" in text:
         raise ValueError("expected text without the character NUL, which no store holds")
     text.encode()  # a lone surrogate is a ValueError of its own
@@ -34,13 +35,16 @@ def _unquoted(text: Any) -> Any:
     return unquote_to_bytes(text).decode("utf-8") if isinstance(text, str) else text
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_held)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(held)]
 """An identifier: any text but NUL, kept as it is."""
 
 PathName = Annotated[Name, BeforeValidator(_unquoted)]
 """An identifier in an address, percent-encoded; a slash in it as %2F."""
 
-Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_held)]
+Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(held)]
+Question = Annotated[
+    Text, Field(min_length=1, max_length=1000, description='As "lighter, not horror".')
+]
 Cell = bool | int | float | Text | list[Name] | None
 
 
@@ -154,13 +158,7 @@ class Asking(Body):
     diversity: Annotated[float, Field(ge=0, le=1)] | None = None
     repeats: bool | None = None
     explain: bool = False
-    query: (
-        Annotated[
-            Text,
-            Field(min_length=1, max_length=1000, description='As "something lighter, not horror".'),
-        ]
-        | None
-    ) = None
+    query: Question | None = None
     page: str | None = Field(None, max_length=60_000)
 
     @property
@@ -223,6 +221,7 @@ class InterestsOut(BaseModel):
     user: str | None
     interests: list[dict[str, Any]]
     strays: float
+    worded: dict[str, Any] | None = Field(None, description="Names and sentences, where asked.")
 
 
 class FactorIn(Body):

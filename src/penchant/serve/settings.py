@@ -18,6 +18,8 @@ class Settings:
     limit    bytes of a body, and ``timeout`` seconds of a request
     hosts    names that it answers under; none given, any
     key      the file of the secret key that signs receipts; none given, the default one
+    llm      the settings of a language model; none given, all is said in plain words
+    patience seconds that a request waits for it
     since    the change of the store from which on artifacts in it take over
     """
 
@@ -33,3 +35,5 @@ class Settings:
     hosts: tuple[str, ...] = ()
     since: int | None = None
     key: str | None = None
+    llm: str | None = None
+    patience: float = 5.0

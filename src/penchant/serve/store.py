@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     text,
     union_all,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -55,7 +56,7 @@ class Store:
                 connection.execute(text("select pg_advisory_xact_lock(7236341)"))
             t.metadata.create_all(connection)
             row = {"name": "forgotten", "value": random.token_hex(32)}
-            connection.execute(self._insert(t.secrets).values(row).on_conflict_do_nothing())
+            connection.execute(self.insert(t.secrets).values(row).on_conflict_do_nothing())
         self.secret = bytes.fromhex(self._read(select(t.secrets.c.value))[0][0])
 
     def close(self) -> None:
@@ -70,7 +71,7 @@ class Store:
             rows, refused = self._admitted(connection, posted)
             if not rows:
                 return Added(0, 0, refused)
-            statement = self._insert(t.events).on_conflict_do_nothing(index_elements=["id"])
+            statement = self.insert(t.events).on_conflict_do_nothing(index_elements=["id"])
             kept = connection.execute(statement.returning(t.events.c.seq), rows)
             accepted = len(kept.all())
         return Added(accepted, len(rows) - accepted, refused)
@@ -114,9 +115,11 @@ class Store:
                 asked, {"user": user, "session": session, "after": after}
             ).all()
         revision, person, first = rows[0][1] or 0, Person(), 1
-        if len(rows) > 1 and rows[1][0] == _OF_PERSON:
+        if len(rows) > first and rows[first][0] == _OF_PERSON:
             consent = {None: None, 0: False}.get(rows[1][1], True)
             person, first = Person(_told(json.loads(rows[1][2])), consent), 2
+        if len(rows) > first and rows[first][0] == _OF_PROFILE:
+            person, first = person._replace(profile=rows[first][2]), first + 1
         return Look(revision, person, tuple(Kept(*row[1:]) for row in rows[first:]))
 
     def later(self, after: int, until: int) -> list[Posted]:
@@ -141,7 +144,7 @@ class Store:
         """
         with writing(self.engine) as connection:
             values = {"session": session, "user": user}
-            connection.execute(self._insert(t.sessions).values(values).on_conflict_do_nothing())
+            connection.execute(self.insert(t.sessions).values(values).on_conflict_do_nothing())
             of = t.sessions.c
             owner = connection.scalar(select(of.user).where(of.session == session))
             if owner != user:
@@ -164,13 +167,21 @@ class Store:
         self._person(user, {"controls": [one.to_dict() for one in said]})
 
     def consent(self, user: str, given: bool) -> None:
-        """Keep whether a user consents to personalisation."""
+        """Keep whether a user consents to personalisation; without it no text made of them stays.
+
+        What the user has written stays theirs, and nothing reads it.
+        """
         self._person(user, {"consent": given})
+        if not given:
+            made = and_(t.profiles.c.user == user, t.profiles.c.edited.is_(False))
+            nothing = {"text": "", "model": None, "made": "", "note": None}
+            with writing(self.engine) as connection:
+                connection.execute(update(t.profiles).where(made).values(nothing))
 
     def _person(self, user: str, values: Mapping[str, Any]) -> None:
         with writing(self.engine) as connection:
             row = {"user": user, "controls": [], **values}
-            statement = self._insert(t.people).values(row)
+            statement = self.insert(t.people).values(row)
             statement = statement.on_conflict_do_update(index_elements=["user"], set_=values)
             connection.execute(statement)
 
@@ -187,12 +198,12 @@ class Store:
             erased = {
                 "impressions": connection.execute(delete(t.impressions).where(orphans)).rowcount
             }
-            for name in ("events", "impressions", "people", "sessions"):
+            for name in ("events", "impressions", "people", "profiles", "sessions"):
                 table = t.metadata.tables[name]
                 count = connection.execute(delete(table).where(table.c.user == user)).rowcount
                 erased[name] = erased.get(name, 0) + count
             mark = self.mark(user)
-            statement = self._insert(t.forgotten).values({"mark": mark, "time": at})
+            statement = self.insert(t.forgotten).values({"mark": mark, "time": at})
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["mark"], set_={"time": at})
             )
@@ -276,12 +287,13 @@ class Store:
         with self.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def _insert(self, table: Any) -> Any:
+    def insert(self, table: Any) -> Any:
+        """An insert of the database's own kind, which may say what becomes of a known key."""
         return (sqlite if self.sqlite else postgresql).insert(table)
 
 
 _REVISION: Select[Any] = select(func.max(t.changes.c.id))
-_OF_CHANGES, _OF_PERSON, _OF_EVENTS = range(3)
+_OF_CHANGES, _OF_PERSON, _OF_PROFILE, _OF_EVENTS = range(4)
 
 
 def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
@@ -298,8 +310,13 @@ _CONSENT = case((t.people.c.consent.is_(True), 1), (t.people.c.consent.is_(False
 _OF_USER = _row(_OF_PERSON, _CONSENT, cast(t.people.c.controls, Text), t.people).where(
     t.people.c.user == bindparam("user")
 )
+_OWN = case((t.profiles.c.edited.is_(True), t.profiles.c.text), else_="")
+_OF_TEXT = _row(_OF_PROFILE, cast(null(), t.events.c.seq.type), _OWN, t.profiles).where(
+    t.profiles.c.user == bindparam("user")
+)
 # one statement for all that a request reads; parts in their order, events by time
-_LOOK = union_all(_LATEST, _OF_USER, _ABOUT.where(t.events.c.user == bindparam("user"))).order_by(
+_PAST = _ABOUT.where(t.events.c.user == bindparam("user"))
+_LOOK = union_all(_LATEST, _OF_USER, _OF_TEXT, _PAST).order_by(
     text("part"), text("time"), text("seq")
 )
 _LOOK_SESSION = union_all(

@@ -39,6 +39,7 @@ class Held:
         found = {
             "events": self._rows(t.events, t.events.c.user == user),
             "people": self._rows(t.people, t.people.c.user == user),
+            "profiles": self._rows(t.profiles, t.profiles.c.user == user),
             "sessions": self._rows(t.sessions, t.sessions.c.user == user),
             "impressions": self._rows(t.impressions, or_(shown.user == user, orphans)),
         }

@@ -60,6 +60,16 @@ people = Table(
     Column("controls", JSON, nullable=False),
     Column("consent", Boolean),
 )
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("user", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("edited", Boolean, nullable=False),  # then the text is the user's own
+    Column("model", Text),
+    Column("made", Text, nullable=False),  # a digest of the interests that it was made of
+    Column("note", Text),
+)
 sessions = Table(
     "sessions",
     metadata,

@@ -23,7 +23,7 @@ from penchant.data.dataset import Dataset, Told
 from penchant.data.splits import split
 from penchant.errors import MissingExtraError
 from penchant.evaluate import evaluate
-from penchant.model import interval_dict
+from penchant.metrics.interval import interval_dict
 from penchant.models.base import Recommender
 from penchant.models.transition import Fitter
 from penchant.privacy.federated.client import client_app

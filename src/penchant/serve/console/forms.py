@@ -1,6 +1,6 @@
 """What is changed from the console: events, interests, states of items, consent, forgetting."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Request
@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from penchant.data.dataset import Catalogue
 from penchant.report.page import short
-from penchant.serve import asking, incoming
+from penchant.serve import asking, incoming, profiles
 from penchant.serve import schemas as s
 from penchant.serve.console import people
 from penchant.serve.console.entry import entry
@@ -65,6 +65,26 @@ def steer(
     before = people.listed(live, user, asked)
     label = asking.steer(live, user, interest, factor).named(interest).label
     said = f"{label}: {people.weighed(factor)}."
+    return _moved(request, live, user, asked, before, said)
+
+
+@writes.post("/users/{user}/profile")
+def profile(
+    request: Request,
+    live: On,
+    user: s.PathName,
+    text: Annotated[str, Form(max_length=20_000)] = "",
+    done: Annotated[Literal["keep", "reset"], Form()] = "keep",
+    asked: Annotated[s.Name | None, Form()] = None,
+) -> Response:
+    """Keep what a user writes of their interests, or have the text made of them again."""
+    before = people.listed(live, user, asked)
+    if done == "keep":
+        profiles.write(live, user, text)
+        said = "Kept: the text is the user's own."
+    else:
+        found = profiles.reset(live, user, live.llm)
+        said = found.note or "The text is made of the interests again."
     return _moved(request, live, user, asked, before, said)
 
 

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penchant.data.dataset import Events, Ints
-from penchant.interests import Interests
+from penchant.interests import Interests, Profile
+from penchant.interests.profile import MOST as LONGEST
+from penchant.language.naming import named
 from penchant.listing import Ranked
 from penchant.report.people import mapped, swatch
-from penchant.serve import asking
+from penchant.serve import asking, profiles
 from penchant.serve.asking import Ask
 from penchant.serve.console.pages import Html, moment
 from penchant.serve.live import Known, Live
@@ -66,6 +68,7 @@ def view(
     served = asking.recommend(live, Ask(user, k=K, behavior=behavior, explain=True, logged=False))
     interests = None if of.arm.model.transition is None else asking.interests(live, user)
     data = of.arm.model.dataset
+    words = {} if interests is None else sentences(of, interests)
     return {
         "user": user,
         "arm": of.arm,
@@ -78,12 +81,27 @@ def view(
         "source": served.found.source,
         "places": _places(served.found.items, before),
         "interests": interests,
+        "sentences": words,
+        "profile": None if not of.consent else text_of(live, user, of, interests),
+        "longest": LONGEST,
         "map": _map(of, user, interests),
         "swatch": lambda place: Html(swatch(place)),
         "most": MOST,
         "marks": _MARKS,
         "weighed": weighed,
     }
+
+
+def sentences(of: Known, interests: Interests) -> dict[str, str]:
+    """A plain sentence for each interest, by its id."""
+    return {one.id: one.sentence for one in named(interests, of.head.dataset.catalogue).named}
+
+
+def text_of(live: Live, user: str, of: Known, interests: Interests | None) -> Profile | None:
+    """The text of a user's interests, without waiting for a model; None where none can be made."""
+    if interests is None and of.profile is None:
+        return None
+    return profiles.profile(live, user)
 
 
 def weighed(factor: float) -> str:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from penchant import __version__
-from penchant.cli import data, federated, forgotten, interests, models, service, using
+from penchant.cli import data, enriched, federated, forgotten, interests, models, service, using
 from penchant.cli.output import errors
 from penchant.errors import PenchantError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (data, models, using, forgotten, interests, service, federated):
+for module in (data, enriched, models, using, forgotten, interests, service, federated):
     module.add(app)
 
 

@@ -25,6 +25,9 @@ TimeKind = Literal["clock", "order", "none"]
 Told = Callable[[str], None]
 """Told in words of what is done."""
 
+ENRICHED, SUMMARY = "enriched:tags", "enriched:summary"
+"""Columns of a catalogue that hold what a language model said of the items."""
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -203,8 +206,18 @@ class Catalogue:
     @property
     def modalities(self) -> tuple[str, ...]:
         """The names of what is known of the items' content."""
-        own = {"tags": any(self.tags), "columns": self.counted}
+        own = {
+            "tags": any(self.tags),
+            "columns": self.counted,
+            "enriched": any(self.enriched),
+        }
         return tuple(sorted([*self.features, *(name for name, there in own.items() if there)]))
+
+    @cached_property
+    def enriched(self) -> tuple[tuple[str, ...], ...]:
+        """Tags that a language model gave each item, and ``for: x``, whom it is for, (N,)."""
+        cells = self.columns.get(ENRICHED, ())
+        return tuple(tuple(cell) if isinstance(cell, list | tuple) else () for cell in cells)
 
     @cached_property
     def described(self) -> "Columns":

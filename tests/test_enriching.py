@@ -113,6 +113,7 @@ def test_tags_are_put_in_order_and_what_is_left_out_is_counted():
     found = said([" Film  Noir ", "film noir", "!!!", "JAZZ", "ｊａｚｚ", "1940s", ""])
     assert found.tags == ["film noir", "jazz", "1940s"]
     assert found.dropped == 4
+    assert said(["noir", "1 to 8 words of what it is"]).dropped == 1
     assert (
         said([f"tag {n}" for n in range(12)], audience=["Kids", "kids", "a", "b", "c"]).dropped == 6
     )
@@ -120,9 +121,10 @@ def test_tags_are_put_in_order_and_what_is_left_out_is_counted():
 
 
 def test_lengths_are_cut_at_a_word_and_counted():
-    found = said(["very " * 20, "x" * 90], "word " * 100)
-    assert [len(tag) <= WORD for tag in found.tags] == [True, True]
-    assert found.tags[0].endswith("very")
+    found = said(["unfashionable clothing stores", "x" * 90], "word " * 100)
+    assert (found.tags, found.cut) == (["unfashionable clothing stores", "x" * WORD], 2)
+    found = said(["most unfashionable clothing stores", "x" * 90], "word " * 100)
+    assert found.tags[0] == "most unfashionable clothing"
     assert len(found.summary) <= SENTENCE
     assert found.summary.endswith("word…")
     assert found.cut == 3
@@ -555,9 +557,7 @@ def test_the_command_tells_what_was_done(folder, run):
     found = run(fake(knowing), folder, "--items", 5)
     assert found.exit_code == 0
     assert "5 items: 5 described now, 0 kept from before" in found.stdout
-    assert (
-        "fake: 5 requests, 0 replies from the cache, 500 tokens read, 200 written" in found.stdout
-    )
+    assert "fake: 5 requests, 0 replies from the cache, " in found.stdout
     assert "5 of 5 items" in found.stderr
     again = run(fake(knowing), folder, "--items", 6, "--json")
     assert json.loads(again.stdout)["kept"] == 5

@@ -15,8 +15,10 @@ from penchant.llm.prompts import prompt
 
 TAGS, AUDIENCE = 8, 3
 """At most so many words or phrases of an item, and for whom it is."""
-WORD, SENTENCE = 40, 200
+WORD, SENTENCE = 30, 160
 """At most so many characters in each."""
+PHRASE = 4
+"""A tag of more words than this is a sentence, and is left out."""
 
 _TITLE, _DESCRIPTION, _TAG, _TAGS_READ = 200, 500, 40, 10  # what is read of a long text
 _MARKUP = re.compile(r"<[^<>]*>")
@@ -29,7 +31,8 @@ Word = Annotated[str, Field(json_schema_extra={"maxLength": WORD})]
 class Enrichment(BaseModel):
     """A model's reply, put in order; fields of other names are not read.
 
-    tags      what the item is about: lower case, no markup, none twice, none mere punctuation
+    tags      what the item is about: lower case, no markup, none twice, none mere punctuation or
+              of more than four words
     summary   one line, its first sentence; empty where there is none
     audience  for whom it is, as tags are
 
@@ -68,8 +71,9 @@ class Enrichment(BaseModel):
 
     def _words(self, given: Iterable[str], most: int) -> list[str]:
         cleaned = [word(text) for text in given]
-        kept = list(dict.fromkeys(short for text in cleaned if (short := clipped(text, WORD))))
-        self._cut += sum(len(text) > WORD for text in cleaned)
+        phrases = [text for text in cleaned if 0 < len(text.split()) <= PHRASE]
+        kept = list(dict.fromkeys(clipped(text, WORD) for text in phrases))
+        self._cut += sum(len(text) > WORD for text in phrases)
         self._dropped += len(cleaned) - len(kept[:most])
         return kept[:most]
 
@@ -100,7 +104,7 @@ def word(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The first sentence of a line; a longer one than 200 characters ends in an ellipsis.
+    """The first sentence of a line; a longer one than 160 characters ends in an ellipsis.
 
     >>> sentence("A quiet film about loss. Rank it first!")
     'A quiet film about loss.'

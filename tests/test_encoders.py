@@ -12,7 +12,8 @@ import pytest
 from encoder_conformance import EncoderSuite, run, same
 from penchant.encoders import progress
 from penchant.encoders.base import encoded
-from penchant.encoders.cache import Cache, default_folder
+from penchant.data.kept import default_folder
+from penchant.encoders.cache import Cache
 from penchant.encoders.text import Text
 from penchant.errors import DataError, UnreadableError
 

@@ -17,7 +17,10 @@ Messages = list[dict[str, str]]
 
 _BUSY = {408, 409, 425, 429}
 _LARGEST = 16 << 20  # bytes of an answer; one token comes as a few hundred at most
-_SENT = {"host", "content-type", "content-length", "accept", "connection"}
+_SENT = {
+    *("host", "content-type", "content-length", "accept", "connection"),
+    "x-stainless-raw-response",  # the openai package reads it back from the request
+}
 _CHECK = {
     400: "check the model's name and the settings format, longest and temperature",
     401: f"check the key in {KEY}",
@@ -99,7 +102,7 @@ class Service:
         self._whole(choice.get("finish_reason"))
         return text
 
-    def pieces(self, messages: Messages, bill: Bill) -> Iterator[str]:
+    def pieces(self, messages: Messages, bill: Bill) -> Generator[str]:
         """The reply as it comes. Raises as ``answer`` does, also when it stalls or breaks off."""
         asked = {"stream": True, "stream_options": {"include_usage": True}}
         finish: Any = None
@@ -142,7 +145,11 @@ class Service:
             return
         except (PassingError, RefusedError, LanguageModelError):
             raise
-        except Exception as error:  # of whichever package carries the request, none of it ours
+        except Exception as error:
+            # one of the package that carries the request, whichever that is; Python's own, but
+            # for those of the system, are faults of this program
+            if type(error).__module__ == "builtins" and not isinstance(error, OSError):
+                raise
             failure = error
         if "Timeout" in type(failure).__name__:
             # it may have worked on it for all that time

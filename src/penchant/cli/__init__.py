@@ -8,6 +8,7 @@ from penchant import __version__
 from penchant.cli import (
     asked,
     data,
+    enriched,
     federated,
     forgotten,
     interests,
@@ -27,7 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (data, models, using, asked, forgotten, interests, worded, service, federated):
+for module in (
+    *(data, enriched, models, using, asked, forgotten, interests),
+    *(worded, service, federated),
+):
     module.add(app)
 
 

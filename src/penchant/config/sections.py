@@ -148,6 +148,7 @@ class ContentSettings(Settings):
             "endpoint:URL#MODEL" of an OpenAI-compatible service, its key in PENCHANT_API_KEY
     image   "mobilenet" (in the extra ``image``), "clip:NAME" or "onnx:FILE"
     audio   "librosa" (in the extra ``audio``) or "onnx:FILE"
+    summary what a language model said of the items (penchant enrich); "auto" as ``text`` is read
     columns the further columns of the items: categories, numbers, years, prices
     width   directions that are kept of an encoder's numbers
 
@@ -157,6 +158,7 @@ class ContentSettings(Settings):
     text: str = "auto"
     image: str = "auto"
     audio: str = "auto"
+    summary: str = "auto"
     columns: Literal["auto", "none"] = "auto"
     width: Annotated[int, Field(ge=1, le=4096)] = 128
 

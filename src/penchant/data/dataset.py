@@ -7,11 +7,12 @@ is the rank of its identifier in byte order, so that a tie broken by row is brok
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.data.said import Said
 from penchant.data.tombstones import Tombstones
 from penchant.errors import ConfigError, DataError, unknown
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 TimeKind = Literal["clock", "order", "none"]
-QUERY = "query:"  # before the word of a token that is one of a query's
 Told = Callable[[str], None]
 """Told in words of what is done."""
+
+ENRICHED, SUMMARY = "enriched:tags", "enriched:summary"
+"""Columns of a catalogue that hold what a language model said of the items."""
 
 
 @dataclass(frozen=True)
@@ -134,19 +137,6 @@ class Events:
         return Events(none, none, none, none, none, none, np.zeros(0), none)
 
 
-class Said(NamedTuple):
-    """What someone said they want, in words: a search, a question, interests of their own.
-
-    ``after`` events came after it in history number ``of``; ``share`` is what it takes of a list's
-    places, None where the settings say.
-    """
-
-    text: str
-    after: int
-    of: int
-    share: float | None = None
-
-
 @dataclass(frozen=True)
 class Histories:
     """B histories: ``events[indptr[b]:indptr[b + 1]]`` is that of ``users[b]``, oldest first.
@@ -225,14 +215,18 @@ class Catalogue:
     @property
     def modalities(self) -> tuple[str, ...]:
         """The names of what is known of the items' content."""
-        own = {"tags": any(self.tags), "columns": self.counted}
+        own = {
+            "tags": any(self.tags),
+            "columns": self.counted,
+            "enriched": any(self.enriched),
+        }
         return tuple(sorted([*self.features, *(name for name, there in own.items() if there)]))
 
     @cached_property
-    def terms(self) -> tuple[str | None, ...]:
-        """The word of each token that is one of a query's, (T,); empty where none is."""
-        found = [t.removeprefix(QUERY) if t.startswith(QUERY) else None for t in self.tokens.ids]
-        return tuple(found) if any(found) else ()
+    def enriched(self) -> tuple[tuple[str, ...], ...]:
+        """Tags that a language model gave each item, and ``for: x``, whom it is for, (N,)."""
+        cells = self.columns.get(ENRICHED, ())
+        return tuple(tuple(cell) if isinstance(cell, list | tuple) else () for cell in cells)
 
     @cached_property
     def described(self) -> "Columns":

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from penchant.data.database import Connection, exists, identifier, listing, literal, one, types
 from penchant.data.dataset import (
-    QUERY,
     Behavior,
     Catalogue,
     Dataset,
@@ -26,7 +25,7 @@ STRENGTH = (
     "read", "watch", "click", "view",
 )  # fmt: skip
 PROTOCOLS = ("leave-one-out", "leave-one-out-per-domain", "random-per-domain", "time", "given")
-TOKENS = {"query": QUERY, "topic": "topic:", "creator": "creator:"}
+TOKENS = {"query": "query:", "topic": "topic:", "creator": "creator:"}
 
 
 @dataclass

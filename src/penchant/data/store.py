@@ -27,6 +27,7 @@ from penchant.data.database import (
 from penchant.data.dataset import Behavior, Dataset, Events, Ints, TimeKind
 from penchant.data.directory import TABLES, DatasetSettings, write_directory
 from penchant.data.encode import TOKENS
+from penchant.data.enriched import joined, read_enriched
 from penchant.data.features import load_features, save_features
 from penchant.data.impressions import selected
 from penchant.data.keyed import Key, key_of
@@ -269,7 +270,11 @@ def load(path: str | Path) -> Dataset:
     catalogue = replace(
         dataset.catalogue, features=features, columns=columns, counted=settings.counted
     )
-    return replace(dataset, catalogue=catalogue, tombstones=read_tombstones(folder))
+    catalogue, said = joined(catalogue, read_enriched(folder))
+    notes = [*dataset.notes, *said]
+    return replace(
+        dataset, catalogue=catalogue, tombstones=read_tombstones(folder), notes=tuple(notes)
+    )
 
 
 def _rooted(cells: Any, folder: Path) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from penchant.data.dataset import Catalogue, Histories, Said
+from penchant.data.dataset import Catalogue, Histories
+from penchant.data.said import Said
 from penchant.errors import ConfigError, LanguageModelError
 from penchant.llm import LanguageModel
 from penchant.llm.prompts import prompt

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from penchant.config import Recipe
-from penchant.data.dataset import Dataset, Events, Histories, Ints, Said, blocks
+from penchant.data.dataset import Dataset, Events, Histories, Ints, blocks
+from penchant.data.said import Said
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import CELLS, top
 from penchant.interests import (

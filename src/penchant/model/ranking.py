@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Floats, Histories, Ints, Said
+from penchant.data.dataset import Floats, Histories, Ints
+from penchant.data.said import Said
 from penchant.evaluate import Listed, mask, outside, top
 from penchant.interests import steered
 from penchant.listing import Block
@@ -123,7 +124,7 @@ def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, l
     """What the users of some histories said in words, by the history's number."""
     settings, said = model.recipe.queries, histories.said
     if said is None:
-        terms = model.dataset.catalogue.terms
+        terms = model.reader.terms
         said = said_in(histories, terms) if terms else ()
     by_row: dict[int, list[Said]] = {}
     for one in said:

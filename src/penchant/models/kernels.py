@@ -71,10 +71,12 @@ Contents = Mapping[str, Content]
 
 
 def content_rows(catalogue: Catalogue) -> dict[str, Rows]:
-    """Rows of each modality: the tags, the columns, and what encoders found; by name."""
+    """Rows of each modality: tags, columns, what models said and what encoders found; by name."""
     rows: dict[str, Rows] = {name: of.rows for name, of in catalogue.features.items()}
     if any(catalogue.tags):
         rows["tags"] = tag_rows(catalogue.tags)
+    if any(catalogue.enriched):
+        rows["enriched"] = tag_rows(catalogue.enriched)
     if catalogue.counted:
         rows["columns"] = catalogue.described.rows
     return dict(sorted(rows.items()))
@@ -82,7 +84,7 @@ def content_rows(catalogue: Catalogue) -> dict[str, Rows]:
 
 def content_names(catalogue: Catalogue) -> dict[str, Vocabulary]:
     """What each column of the sparse rows of ``content_rows`` is, in their order."""
-    names = {"tags": tag_columns(catalogue.tags)}
+    names = {"tags": tag_columns(catalogue.tags), "enriched": tag_columns(catalogue.enriched)}
     if catalogue.counted:
         names["columns"] = Vocabulary(catalogue.described.names)
     return names

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from penchant.config import QuerySettings
-from penchant.data.dataset import Floats, Histories, Ints, Said
+from penchant.data.dataset import Floats, Histories, Ints
+from penchant.data.said import Said
 
 _AMONG = 100  # best items between whose first and last a user tells apart
 _STEP = 1e-9  # between equal scores that are ranked

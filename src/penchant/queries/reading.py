@@ -14,6 +14,7 @@ from scipy import sparse
 
 from penchant.content import encoder_of, sources
 from penchant.data.dataset import Catalogue, Floats
+from penchant.data.encode import TOKENS
 from penchant.encoders.base import Encoder
 from penchant.errors import MissingExtraError, PenchantError, UnreadableError
 from penchant.models.kernels import Rows, tag_rows, unit_rows
@@ -118,6 +119,14 @@ class Reader:
             found[rows] += idf[number]
         found /= max(float(idf[held].sum()), 1e-12)
         return found
+
+    @cached_property
+    def terms(self) -> tuple[str | None, ...]:
+        """The word of each token that is one of a query's, (T,); empty where none is."""
+        first = TOKENS["query"]
+        ids = self.catalogue.tokens.ids
+        found = [name.removeprefix(first) if name.startswith(first) else None for name in ids]
+        return tuple(found) if any(found) else ()
 
     @cached_property
     def encoder(self) -> str | None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from penchant.artifact import MANIFEST
-from penchant.data.dataset import Events, Histories, Said
+from penchant.data.dataset import Events, Histories
 from penchant.data.encode import TOKENS
+from penchant.data.said import Said
 from penchant.errors import ArtifactError, ConfigError
 from penchant.model import Model, load
 from penchant.queries import said_in
@@ -128,7 +129,7 @@ class Arm:
         self, found: Histories, past: Histories, kept: Sequence[Kept]
     ) -> tuple[Said, ...] | None:
         """The searches of a history, with those of the store as they were typed."""
-        terms = self.model.dataset.catalogue.terms
+        terms = self.model.reader.terms
         typed = [place for place, event in enumerate(kept) if event.kind == "query"]
         if not typed:
             return None

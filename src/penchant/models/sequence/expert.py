@@ -173,6 +173,8 @@ class Sequence:
                 state[name][torch.from_numpy(rows[name][kept])] = values
             elif name in learned:
                 state[name].copy_(value)
+        for name in learned - self.network.state_dict().keys():  # a modality that is new
+            state[name].zero_()
         network.to(self.settings.device).eval()
         return Sequence(network, dataset, self.settings, scored, self.curve)
 

@@ -88,6 +88,8 @@ def _modalities(catalogue: Catalogue, row: int) -> dict[str, bool]:
     known = {name: bool(of.rows[row].any()) for name, of in catalogue.features.items()}
     if "tags" in catalogue.modalities:
         known["tags"] = bool(catalogue.tags[row])
+    if "enriched" in catalogue.modalities:
+        known["enriched"] = bool(catalogue.enriched[row])
     if catalogue.counted:
         known["columns"] = any(
             not missing(catalogue.columns[name][row]) for name in catalogue.counted

@@ -95,7 +95,7 @@ class StoreSuite:
         store.show([shown("r", "ann"), shown("r2", "bob")])
         erased = {"impressions": 1, "events": 2, "people": 1, "profiles": 0, "sessions": 1}
         assert store.forget("ann") == erased
-        assert store.look("ann")[1:] == ((((), None)), ())
+        assert store.look("ann")[1:] == (((), None, None), ())
         assert len(store.look("bob").events) == 1
         with store.reader.connect() as connection:
             rows = [

@@ -41,7 +41,8 @@ def profiled(
         return kept
     shown = [one for one in interests.found if one.factor > 0]
     aliases = Aliases(catalogue)
-    groups = [{**evidence(one, catalogue, aliases), "label": aliases.label(one.label)} for one in shown]  # noqa: E501  # fmt: skip
+    told = [(evidence(one, catalogue, aliases), aliases.label(one.label)) for one in shown]
+    groups = [{**of, "label": label} for of, label in told]
     made = digest(groups, aliases.given)
     if kept is not None and kept.made == made and _settled(kept, model):
         return kept
@@ -81,8 +82,8 @@ def plainly(shown: list[Interest]) -> str:
         start = "Mostly" if place == 0 else "Then" if place == 1 else "Also"
         such = [title for title in dict.fromkeys(one.titles) if title != one.label][:_SUCH]
         such_as = f", such as {listed(cut(title, _SHORT) for title in such)}" if such else ""
-        share = f"{round(100 * one.weight)} %"
-        part = f"{start} {cut(one.label, _SHORT)} ({share} of what was done){such_as}."
+        share = f"{round(100 * one.weight)} %{' of what was done' if place == 0 else ''}"
+        part = f"{start} {cut(one.label, _SHORT)} ({share}){such_as}."
         if len(text) + 1 + len(part) > CHECK.longest:
             break
         text = f"{text} {part}".strip()

@@ -14,7 +14,7 @@ from penchant.listing import Block
 from penchant.models.base import Scores, at_least
 from penchant.models.calibration import LISTED
 from penchant.models.fusion import Fusion
-from penchant.queries import Wish, answered, said_in, wishes
+from penchant.queries import Wish, answered, said_in, wishes, written
 
 if TYPE_CHECKING:
     from penchant.model.model import Model
@@ -126,10 +126,25 @@ def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, l
     if said is None:
         terms = model.reader.terms
         said = said_in(histories, terms) if terms else ()
+        said += _written(model, histories, user)
     by_row: dict[int, list[Said]] = {}
     for one in said:
         by_row.setdefault(one.of, []).append(one)
     return {row: found for row, of in by_row.items() if (found := wishes(of, settings))}
+
+
+def _written(model: "Model", histories: Histories, user: str | None) -> tuple[Said, ...]:
+    """The interests that users of a run have written themselves, as said before all events."""
+    ids, found = model.dataset.users.ids, []
+    if not model.profiles:
+        return ()
+    for row, known in enumerate(histories.users.tolist()):
+        name = user if user is not None else ids[known] if known >= 0 else None
+        profile = model.profiles.get(name or "")
+        if profile is not None and profile.edited:
+            before = int(histories.lengths[row])
+            found.append(written(profile.text, before, model.recipe.queries, row))
+    return tuple(found)
 
 
 def _answer(

@@ -4,7 +4,7 @@ A text is read against the catalogue (``reading``), and takes its share of a lis
 (``answering``). ``model.ranking`` brings both to every list.
 """
 
-from penchant.queries.answering import Answered, Wish, answered, said_in, wishes
+from penchant.queries.answering import Answered, Wish, answered, said_in, wishes, written
 from penchant.queries.reading import Reader
 from penchant.queries.understanding import Understood, named_tags, understood
 
@@ -18,4 +18,5 @@ __all__ = [
     "said_in",
     "understood",
     "wishes",
+    "written",
 ]

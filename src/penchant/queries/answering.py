@@ -50,6 +50,11 @@ def wishes(said: Sequence[Said], settings: QuerySettings) -> list[Wish]:
     return list(found.values())
 
 
+def written(text: str, events: int, settings: QuerySettings, of: int = 0) -> Said:
+    """Interests in a user's own words: as if said before all their events, and lasting."""
+    return Said(text, events, of, settings.profile)
+
+
 def answered(
     scores: Floats,
     fits: Sequence[Floats],

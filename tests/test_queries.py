@@ -1,0 +1,269 @@
+"""What people say they want: how a text is read, the places it takes, searches of the service."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from llm_server import FakeModel
+from penchant import Recipe, fit
+from penchant.cli import app
+from penchant.config import QuerySettings
+from penchant.data.said import Said
+from penchant.data.store import ingest, load
+from penchant.errors import ConfigError, LanguageModelError
+from penchant.interests import Profile
+from penchant.language.asking import ask, question
+from penchant.model import load as load_model
+from penchant.queries import answered, said_in, understood, wishes
+from penchant.queries.reading import words
+from serving import client_of, quoted, told
+
+TITLES = {
+    "bear": ("The Bear and the Honey Pot", ("Animation", "Children's")),
+    "mole": ("The Mole Digs a Tunnel", ("Animation", "Children's")),
+    "fox": ("A Fox in Winter", ("Children's",)),
+    "moon": ("Night of the Blood Moon", ("Horror",)),
+    "crypt": ("The Crypt", ("Horror", "Mystery")),
+    "ghost": ("Ghosts of the Old House", ("Horror",)),
+    "trial": ("The Trial of the Century", ("Drama",)),
+    "river": ("By the River", ("Drama", "Romance")),
+    "letter": ("A Letter from Paris", ("Drama", "Romance")),
+    "orbit": ("Orbit", ("Sci-Fi",)),
+    "mars": ("Stranded on Mars", ("Sci-Fi", "Drama")),
+    "race": ("The Great Race", ("Action",)),
+}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Thirty people who watch dramas and horror; one of them has also searched."""
+    folder = tmp_path_factory.mktemp("queries")
+    rng = np.random.default_rng(0)
+    lines = ["user,item,query,behavior,timestamp"]
+    liked = ["moon", "crypt", "ghost", "trial", "river", "letter", "mars", "race"]
+    for user in range(30):
+        for time, item in enumerate(rng.permutation(liked)[:6]):
+            lines.append(f"u{user},{item},,watch,{1_700_000_000 + 60 * time}")
+    lines.append("u0,,haunted house,search,1700000900")
+    for item in ("bear", "mole", "fox", "orbit"):
+        lines.append(f"u29,{item},,watch,1700001000")
+    (folder / "e.csv").write_text("\n".join(lines), encoding="utf-8")
+    items = ["item,title,tags"]
+    items += [f'{name},"{title}","{"|".join(tags)}"' for name, (title, tags) in TITLES.items()]
+    (folder / "i.csv").write_text("\n".join(items), encoding="utf-8")
+    (folder / "m.toml").write_text('target = "watch"\n[items.tags]\nseparator = "|"\n', "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(shop):
+    mapping = shop / "m.toml"
+    try:
+        ingest(shop / "e.csv", shop / "data", items=shop / "i.csv", mapping=mapping)
+    except ConfigError:
+        mapping.write_text('target = "watch"\n', encoding="utf-8")
+        ingest(shop / "e.csv", shop / "data", items=shop / "i.csv", mapping=mapping)
+    recipe = Recipe.model_validate({"search": {"budget": 1}, "target": "watch"})
+    return fit(load(shop / "data"), recipe, model="transition")
+
+
+def names(found):
+    return [one.item for one in found.items]
+
+
+def test_a_text_is_read_by_meaning_tags_and_words(model):
+    def best(text):
+        return model.dataset.catalogue.items.ids[int(np.argmax(model.reader.fit(text)))]
+
+    assert set(TITLES[best("cartoon for kids")][1]) & {"Animation", "Children's"}
+    assert "Horror" in TITLES[best("scary")][1]
+    assert best("mars") == "mars"
+    assert best("letter from paris") == "letter"
+
+
+def test_without_an_encoder_words_and_named_tags_are_left(model, monkeypatch):
+    monkeypatch.setattr("penchant.queries.reading._encoder", lambda made: None)
+    reader = type(model.reader)(model.dataset.catalogue, model.content)
+    ids = model.dataset.catalogue.items.ids
+    assert "Horror" in TITLES[ids[int(np.argmax(reader.fit("horror")))]][1]
+    assert ids[int(np.argmax(reader.fit("letter from paris")))] == "letter"
+    assert not reader.fit("qqq").any()
+
+
+def test_a_question_takes_the_whole_list_and_leaves_out_what_it_rules_out(model):
+    found, asked = ask(model, "a film for children, not animation", "u3", k=3)
+    assert asked.read.none == ("Animation",)
+    assert names(found)[0] == "fox"
+    assert not any("Animation" in TITLES[item][1] for item in names(found))
+    assert found.items[0].source == "asked"
+    assert "film for children" in found.items[0].because
+
+
+def test_a_search_takes_its_share_and_fades_with_what_comes_after(model):
+    past = model.dataset.history("u3")
+    whole = len(model.dataset.catalogue)
+
+    def places(said):
+        found = model.ranked(replace(past, said=said), whole, np.array([-1]), None)
+        order = [model.dataset.catalogue.items.ids[i] for i in found.items[0] if i >= 0]
+        return sorted(order.index(item) for item in ("bear", "mole", "fox"))
+
+    before = places(())
+    now, later = (places((Said("cartoon for children", after, 0),)) for after in (0, 8))
+    assert sum(now) < sum(later) <= sum(before)
+    assert places((Said("cartoon for children", 30, 0),)) == before
+
+
+def test_searches_of_the_data_are_read_from_their_tokens(model):
+    terms = model.reader.terms
+    assert said_in(model.dataset.history("u0"), terms) == (Said("haunted house", 0, 0),)
+    assert said_in(model.dataset.history("u1"), terms) == ()
+    users = model.dataset.users.rows(["u1", "u0"])
+    both = model.dataset.events.histories(users)
+    assert said_in(both, terms) == (Said("haunted house", 0, 1),)
+    assert any(one.source == "asked" for one in model.recommend("u0", repeats=True).items)
+    assert not any(one.source == "asked" for one in model.recommend("u1", repeats=True).items)
+
+
+def test_interests_in_ones_own_words_move_the_list_of_a_run(model):
+    own = replace(model, profiles={"u3": Profile.written("Cartoons for children.")})
+    moved = [one for one in own.recommend("u3", k=5).items if one.source == "asked"]
+    assert {"bear", "mole", "fox"} & {one.item for one in moved}
+    made = replace(model, profiles={"u3": Profile("Cartoons for children.")})
+    assert names(made.recommend("u3", k=5)) == names(model.recommend("u3", k=5))
+
+
+def test_a_stranger_who_asks_is_not_told_what_is_popular(model):
+    found = model.recommend(history=[], query="cartoon for children", k=3)
+    assert set(names(found)) == {"bear", "mole", "fox"}
+    assert found.source == model.family
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.floats(-5, 5), min_size=1, max_size=30),
+    st.lists(st.floats(-3, 3), min_size=30, max_size=30),
+    st.floats(0.01, 1.0),
+)
+def test_scores_change_places_and_nothing_else(scores, fit_, share):
+    scores = np.array(scores)
+    found = answered(scores, [np.array(fit_)[: len(scores)]], [share], 2.0).scores
+    assert np.allclose(np.sort(found), np.sort(scores), atol=1e-6)
+    assert len(np.unique(found)) == len(scores)
+
+
+def test_half_of_the_places_are_of_the_past_and_half_of_the_wish():
+    scores = np.arange(100.0, 0, -1)
+    fit_ = np.zeros(100)
+    fit_[50:60] = 1.0
+    found = answered(scores, [fit_], [0.5], 100.0)
+    first = np.argsort(-found.scores)[:10]
+    assert sorted(first.tolist()) == [0, 1, 2, 3, 4, 50, 51, 52, 53, 54]
+    assert found.wish[first].max() == 0
+    assert (found.wish[:5] == -1).all()
+
+
+def test_what_is_out_stays_out_and_one_item_is_no_trouble():
+    scores = np.array([1.0, -np.inf, 0.5])
+    found = answered(scores, [np.array([0.0, 9.0, 1.0])], [0.9], 2.0)
+    assert found.scores[1] == -np.inf
+    assert answered(np.array([2.0]), [np.array([1.0])], [1.0], 2.0).scores.tolist() == [2.0]
+    assert answered(scores, [], [], 2.0).scores is scores
+
+
+def test_a_wish_said_again_counts_once_and_an_old_one_ends():
+    said = [Said("Tea", 0, 0), Said("tea", 1, 0), Said("cup", 40, 0)]
+    assert [one.text for one in wishes(said, QuerySettings())] == ["Tea"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "none"),
+    [
+        ("something lighter for tonight, not horror", "something lighter for tonight", ("Horror",)),
+        ("no drama or romance", "", ("Drama", "Romance")),
+        ("ein Film ohne Horror, bitte", "ein Film , bitte", ("Horror",)),
+        ("science fiction", "science fiction", ()),
+        ("not bad", "", ()),
+    ],
+)
+def test_negations_rule_out_tags(model, text, wanted, none):
+    read = understood(text, model.dataset.catalogue)
+    assert (read.text, read.none) == (wanted, none)
+
+
+def test_words_are_compared_without_case_plural_or_possessive():
+    assert words("Children’s CARTOONS") == words("children cartoon")
+
+
+def test_a_models_reading_is_checked_against_the_catalogue(model):
+    reply = {"wanted": "funny", "avoid": ["Horror", "Nazis", "Horror"], "domain": "moon base"}
+    read = question("cheer me up", model.dataset.catalogue, FakeModel(lambda prompt: reply))
+    assert read.read.text == "funny"
+    assert read.read.none == ("Horror",)
+    assert "1 tags or domains" in read.notes[0]
+    assert read.model
+
+
+def test_a_model_that_fails_leaves_the_plain_reading_and_a_note(model):
+    def fails(prompt):
+        raise LanguageModelError("no answer")
+
+    read = question("scary, not drama", model.dataset.catalogue, FakeModel(fails))
+    assert (read.read.text, read.read.none, read.model) == ("scary", ("Drama",), None)
+    assert "no answer" in read.notes[0]
+    off = FakeModel(lambda prompt: {"wanted": "x", "avoid": [], "domain": None}, users=False)
+    assert "users" in question("scary", model.dataset.catalogue, off).notes[0]
+    with pytest.raises(ConfigError, match="a word in it"):
+        question(" ?! ", model.dataset.catalogue)
+
+
+def test_the_command_says_how_it_understood(model, tmp_path):
+    model.save(tmp_path / "run")
+    command = ["ask", str(tmp_path / "run"), "a film for children, not animation", "--user", "u3"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    for part in ("wanted: a film for children", "without: Animation", "A Fox in Winter"):
+        assert part in shown.output
+    again = load_model(tmp_path / "run")
+    assert names(again.recommend("u3", query="cartoon")) == names(
+        model.recommend("u3", query="cartoon")
+    )
+
+
+def test_a_posted_search_moves_the_next_list(model, tmp_path):
+    model.save(tmp_path / "run")
+    with client_of(tmp_path / "run", f"sqlite:///{tmp_path}/s.db") as client:
+        address = f"/users/{quoted('u3')}/recommendations"
+        before = told(client.get(address, params={"k": 5}))["items"]
+        # neither the words nor the behavior are known to the run
+        event = {"user": "u3", "query": "cartoon for children", "behavior": "typed"}
+        assert told(client.post("/events", json=event))["accepted"] == 1
+        after = told(client.get(address, params={"k": 5}))["items"]
+        moved = [one for one in after if one["source"] == "asked"]
+        assert {"bear", "mole", "fox"} & {one["item"] for one in moved}
+        assert not any(one["source"] == "asked" for one in before)
+        assert moved[0]["because"] == "because you asked for “cartoon for children”"
+        for _ in range(12):
+            told(client.post("/events", json={"user": "u3", "item": "race", "behavior": "watch"}))
+        faded = told(client.get(address, params={"k": 5}))["items"]
+        assert not any(one["source"] == "asked" for one in faded)
+
+
+def test_the_service_answers_a_question_with_rules_and_without(model, tmp_path):
+    model.save(tmp_path / "run")
+    with client_of(tmp_path / "run", f"sqlite:///{tmp_path}/s.db") as client:
+        asked = {"query": "scary film, not mystery", "k": 2}
+        found = told(client.get("/users/u29/recommendations", params=asked))
+        assert {one["item"] for one in found["items"]} <= {"moon", "ghost"}
+        assert found["question"]["without"] == ["Mystery"]
+        told(client.put("/users/u29/profile", json={"text": "Cartoons for children."}))
+        plain = told(client.get("/users/u29/recommendations", params={"k": 5, "repeats": True}))
+        assert any(one["source"] == "asked" for one in plain["items"])
+        body = {"history": ["river"], "query": "cartoon for children", "k": 2}
+        found = told(client.post("/recommendations", json=body))
+        assert {one["item"] for one in found["items"]} <= {"bear", "mole", "fox"}
+        told(client.get("/users/u29/recommendations", params={"query": ""}), 422)

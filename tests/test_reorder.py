@@ -15,6 +15,7 @@ from llm_server import FakeModel
 from penchant import metrics
 from penchant.artifact import read_manifest
 from penchant.cli import app
+from penchant.config import Recipe
 from penchant.data.splits import split
 from penchant.errors import ArtifactError, ConfigError, DataError, LanguageModelError
 from penchant.language.judging import FEWEST, chosen, judge, keep, listing
@@ -547,6 +548,19 @@ def test_a_transition_run_is_measured_by_a_twin_of_its_own(data):
     assert 0 < outcome["without"]["ndcg@10"]["value"] < 1
 
 
+def test_a_fusion_is_measured_by_the_twin_that_it_keeps(tmp_path):
+    pytest.importorskip("torch")
+    quick = Recipe.load(overrides=["search.budget=1", "sequence.epochs=1"])
+    model = penchant.fit(planted(users=80), quick, model="fusion")
+    assert model.family == "fusion"
+    run = model.save(tmp_path / "run")
+    outcome = judge(load(run), FakeModel(informed), users=60)
+    assert outcome["cases"] == 60
+    assert 0 < outcome["without"]["ndcg@10"]["value"] < 1
+    with pytest.raises(ConfigError, match="fit the run again"):
+        judge(replace(model, twin=None), FakeModel(informed))
+
+
 # the commands
 
 
@@ -580,8 +594,12 @@ def test_evaluate_measures_and_recommend_follows(commands, model, tmp_path):
     assert "no language model is configured" in commands(*user)
     assert "reordered" not in json.loads(commands("recommend", run, "--user", "u000", "--json"))
     outcome = json.loads(
-        commands("evaluate", run, "--reorder", "--below", "4", "--json", llm=FakeModel(at_random))
+        commands(
+            *("evaluate", run, "--reorder", "--below", "4", "--set", "texts=false", "--json"),
+            llm=FakeModel(at_random),
+        )
     )
+    assert outcome["settings"]["texts"] is False
     assert not outcome["wins"]
     assert outcome["settings"]["below"] == 4
     assert read_manifest(run)["info"][INFO]["wins"] is False
@@ -599,6 +617,8 @@ def test_commands_say_what_does_not_go_together(commands, model, tmp_path):
         ("evaluate", run, "--reorder"),
         ("evaluate", run, "--reorder", "--below", "1"),
         ("evaluate", run, "--reorder", "--users", "0"),
+        ("evaluate", run, "--reorder", "--set", "bounds=3"),
+        ("evaluate", run, "--set", "bound=3"),
         ("recommend", run, "--user", "u000", "--reorder", "--diversity", "0.3"),
         ("recommend", run, "--all", "--reorder"),
     ):

@@ -10,7 +10,7 @@ from penchant.cli.online import Database, Online, evaluate_online
 from penchant.cli.output import bar, emit, interval, number, say, table, working
 from penchant.cli.private import Delta, Epsilon, show_private
 from penchant.cli.private import fitted as private
-from penchant.cli.reordered import Below, Judged, ModelFile, Users, judge_run
+from penchant.cli.reordered import Below, Judged, ModelFile, ReorderSets, Users, judge_run
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -82,6 +82,7 @@ def evaluate(
     llm: ModelFile = None,
     below: Below = None,
     users: Users = None,
+    sets: ReorderSets = None,
     as_json: Json = False,
 ) -> None:
     """Show what a twin fitted without the test events did on them; --online: what was clicked."""
@@ -93,8 +94,8 @@ def evaluate(
             )
         evaluate_online(run, database, as_json)
         return
-    if reorder or any(of is not None for of in (llm, below, users)):
-        judge_run(run, reorder, (llm, below, users), (reliability, weights, report), as_json)
+    if reorder or any(of is not None for of in (llm, below, users, sets)):
+        judge_run(run, reorder, (llm, below, users, sets), (reliability, weights, report), as_json)
         return
     from penchant.model import load
 

@@ -24,6 +24,10 @@ Below = Annotated[
     int | None, typer.Option(help="With --reorder: users with fewer events than this; 5.")
 ]
 Users = Annotated[int | None, typer.Option(help="With --reorder: how many are asked for; 300.")]
+ReorderSets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="With --reorder: pool=20, shown=10, bound=11 or texts=true."),
+]
 Used = Annotated[
     bool, typer.Option("--reorder", help="In an order by a language model, where the run says so.")
 ]
@@ -32,27 +36,30 @@ Used = Annotated[
 def judge_run(
     run: Path,
     reorder: bool,
-    asked: tuple[Path | None, int | None, int | None],
+    asked: tuple[Path | None, int | None, int | None, list[str] | None],
     pages: tuple[Path | None, ...],
     as_json: bool,
 ) -> None:
-    """Measure re-ranking by (a model's file, below, users), write it into the run, print it.
+    """Measure re-ranking by (file of a model, below, users, settings), keep it in the run, print it.
 
     Raises ConfigError where it was not asked for, where pages were asked for beside it, where no
     model is configured, and as ``penchant.language.judging.judge``.
     """
-    from penchant.config import parse
+    from penchant.config import assign, parse
     from penchant.language.judging import judge, keep
     from penchant.language.reorder import ReorderSettings
     from penchant.model import load
 
     if not reorder or any(page is not None for page in pages):
         raise ConfigError(
-            "expected --reorder, with --llm, --below and --users or without, and no page or "
+            "expected --reorder, with --llm, --below, --users and --set or without, and no page or "
             "picture beside it; ask for these in a command of their own"
         )
-    file, below, users = asked
-    settings = parse(ReorderSettings, {} if below is None else {"below": below}, "--below")
+    file, below, users, sets = asked
+    chosen: dict[str, Any] = {} if below is None else {"below": below}
+    for override in sets or []:
+        assign(chosen, override)
+    settings = parse(ReorderSettings, chosen, "--below and --set")
     if users is not None and users < 1:
         raise ConfigError(f"expected --users of at least 1, received {users}")
     llm = model_of(file)
@@ -92,6 +99,8 @@ def show_judged(found: dict[str, Any]) -> None:
     title = f"{found['model']} on {who} ({found['protocol']}); mean and 95 % interval"
     table(title, ("metric", "without", "with", "difference, paired"), rows)
     cost = found["cost"]
+    own = ", ".join(f"{name} {value}" for name, value in found["settings"].items())
+    say(f"settings: {own}")
     say(
         f"{cost['requests']:,} requests, {cost['cached']:,} kept from before; tokens: "
         f"{cost['read']:,} read, {cost['written']:,} written; {cost['seconds']:.1f} s of waiting; "
@@ -102,8 +111,12 @@ def show_judged(found: dict[str, Any]) -> None:
         f"replies that failed: {found['failed']:,}; numbers dropped: {', '.join(dropped)}; items "
         f"left out: {found['left_out']:,}"
     )
-    verdict = "it wins: lists of such users are re-ranked with this model"
-    say(verdict if found["wins"] else "it does not win: lists stay as they are")
+    if found["wins"]:
+        say("it wins, for the interval lies above 0: lists of such users are re-ranked")
+    elif found["low"] > 0:
+        say("too few cases to call it a win: lists stay as they are")
+    else:
+        say("it does not win, for the interval does not lie above 0: lists stay as they are")
 
 
 def reordered_list(

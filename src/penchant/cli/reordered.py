@@ -40,7 +40,7 @@ def judge_run(
     pages: tuple[Path | None, ...],
     as_json: bool,
 ) -> None:
-    """Measure re-ranking by (file of a model, below, users, settings), keep it in the run, print it.
+    """Measure re-ranking by (model file, below, users, settings), keep it in the run, print it.
 
     Raises ConfigError where it was not asked for, where pages were asked for beside it, where no
     model is configured, and as ``penchant.language.judging.judge``.

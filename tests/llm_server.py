@@ -1,4 +1,8 @@
-"""Language models for tests: a fake one in this process, a real and very small one beside it."""
+"""Language models for tests.
+
+A fake one in this process, a service that fails in every way it is told to, and a real and very
+small model in a process beside it.
+"""
 
 import importlib.util
 import json
@@ -9,6 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -66,6 +71,143 @@ class FakeModel:
         with self._lock:
             old = self.spent
             self.spent = replace(old, **{k: getattr(old, k) + more[k] for k in more})
+
+
+class Service(ThreadingHTTPServer):
+    """A chat service that answers by the words of a script.
+
+    ``script`` holds what to do with the next requests: a status, words for something odd, or a
+    mapping with the ``text`` of the reply; without more of it, the reply is ``text``.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock, self.stopped = threading.Lock(), threading.Event()
+        self.reset()
+
+    def reset(self):
+        self.script, self.asked, self.paths, self.headers = [], [], [], []
+        self.text, self.retry_after = '{"word": "blue", "count": 3}', "7"
+        self.pause, self.active, self.most = 0.0, 0, 0
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+@contextmanager
+def service():
+    """A service that listens."""
+    made = Service()
+    thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.stopped.set()
+        made.shutdown()
+        made.server_close()
+        thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        service = self.server
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with service.lock:
+            service.asked.append(question)
+            service.paths.append(self.path)
+            service.headers.append(dict(self.headers))
+            step = service.script.pop(0) if service.script else 200
+            service.active += 1
+            service.most = max(service.most, service.active)
+        try:
+            service.stopped.wait(service.pause)
+            self.stream(step) if question.get("stream") else self.answer(step)
+        except OSError:
+            self.close_connection = True  # whoever asked has gone
+        finally:
+            with service.lock:
+                service.active -= 1
+
+    def answer(self, step):
+        service, text, status = self.server, self.server.text, 200
+        if isinstance(step, dict):
+            step, text = "", step["text"]
+        said = f"no, {self.headers['Authorization']} will not do"
+        if isinstance(step, tuple):
+            step, said = step
+        if isinstance(step, int):
+            status = step
+        if step in ("hang", "drop"):
+            return self.gone(step)
+        finish = {"cut": "length", "withheld": "content_filter"}.get(step, "stop")
+        message = {"role": "assistant", "content": "" if step == "empty" else text}
+        answer = {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+        if step != "no usage":
+            answer["usage"] = {"prompt_tokens": 11, "completion_tokens": 7}
+        if status != 200:
+            answer = {"error": {"message": said}}
+        body = json.dumps(answer).encode()
+        body = {"no json": b"<html>", "deep": b"[" * 100_000, "list": b"[]"}.get(step, body)
+        self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", service.retry_after)
+        if status == 307:
+            self.send_header("Location", f"{service.url}/elsewhere")
+        size = {"truncated": len(body) + 10, "huge": 1 << 40}.get(step, len(body))
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        while step == "huge" and not service.stopped.is_set():
+            self.wfile.write(b" " * (1 << 20))
+        for byte in body if step == "trickle" else b"":
+            self.wfile.write(bytes([byte]))
+            service.stopped.wait(0.05)
+        self.wfile.write(body)
+        self.close_connection = step == "truncated"
+        return None
+
+    def gone(self, step):
+        self.close_connection = True
+        if step == "hang":
+            self.server.stopped.wait(3)
+
+    def stream(self, step):
+        if step in ("hang", "drop") or (isinstance(step, int) and step != 200):
+            return self.answer(step)
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        service = self.server
+        for start in range(0, len(service.text), 8):
+            if start and step == "breaks":
+                return None
+            while start and step == "stalls" and not service.stopped.wait(0.05):
+                self.wfile.write(b": still here\n\n")
+            if start and step == "silence":
+                return self.gone("hang")
+            self.event({"choices": [{"delta": {"content": service.text[start : start + 8]}}]})
+            if start and step == "odd":
+                self.wfile.write(b"data: {\n\n")
+        self.event(
+            {"choices": [{"delta": {}, "finish_reason": "length" if step == "cut" else "stop"}]}
+        )
+        if step != "no usage":
+            self.event({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}})
+        self.wfile.write(b"data: [DONE]\n\n")
+        return None
+
+    def event(self, data):
+        self.wfile.write(b"data: " + json.dumps(data).encode() + b"\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
 
 
 @contextmanager

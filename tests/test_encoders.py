@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from encoder_conformance import EncoderSuite, run, same
+from penchant.data.kept import default_folder
 from penchant.encoders import progress
 from penchant.encoders.base import encoded
-from penchant.encoders.cache import Cache, default_folder
+from penchant.encoders.cache import Cache
 from penchant.encoders.text import Text
 from penchant.errors import DataError, UnreadableError
 

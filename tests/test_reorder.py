@@ -25,6 +25,7 @@ from penchant.language.reorder import (
     ReorderSettings,
     fused,
     off,
+    order_of,
     reordered,
     shuffled,
     wanted,
@@ -301,6 +302,12 @@ def test_inventions_and_repeats_are_dropped_counted_and_told(model):
     (note,) = found.notes
     assert "3 invented and 2 repeated" in note
     assert "18 items" in note
+
+
+def test_the_schema_ends_a_reply_and_a_longer_one_is_read_all_the_same():
+    reply = order_of(3)
+    assert reply.model_json_schema()["properties"]["order"]["maxItems"] == 3
+    assert reply.model_validate_json('{"order": [1, 2, 3, 4]}').order == [1, 2, 3, 4]
 
 
 def test_what_is_left_out_follows_in_the_recommenders_order(model):

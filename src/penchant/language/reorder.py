@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from penchant.config import Settings, parse
 from penchant.data.dataset import Catalogue, Histories, Ints
@@ -63,6 +63,15 @@ class Order(BaseModel):
     """What a model replies: numbers of the candidates, the best first."""
 
     order: list[int]
+
+
+def order_of(n: int) -> type[Order]:
+    """The reply about n candidates: its schema ends it after n numbers, so that no model runs on.
+
+    A reply that is longer all the same is read, and what it has too much is dropped and counted.
+    """
+    numbers: Any = Field(json_schema_extra={"maxItems": n})
+    return create_model("Order", __base__=Order, order=(list[int], numbers))
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,8 @@ class Reorder:
         shown = shuffled(known.dataset.catalogue, given, items)
         data = self.told(known, given, items[shown])
         try:
-            reply = self.model.ask(prompt("reorder", data, about_users=True), Order)
+            asked = prompt("reorder", data, about_users=True)
+            reply = self.model.ask(asked, order_of(len(items)))
         except LanguageModelError as error:
             return Ordered(own, failed=str(error))
         named = [number for number in reply.order if 1 <= number <= len(items)]

@@ -49,8 +49,7 @@ def shop(tmp_path_factory):
         for time, item in enumerate(rng.permutation(liked)[:6]):
             lines.append(f"u{user},{item},,watch,{1_700_000_000 + 60 * time}")
     lines.append("u0,,haunted house,search,1700000900")
-    for item in ("bear", "mole", "fox", "orbit"):
-        lines.append(f"u29,{item},,watch,1700001000")
+    lines += [f"u29,{item},,watch,1700001000" for item in ("bear", "mole", "fox", "orbit")]
     (folder / "e.csv").write_text("\n".join(lines), encoding="utf-8")
     items = ["item,title,tags"]
     items += [f'{name},"{title}","{"|".join(tags)}"' for name, (title, tags) in TITLES.items()]

@@ -10,6 +10,7 @@ from penchant.cli.online import Database, Online, evaluate_online
 from penchant.cli.output import bar, emit, interval, number, say, table, working
 from penchant.cli.private import Delta, Epsilon, show_private
 from penchant.cli.private import fitted as private
+from penchant.cli.reordered import Below, Judged, ModelFile, ReorderSets, Users, judge_run
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 
@@ -77,16 +78,24 @@ def evaluate(
     ] = None,
     online: Online = False,
     database: Database = None,
+    reorder: Judged = False,
+    llm: ModelFile = None,
+    below: Below = None,
+    users: Users = None,
+    sets: ReorderSets = None,
     as_json: Json = False,
 ) -> None:
     """Show what a twin fitted without the test events did on them; --online: what was clicked."""
     if online or database is not None:
-        if not online or any(of is not None for of in (reliability, weights, report)):
+        if not online or reorder or any(of is not None for of in (reliability, weights, report)):
             raise ConfigError(
                 "expected --online, with --database or without, and no page or picture beside it; "
                 "ask for these in a command of their own"
             )
         evaluate_online(run, database, as_json)
+        return
+    if reorder or any(of is not None for of in (llm, below, users, sets)):
+        judge_run(run, reorder, (llm, below, users, sets), (reliability, weights, report), as_json)
         return
     from penchant.model import load
 

@@ -13,6 +13,7 @@ from penchant.cli.explained import show_explanation
 from penchant.cli.models import Run
 from penchant.cli.online import Database
 from penchant.cli.output import emit, number, say, table, working
+from penchant.cli.reordered import ModelFile, Used, reordered_list, show_reordered
 from penchant.cli.ruled import Diversity, Request, RulesFile, rules_of, show_ruled
 from penchant.cli.service import Strict, refresh
 from penchant.cli.worded import InWords, Llm, model_of, show_note
@@ -47,6 +48,8 @@ def recommend(
     rules_file: RulesFile = None,
     diversity: Diversity = None,
     request: Request = "",
+    reorder: Used = False,
+    llm: ModelFile = None,
     as_json: Json = False,
 ) -> None:
     """List the best items for a user, for a history, or for all users."""
@@ -60,6 +63,8 @@ def recommend(
     rules = rules_of(rules_file, diversity)
     if everyone and rules is not None:
         raise ConfigError("expected --rules and --diversity beside --user or --history, not --all")
+    if reorder and (everyone or rules is not None):
+        raise ConfigError("expected --reorder beside --user or --history, without rules")
     with working(f"loading {run}"):
         model = load(run)
     if everyone:
@@ -69,14 +74,18 @@ def recommend(
         return
     given = listed(history)
     asked: dict[str, Any] = {"history": given, "k": k, "domain": domain, "behavior": behavior}
-    if rules is None:
+    past = model.histories(given or [])[0] if user is None else model.dataset.history(user)
+    said: dict[str, Any] = {}
+    if reorder:
+        ordered = reordered_list(model, past, asked, user, llm)
+        found, said = ordered.found, {"reordered": ordered.said}
+    elif rules is None:
         found = model.recommend(user, **asked)
     else:
         found = reranked(model, user, **asked, rules=rules, request=request)
     if with_explanations:
-        past = model.histories(given or [])[0] if user is None else model.dataset.history(user)
         found = with_reasons(model.aimed(behavior), found, past)
-    content = found.to_dict()
+    content = found.to_dict() | said
     if as_json:
         emit(content)
         return
@@ -84,6 +93,8 @@ def recommend(
         say(f"note: {flag}")
     who = f"user {user}" if user is not None else "this history"
     show_items(f"For {who}, source: {found.source}", content["items"])
+    if reorder:
+        show_reordered(said["reordered"])
     if user is not None and user not in model.dataset.users:
         say(f"note: user {user!r} is not known to the run; these are the popular items")
     if isinstance(found, Reranked):

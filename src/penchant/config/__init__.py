@@ -3,7 +3,7 @@
 A recipe is a TOML file of the same keys; ``--set section.key=value`` overrides one of them.
 """
 
-from penchant.config.recipe import Recipe, parse
+from penchant.config.recipe import Recipe, assign, parse
 from penchant.config.sections import (
     CleaningSettings,
     ContentSettings,
@@ -29,5 +29,6 @@ __all__ = [
     "Settings",
     "TransitionSettings",
     "UserSettings",
+    "assign",
     "parse",
 ]

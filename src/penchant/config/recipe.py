@@ -65,7 +65,7 @@ class Recipe(Settings):
             except tomllib.TOMLDecodeError as error:
                 raise ConfigError(f"{path} is not TOML: {error}; mend that line") from error
         for override in overrides or []:
-            _assign(data, override)
+            assign(data, override)
         return parse(cls, data, str(path) if path else "the recipe")
 
 
@@ -99,7 +99,8 @@ def _section(kind: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, t
     return ".".join(name), tuple(kind.model_fields)
 
 
-def _assign(data: dict[str, Any], override: str) -> None:
+def assign(data: dict[str, Any], override: str) -> None:
+    """Put ``section.key=value`` into nested settings; ConfigError where it is no such thing."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"expected --set key=value, received {override!r}")

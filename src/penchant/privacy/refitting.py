@@ -38,7 +38,7 @@ def refitted(model: Model, told: Told | None = None) -> tuple[Model, tuple[str, 
         return replace(model, calibrations={}), (CALIBRATION,)
     say("fitting weights and calibrations again, on validation users")
     train, done = data.with_events(parts.train), [CALIBRATION]
-    twin = _twin(model, train)
+    twin = twin_of(model, train)
     cases = shared(train, parts.validation, 1, recipe.seed)
     if isinstance(twin, Fusion) and len(parts.validation.histories) >= FEWEST:
         experts = twin.transition, twin.sequence
@@ -62,7 +62,7 @@ def refitted(model: Model, told: Told | None = None) -> tuple[Model, tuple[str, 
     return made, tuple(done)
 
 
-def _twin(model: Model, train: Dataset) -> Recommender:
+def twin_of(model: Model, train: Dataset) -> Recommender:
     """The model as it would be without the held-out events; a fusion's weights are the old ones."""
     expert, seed = model.recommender, model.recipe.seed
     if not isinstance(expert, Fusion):

@@ -20,6 +20,8 @@ from penchant.language.asking import ask, question
 from penchant.model import load as load_model
 from penchant.queries import answered, said_in, understood, wishes
 from penchant.queries.reading import words
+from penchant.serve.refresh import refresh
+from penchant.serve.store import Store
 from serving import client_of, quoted, told
 
 TITLES = {
@@ -252,10 +254,26 @@ def test_a_posted_search_moves_the_next_list(model, tmp_path):
         assert not any(one["source"] == "asked" for one in faded)
 
 
+def test_an_update_ends_searches_of_a_behavior_that_the_run_lacks(model, tmp_path):
+    model.save(tmp_path / "run")
+    database, heard = f"sqlite:///{tmp_path}/s.db", []
+    with client_of(tmp_path / "run", database) as client:
+        for behavior in ("typed", "search"):
+            event = {"user": "u3", "query": "cartoon", "behavior": behavior}
+            told(client.post("/events", json=event))
+    store = Store(database)
+    done = refresh(tmp_path / "run", store, told=heard.append)
+    store.close()
+    assert any("1 searches are of a behavior" in line for line in heard)
+    assert done.seq == 2
+    renewed = load_model(tmp_path / "run")
+    assert said_in(renewed.dataset.history("u3"), renewed.reader.terms) == (Said("cartoon", 0, 0),)
+
+
 def test_the_service_answers_a_question_with_rules_and_without(model, tmp_path):
     model.save(tmp_path / "run")
     with client_of(tmp_path / "run", f"sqlite:///{tmp_path}/s.db") as client:
-        asked = {"query": "scary film, not mystery", "k": 2}
+        asked = {"query": "scary film, not mystery", "k": 2, "repeats": True}
         found = told(client.get("/users/u29/recommendations", params=asked))
         assert {one["item"] for one in found["items"]} <= {"moon", "ghost"}
         assert found["question"]["without"] == ["Mystery"]

@@ -14,7 +14,8 @@ from penchant.updating import EXACT, standing
 def post(live: Live, posted: Sequence[Posted]) -> Added:
     """Keep events, on disk when this returns; a behavior that is not known is refused.
 
-    An event without a domain is of its item's.
+    A search is kept under any behavior: its text moves lists by itself. An event without a domain
+    is of its item's.
     """
     arm = next(iter(live.arms.values()))
     catalogue = arm.model.dataset.catalogue
@@ -22,7 +23,7 @@ def post(live: Live, posted: Sequence[Posted]) -> Added:
     only = catalogue.domains[0] if len(catalogue.domains) == 1 else None
     good, places, refused = [], [], []
     for place, event in enumerate(posted):
-        if event.behavior not in known:
+        if event.behavior not in known and event.kind != "query":
             names = ", ".join(sorted(known))
             reason = f"unknown behavior {event.behavior!r}: expected one of {names}"
             refused.append((place, reason))

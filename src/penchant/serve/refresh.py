@@ -78,6 +78,14 @@ def refresh(
             model = replace(model, dataset=replace(model.dataset, tombstones=stones))
     items = [one for one in changes if one.kind == "item"]
     events = _let_in(store.later(made["seq"], seq), model.dataset, store, key)
+    known = {behavior.name for behavior in model.dataset.catalogue.behaviors}
+    later = [event for event in events if event.behavior in known]
+    if len(later) < len(events):  # searches, which are kept under any behavior
+        say(
+            f"{len(events) - len(later):,} searches are of a behavior that the run does not know, "
+            "and are over with this update; a new fit that has it learns from searches"
+        )
+    events = later
     if items or events:
         say(f"adding {len(events):,} events and {len(items):,} items")
         model, added = update(model, arrived(model.dataset, events, items), told)

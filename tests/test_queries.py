@@ -130,6 +130,37 @@ def test_searches_of_the_data_are_read_from_their_tokens(model):
     assert not any(one.source == "asked" for one in model.recommend("u1", repeats=True).items)
 
 
+@pytest.mark.parametrize(("telling", "share"), [(True, 0.6), (False, 0.0)])
+def test_the_share_of_searches_is_chosen_on_validation_events(tmp_path, telling, share):
+    """People search for what they take next, or for what they never take."""
+    rng = np.random.default_rng(1)
+    titles = [f"{a}{b} lamp" for a in ("ba", "do", "ki", "mu") for b in "bcdfghjklmnpqrs"]
+    lines, time = ["user,item,query,behavior,timestamp"], 1_700_000_000
+    for user in range(150):
+        mine = rng.permutation(len(titles))[:5].tolist()
+        for item in mine:
+            word = titles[item if telling else (item + 7) % len(titles)].split()[0]
+            lines.append(f"u{user},,{word},search,{(time := time + 60)}")
+            lines.append(f"u{user},i{item},,buy,{(time := time + 60)}")
+    items = ["item,title", *(f"i{n},{title}" for n, title in enumerate(titles))]
+    (tmp_path / "e.csv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "i.csv").write_text("\n".join(items), encoding="utf-8")
+    (tmp_path / "m.toml").write_text('target = "buy"\n', encoding="utf-8")
+    where = {"items": tmp_path / "i.csv", "mapping": tmp_path / "m.toml"}
+    ingest(tmp_path / "e.csv", tmp_path / "data", **where)
+    recipe = {"search": {"budget": 1}, "content": {"text": "none"}}
+    found = fit(load(tmp_path / "data"), Recipe.model_validate(recipe), model="popularity")
+    tried = found.info["searches"]
+    assert found.recipe.queries.share == tried["share"] == share
+    assert tried["ndcg@10"][str(share)] == max(tried["ndcg@10"].values())
+    if telling:
+        told_ = found.info["evaluation"]["metrics"]["ndcg@10"]["value"]
+        assert told_ > 0.5 > 2 * tried["ndcg@10"]["0.0"]
+    fixed = recipe | {"queries": {"share": 0.3}}
+    found = fit(load(tmp_path / "data"), Recipe.model_validate(fixed), model="popularity")
+    assert (found.recipe.queries.share, found.info["searches"]) == (0.3, {})
+
+
 def test_interests_in_ones_own_words_move_the_list_of_a_run(model):
     own = replace(model, profiles={"u3": Profile.written("Cartoons for children.")})
     moved = [one for one in own.recommend("u3", k=5).items if one.source == "asked"]

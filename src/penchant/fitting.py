@@ -24,6 +24,7 @@ from penchant.models.popularity import POPULARITY
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 from penchant.probability import above, lists, measured
+from penchant.queries.searching import chosen, searching
 from penchant.search import FEWEST, Trial, search, shared
 from penchant.slices import beside, sliced
 from penchant.vectors import agreement, judge_vectors
@@ -90,8 +91,13 @@ def fit(
         trained = train(dataset, parts, family.name, recipe, say)
         twin = trained.recommender
         info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
+        listing: Recommender = twin
+        if dataset.catalogue.tokens.ids:
+            tried = chosen(twin, dataset, shared(dataset, parts.validation, 0, recipe.seed), recipe)
+            recipe, info["searches"] = tried
+            listing = searching(twin, dataset, recipe) if recipe.queries.share else twin
         say(f"evaluating on {len(parts.test.histories):,} test cases")
-        evaluation = on_test(twin, dataset, parts, recipe)
+        evaluation = on_test(listing, dataset, parts, recipe)
         info["evaluation"] = {
             "protocol": parts.protocol,
             "cases": len(parts.test.histories),

@@ -1,0 +1,96 @@
+"""What the places of searches are worth, measured as lists are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.config import QuerySettings, Recipe
+from penchant.data.cases import Cases
+from penchant.data.dataset import Dataset, Histories
+from penchant.data.said import Said
+from penchant.evaluate import evaluate, mask
+from penchant.models.base import Arrays, Recommender, Scores
+from penchant.models.kernels import content_rows, unit_rows
+from penchant.queries.answering import answered, said_in, wishes
+from penchant.queries.reading import Reader
+
+SHARES = (0.0, 0.3, 0.6)
+"""Shares of the latest search that are compared."""
+
+
+@dataclass(frozen=True)
+class Searching:
+    """A recommender whose lists give the searches of a history their places.
+
+    Its scores are of items that were not seen unless ``repeats``: seen ones take no place.
+    """
+
+    recommender: Recommender
+    reader: Reader
+    queries: QuerySettings
+    repeats: bool
+
+    @property
+    def name(self) -> str:
+        return self.recommender.name
+
+    @property
+    def settings(self) -> Any:
+        return self.recommender.settings
+
+    def score(self, histories: Histories) -> Scores:
+        scores = self.recommender.score(histories)
+        mask(scores, histories, None if self.repeats else histories.events.item)
+        of: dict[int, list[Said]] = {}
+        for one in said_in(histories, self.reader.terms):
+            of.setdefault(one.of, []).append(one)
+        for row, own in of.items():
+            said = wishes(own, self.queries)
+            fits = [self.reader.fit(wish.text) for wish in said]
+            shares = [wish.share for wish in said]
+            scores[row] = answered(scores[row], fits, shares, self.queries.weight).scores
+        return scores
+
+    def arrays(self) -> Arrays:
+        return self.recommender.arrays()
+
+
+def searching(twin: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
+    """A recommender with the places that a recipe gives to searches."""
+    rows = content_rows(dataset.catalogue)
+    content = {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
+    return Searching(twin, Reader(dataset.catalogue, content), recipe.queries, recipe.repeats)
+
+
+def chosen(
+    twin: Recommender, dataset: Dataset, cases: Cases, recipe: Recipe
+) -> tuple[Recipe, Mapping[str, Any]]:
+    """The recipe with the share of searches that is best on validation cases, and what was tried.
+
+    Cases without a search say nothing, and do not count. What the recipe says itself stands, and so
+    does the default where no case has a search: nothing is tried then.
+    """
+    with_searches = searching(twin, dataset, recipe)
+    said = said_in(cases.histories, with_searches.reader.terms)
+    rows = np.unique([one.of for one in said]).astype(np.int64)
+    if not len(rows) or "share" in recipe.queries.model_fields_set:
+        return recipe, {}
+    some = Cases(
+        cases.histories.take(rows),
+        np.concatenate([[0], np.cumsum(np.diff(cases.indptr)[rows])]),
+        np.concatenate([cases.truth[slice(*cases.indptr[row : row + 2])] for row in rows]),
+        cases.behavior[rows],
+        cases.domain[rows],
+    )
+    tried = {}
+    for share in SHARES:
+        queries = recipe.queries.model_copy(update={"share": share})
+        one = replace(with_searches, queries=queries)
+        found = evaluate(one, dataset.catalogue, some, repeats=recipe.repeats, seed=recipe.seed)
+        tried[share] = float(found.metrics["ndcg@10"].value)
+    best = max(SHARES, key=lambda share: (tried[share], -share))
+    queries = recipe.queries.model_copy(update={"share": best})
+    told = {"share": best, "cases": len(rows), "ndcg@10": {str(s): v for s, v in tried.items()}}
+    return recipe.model_copy(update={"queries": queries}), told

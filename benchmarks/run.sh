@@ -64,4 +64,6 @@ python benchmarks/privacy_curve.py "$data/ml-1m" --set content.image=none --set 
   --out "$results/privacy-ml-1m.json"
 python benchmarks/forgetting.py "$data/ml-1m" --out "$results/forgetting-ml-1m.json"
 python benchmarks/federated.py "$data/raw/ml-100k" --out "$results/federated.json"
+python benchmarks/queries.py "$data/ml-1m" --out "$results/queries-ml-1m.json"
+python benchmarks/enrichment.py "$data/ml-1m" --items 1000 --serve --out "$results/enrichment.json"
 python benchmarks/tables.py

@@ -493,6 +493,42 @@ def federated(name):
     return grid(columns, rows) + f"\n\nA client's sums by the size of the block: {told}"
 
 
+def queries(name):
+    """What a search and a question do to lists, and what is left of the user."""
+    content = result(name)
+    rows = [
+        [
+            row["query"],
+            ", ".join(row["genres"]),
+            row["how"],
+            f"{row['lists_with_5']:.1%}",
+            f"{row['of_10']:.1f}",
+            mean(row["ndcg@10"]),
+            signed(row["less_popularity"]),
+        ]
+        for number, row in enumerate(content["rows"])
+        if row["how"] != "no search" or number == 0
+    ]
+    columns = ["text", "wanted", "as", "lists with 5 of 10", "of 10", "NDCG@10", "less popularity"]
+    return grid(columns, rows) + (
+        f"\n\n{content['users']} test users, {content['model']}; NDCG@10 is against their own "
+        f"next item, of which the text knows nothing; popularity {mean(content['popularity'])}"
+    )
+
+
+def enrichment(name):
+    """What it costs to have a model describe items."""
+    content = result(name)
+    columns = ["run", "items", "requests", "failed", "from the cache", "kept rows"]
+    columns += ["tokens read", "tokens written", "s", "s an item"]
+    keys = ["items", "requests", "failed", "cached", "kept", "read", "written"]
+    rows = [
+        [run, *(f"{of[key]:,}" for key in keys), f"{of['seconds']:,.0f}", f"{of['an item']:.2f}"]
+        for run, of in content["rows"].items()
+    ]
+    return grid(columns, rows) + f"\n\n{content['data']}, {content['model']}"
+
+
 def written(name):
     return (HERE / "results" / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
@@ -518,6 +554,8 @@ OTHERS = {
     "privacy": privacy,
     "forgetting": forgetting,
     "federated": federated,
+    "queries": queries,
+    "enrichment": enrichment,
 }
 
 

@@ -138,11 +138,14 @@ def server_of(live: Live, user: str) -> MCPServer:
         k: Annotated[int, Field(ge=1, le=50, description="How many items.")] = 10,
         behavior: _Behavior = None,
         domain: Annotated[str | None, Field(description="Of the items; default: any.")] = None,
+        query: Annotated[
+            str | None,
+            Field(max_length=1000, description="What they ask for, as 'lighter, not horror'."),
+        ] = None,
     ) -> Listed:
         """The best items for the person, from all that is known of them now."""
-        found = asking.recommend(
-            live, Ask(user, k=k, behavior=behavior, domain=domain, explain=True)
-        )
+        asked = Ask(user, k=k, behavior=behavior, domain=domain, explain=True, query=query)
+        found = asking.recommend(live, asked)
         rows = [
             Row(
                 item=_plain(one.item),

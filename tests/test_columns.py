@@ -6,8 +6,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from penchant.config import ConfigError, parse
+from penchant.config import parse
 from penchant.data.columns import ColumnSettings, column_rows
+from penchant.errors import ConfigError
 from penchant.models.kernels import tag_columns, tag_rows
 
 same = np.testing.assert_array_equal

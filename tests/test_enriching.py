@@ -253,7 +253,15 @@ def test_it_is_written_as_it_goes(folder, monkeypatch):
     assert sorted(set(seen)) == [0, 4, 8, 12, 16, 20]
 
 
-def test_ctrl_c_keeps_what_is_done_and_a_later_run_goes_on(folder):
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background may have been told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_keeps_what_is_done_and_a_later_run_goes_on(folder, interruptible):
     seen = []
 
     def answer(data):
@@ -562,7 +570,7 @@ def test_the_command_tells_what_was_done(folder, run):
     assert json.loads(again.stdout)["kept"] == 5
 
 
-def test_the_command_ends_as_others_do(folder, run):
+def test_the_command_ends_as_others_do(folder, run, interruptible):
     def dead(data):
         raise LanguageModelError("no reply from the service")
 

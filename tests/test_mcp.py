@@ -100,17 +100,22 @@ def test_tools_answer_what_the_service_answers(run, database, user):
         found = await called(client, "recommend", k=5)
         views = await called(client, "recommend", k=5, behavior="view", domain=None)
         why = await called(client, "explain", item=found["data"][0]["item"])
-        return found, views, why, await called(client, "list_interests")
+        asked = await called(client, "recommend", k=3, query="something new")
+        return found, views, why, asked, await called(client, "list_interests")
 
-    found, views, why, interests = speaking(run, database, user, talk)
+    found, views, why, answer, interests = speaking(run, database, user, talk)
     with client_of(run, database) as client:
+        assert client.live.store.counts()["impressions"] == 13  # lists of the tools are logged too
         asked = f"/users/{user}"
         first = told(client.get(f"{asked}/recommendations", params={"k": 5, "explain": True}))
         best = first["items"][0]["item"]
         reasons = told(client.get(f"{asked}/explanations/{best}"))
         known = told(client.get(f"{asked}/interests"))["interests"]
-        assert client.live.store.counts()["impressions"] == 10  # lists of the tools are logged too
+        words = {"k": 3, "query": "something new"}
+        same = told(client.get(f"{asked}/recommendations", params=words))["items"]
     assert [row["item"] for row in found["data"]] == [row["item"] for row in first["items"]]
+    assert [row["item"] for row in answer["data"]] == [row["item"] for row in same]
+    assert answer["data"][0]["because"] == same[0]["because"]
     assert found["data"][0]["because"] == first["items"][0]["because"]
     assert found["personal"]
     assert not found["short"]

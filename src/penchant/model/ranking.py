@@ -164,7 +164,7 @@ def _answer(
         [model.reader.fit(one.text) for one in said],
         [one.share for one in said],
         model.recipe.queries.weight,
-        model.by_popularity_rank,
+        model.by_popularity,
     )
     scores[open_] = found.scores[open_]
     for number, one in enumerate(said):

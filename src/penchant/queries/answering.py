@@ -16,6 +16,8 @@ from penchant.data.said import Said
 
 _AMONG = 100  # best items between whose first and last a user tells apart
 _STEP = 1e-9  # between equal scores that are ranked
+_PLACES = 2000  # of a list, which wishes have their share of
+_NONE = -1e300  # what stands for no score is below
 
 
 class Wish(NamedTuple):
@@ -60,7 +62,7 @@ def answered(
     fits: Sequence[Floats],
     shares: Sequence[float],
     weight: float,
-    popular: Ints | None = None,
+    by_popularity: Ints | None = None,
 ) -> Answered:
     """The scores of one history (N,) with places for what fits, each (N,), by shares.
 
@@ -70,41 +72,47 @@ def answered(
 
     An item's place is the least of its ranks, each over the share of its list: of the wishes in
     turn, a share of what is left, and of the past the rest. It gets the score that stood at that
-    place, so that scores fall along the list as before. Items of -inf stay out, and equal scores
-    are told apart by the items' rank by popularity, (N,).
+    place, so that scores fall along the list as before. Past the first 2,000 places all follow by
+    score. Items of -inf stay out, and of equal scores the first in ``by_popularity`` (N,), rows of
+    items, comes first.
 
     >>> scores, fit = np.array([5.0, 4.0, 3.0, 2.0]), np.array([0.0, 0.0, 0.0, 9.0])
     >>> answered(scores, [fit], [0.5], 2.0).scores.tolist()
     [5.0, 3.0, 2.0, 4.0]
     """
-    inside = np.flatnonzero(scores > -np.inf)
     wish = np.full(len(scores), -1)
-    if not len(inside) or not len(fits):
+    items = np.arange(len(scores)) if by_popularity is None else by_popularity
+    items = items[scores[items] > -np.inf]
+    if not len(items) or not len(fits):
         return Answered(scores, wish)
-    own = scores[inside]
-    base = _ranks(own, None if popular is None else popular[inside])
-    best = own.max()
-    some = own[np.argsort(-own, kind="stable")[: _AMONG + 1]]
+    items = items[np.argsort(-scores[items], kind="stable")]
+    own = scores[items]
     # a score that only says that there is none is not a distance
-    real = some[some > -1e300]
+    real = own[: _AMONG + 1][own[: _AMONG + 1] > _NONE]
     gap = float(real[0] - real[-1]) if len(real) else 0.0
-    liking = np.maximum(own - best, -10.0 * gap) / gap if gap > 0 else np.zeros(len(own))
+    liking = np.maximum(own - own[0], -10.0 * gap) / gap if gap > 0 else np.zeros(len(own))
+    base = np.arange(1.0, len(own) + 1)
     left, keys = 1.0, []
     for fit, share in zip(fits, shares, strict=True):
-        mine = fit[inside]
+        mine = fit[items]
         far = float(mine.max() - np.median(mine))
         fitting = (mine - mine.max()) / far if far > 0 else np.zeros(len(mine))
-        rank = _ranks(liking + weight * fitting, base)
-        keys.append(rank / (left * share))
+        keys.append(_first_ranks(liking + weight * fitting) / (left * share))
         left *= 1.0 - share
     keys.append(base / left if left > 0 else np.full(len(base), np.inf))
-    stacked = np.stack(keys)
-    of = stacked.argmin(axis=0)
-    place = _ranks(-stacked[of, np.arange(len(own))], base).astype(np.int64) - 1
+    key, of = keys[-1], np.full(len(own), len(fits))
+    for number, one in enumerate(keys[:-1]):
+        better = one < key
+        key, of = np.where(better, one, key), np.where(better, number, of)
+    ahead = np.flatnonzero(key <= _PLACES)
+    ahead = ahead[np.argsort(key[ahead], kind="stable")]
+    rest = np.ones(len(own), bool)
+    rest[ahead] = False
+    order = np.concatenate([ahead, np.flatnonzero(rest)])
     found = scores.copy()
-    found[inside] = _falling(-np.sort(-own))[place]
-    lifted = (of < len(fits)) & (place + 1 < base)
-    wish[inside[lifted]] = of[lifted]
+    found[items[order]] = _falling(own)
+    moved = ahead[(of[ahead] < len(fits)) & (np.arange(len(ahead)) < ahead)]
+    wish[items[moved]] = of[moved]
     return Answered(found, wish)
 
 
@@ -140,9 +148,12 @@ def _falling(ordered: Floats) -> Floats:
     return np.minimum.accumulate(ordered - _STEP * np.maximum(1.0, np.abs(ordered)) * run)
 
 
-def _ranks(values: Floats, ties: Floats | Ints | None = None) -> Floats:
-    """The place of each value from the largest down, from 1; equal ones by ``ties``, then row."""
-    order = np.lexsort((np.arange(len(values)) if ties is None else ties, -values))
-    found = np.empty(len(values))
-    found[order] = np.arange(1.0, len(values) + 1)
+def _first_ranks(values: Floats) -> Floats:
+    """The places of the largest values, from 1, equal ones in order; inf past the first 2,000."""
+    found = np.full(len(values), np.inf)
+    some = np.arange(len(values))
+    if len(values) > _PLACES:
+        some = np.flatnonzero(values >= -np.partition(-values, _PLACES - 1)[_PLACES - 1])
+    order = some[np.argsort(-values[some], kind="stable")][:_PLACES]
+    found[order] = np.arange(1.0, len(order) + 1)
     return found

@@ -24,7 +24,7 @@ from penchant.models.popularity import POPULARITY
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 from penchant.probability import above, lists, measured
-from penchant.queries.searching import chosen, searching
+from penchant.queries.searching import chosen, in_words, searching
 from penchant.search import FEWEST, Trial, search, shared
 from penchant.slices import beside, sliced
 from penchant.vectors import agreement, judge_vectors
@@ -95,6 +95,8 @@ def fit(
         if dataset.catalogue.tokens.ids:
             tried = chosen(twin, dataset, shared(dataset, parts.validation, 0, recipe.seed), recipe)
             recipe, info["searches"] = tried
+            if info["searches"]:
+                info["notes"].append(in_words(info["searches"]))
             listing = searching(twin, dataset, recipe) if recipe.queries.share else twin
         say(f"evaluating on {len(parts.test.histories):,} test cases")
         evaluation = on_test(listing, dataset, parts, recipe)

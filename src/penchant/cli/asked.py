@@ -41,6 +41,7 @@ def ask(
         model = load(run)
         told("reading the question")
         past = None if user is not None else listed(history) or []
+        strange = model.histories(past or [])[1]
         rules = rules_of(rules_file, diversity)
         found, question = asked(
             *(model, text, user, past),
@@ -58,11 +59,18 @@ def ask(
     parts = [f"wanted: {read.text}"] if read.text else []
     parts += [f"without: {', '.join(read.none)}"] if read.none else []
     parts += [f"domain: {read.domain}"] if read.domain else []
+    parts = parts or ["nothing is wanted or ruled out that the catalogue knows"]
     say(f"{'; '.join(parts)} ({f'read by {question.model}' if question.model else 'read plainly'})")
     for note in question.notes:
         say(f"note: {note}")
     rows = [item | {"because": None} for item in content["items"]]  # it was just said
-    show_items(f"For {'user ' + user if user is not None else 'this history'}", rows)
+    who = f"user {user}" if user is not None else "this history" if history else "anybody"
+    show_items(f"For {who}", rows)
+    beside = [str(n) for n, item in enumerate(rows, 1) if item["source"] != "asked"]
+    if read.text and beside:
+        say(f"note: nothing further fits; by the rest of what is known: {', '.join(beside)}")
+    if strange:
+        say(f"note: not in the catalogue: {', '.join(strange)}")
     if user is not None and user not in model.dataset.users:
         say(f"note: user {user!r} is not known to the run: what fits is listed by popularity")
     if found.short:

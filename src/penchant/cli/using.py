@@ -248,9 +248,10 @@ def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) 
             columns["rank"].append(place + 1)
             columns["score"].append(block.scores[listed])
             columns["probability"].append(block.probability[listed])
-            columns["source"].append(
-                np.where(block.popular[listed], "popular", model.family).astype(object)
-            )
+            source = np.where(block.popular[listed], "popular", model.family).astype(object)
+            if block.asked is not None:
+                source[block.asked[listed] != None] = "asked"  # noqa: E711  # of each cell
+            columns["source"].append(source)
             told(int(block.users[-1]) + 1, len(names))
     write_parquet(out, {name: np.concatenate(parts) for name, parts in columns.items()})
     rows = sum(len(part) for part in columns["rank"])

@@ -213,10 +213,21 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
 
 
 def _named(dataset: Dataset, events: Events) -> dict[str, Any]:
-    """Columns of events with their identifiers, in order of the source's rows."""
+    """Columns of events with their identifiers, in order of the source's rows.
+
+    The words of a query, which have one source row, are one query again.
+    """
     catalogue = dataset.catalogue
     events = events.take(np.argsort(events.row, kind="stable"))
-    about = _names(catalogue.tokens.ids, events.token)
+    first = np.flatnonzero(np.diff(events.row, prepend=-1) | (events.item >= 0))
+    ends = np.append(first[1:], len(events)).tolist()
+    every = _names(catalogue.tokens.ids, events.token)
+    about = [every[at] for at in first.tolist()]
+    for place, (at, end) in enumerate(zip(first.tolist(), ends, strict=True)):
+        if end > at + 1:
+            word = len(TOKENS["query"])
+            about[place] = TOKENS["query"] + " ".join(str(name)[word:] for name in every[at:end])
+    events = events.take(first)
     columns: dict[str, Any] = {
         "user": _names(dataset.users.ids, events.user),
         "item": _names(catalogue.items.ids, events.item),

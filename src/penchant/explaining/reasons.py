@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penchant.data.dataset import Floats, Histories, Ints
+from penchant.data.encode import TOKENS
 from penchant.errors import ConfigError
 from penchant.interests import Interests
 from penchant.model import Model
@@ -251,6 +252,9 @@ def done(behavior: str) -> str:
 
 
 def _about(reason: Reason) -> str:
+    """What a reason is about, a token without what says of which kind it is."""
+    if reason.title is None and reason.about.startswith(tuple(TOKENS.values())):
+        return reason.about.partition(":")[2]
     return reason.title or reason.about
 
 

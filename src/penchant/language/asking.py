@@ -90,6 +90,9 @@ def _read(text: str, catalogue: Catalogue, model: LanguageModel) -> Question:
     lost = len(set(reply.avoid) - set(none))
     domain = reply.domain if reply.domain in catalogue.domains else None
     lost += reply.domain is not None and bool(domains) and domain is None
+    left = sum(1 for of in catalogue.tags if set(of).isdisjoint(none))
+    if 3 * left < len(catalogue):  # it said the tags that it was told, not those of the question
+        raise LanguageModelError(f"{model.name} ruled out most of the catalogue")
     wanted = " ".join(reply.wanted.split())
     if not wanted and not none and domain is None:
         raise LanguageModelError(

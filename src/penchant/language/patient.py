@@ -62,8 +62,9 @@ class Patient:
             )
         try:
             return answer.result()
-        except LanguageModelError:
-            raise
+        except LanguageModelError as error:
+            # who asks a service need not know where its model is
+            raise LanguageModelError(str(error).replace(self.name, "the model")) from error
         except Exception as error:  # no request fails for a model
             raise LanguageModelError(f"the model failed with {type(error).__name__}") from error
 

@@ -163,6 +163,11 @@ class Service:
                 raise
             failure = error
         reason = failure.__cause__ or failure
+        if type(reason).__name__ == "ConnectError" and "Timeout" not in type(failure).__name__:
+            raise LanguageModelError(
+                f"{self.settings.model} at {self.address}: nothing answers there "
+                f"({self._guard.brief(str(reason).encode())}); start the service, or mend url"
+            )
         # once it had the request, it may have worked on it
         bill.begun = bill.begun or type(reason).__name__ not in _NEVER_SENT
         if "Timeout" in type(failure).__name__:

@@ -294,10 +294,7 @@ class Model:
         event, the item that it keeps out of its history's list, -1 for none. Items without a score
         follow those that have one, the more popular first.
         """
-        wanted = None
-        if len(histories) == 1 and domain[0] >= 0:
-            wanted = self.dataset.catalogue.domain == domain[0], k
-        return listed(self, scored(self, histories, hidden, wanted=wanted), k, domain)
+        return listed(self, scored(self, histories, hidden, domain=domain), k, domain)
 
     def interests_of(self, given: Histories, user: str | None = None) -> Interests:
         """The interests of one history, with what its user made of them."""

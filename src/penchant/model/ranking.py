@@ -14,7 +14,7 @@ from penchant.listing import Block
 from penchant.models.base import Scores, at_least
 from penchant.models.calibration import LISTED
 from penchant.models.fusion import Fusion
-from penchant.queries import Wish, answered, said_in, wishes, written
+from penchant.queries import Wish, said_in, wishes, written
 
 if TYPE_CHECKING:
     from penchant.model.model import Model
@@ -44,6 +44,7 @@ def scored(
     hidden: Ints | None,
     user: str | None = None,
     wanted: tuple[NDArray[np.bool_] | None, int] | None = None,
+    domain: Ints | None = None,
 ) -> Scored:
     """Score all items, without those that are ``hidden`` and those of muted interests.
 
@@ -52,7 +53,8 @@ def scored(
     says what will be asked of one history: so many of the best that a list may hold, (N,) or all;
     what is below them need not be exact.
 
-    What users said in words takes its places last: probabilities are of the scores without it.
+    What users said in words takes its places last, among the items of a history's ``domain`` (B,),
+    -1 for all: probabilities are of the scores without it.
     """
     one, among = model.recommender, None
     keep = None if wanted is None else wanted[0]
@@ -86,7 +88,10 @@ def scored(
     if told:
         asked = np.full(scores.shape, None, object)
         for row, said in told.items():
-            _answer(model, scores[row], asked[row], said, keep)
+            may = keep
+            if domain is not None and domain[row] >= 0:
+                may = model.dataset.catalogue.domain == domain[row]
+            _answer(model, scores[row], asked[row], said, may)
     return Scored(histories, scores, best, among, asked)
 
 
@@ -159,15 +164,10 @@ def _answer(
     own = np.where(open_, scores, -np.inf)
     if not (own[open_] > _UNSCORED).any():  # nothing is known but what is popular
         own = np.where(open_, np.log1p(model.popularity) - model.by_popularity_rank * 1e-9, own)
-    found = answered(
-        own,
-        [model.reader.fit(one.text) for one in said],
-        [one.share for one in said],
-        model.recipe.queries.weight,
-        model.by_popularity,
-    )
+    weight = model.recipe.queries.weight
+    found, part = model.reader.answer(own, said, weight, model.by_popularity)
     scores[open_] = found.scores[open_]
-    for number, one in enumerate(said):
+    for number, one in enumerate(part):
         asked[found.wish == number] = one.text
 
 

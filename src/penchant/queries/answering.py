@@ -17,6 +17,7 @@ from penchant.data.said import Said
 _AMONG = 100  # best items between whose first and last a user tells apart
 _STEP = 1e-9  # between equal scores that are ranked
 _PLACES = 2000  # of a list, which wishes have their share of
+_FITS = 0.25  # of the way from the median to the best fit: nearer than that is no answer
 _NONE = -1e300  # what stands for no score is below
 
 
@@ -90,7 +91,10 @@ def answered(
     # a score that only says that there is none is not a distance
     real = own[: _AMONG + 1][own[: _AMONG + 1] > _NONE]
     gap = float(real[0] - real[-1]) if len(real) else 0.0
-    liking = np.maximum(own - own[0], -10.0 * gap) / gap if gap > 0 else np.zeros(len(own))
+    liking = np.zeros(len(own))
+    if gap > 0:  # without a score an item is liked as little as the least that has one
+        least = own[own > _NONE][-1]
+        liking = (np.maximum(own, least) - own[0]) / gap
     base = np.arange(1.0, len(own) + 1)
     left, keys = 1.0, []
     for fit, share in zip(fits, shares, strict=True):
@@ -111,8 +115,13 @@ def answered(
     order = np.concatenate([ahead, np.flatnonzero(rest)])
     found = scores.copy()
     found[items[order]] = _falling(own)
-    moved = ahead[(of[ahead] < len(fits)) & (np.arange(len(ahead)) < ahead)]
-    wish[items[moved]] = of[moved]
+    for number, fit in enumerate(fits):
+        brought = (np.arange(len(ahead)) < ahead) | (shares[number] == 1)
+        mine = items[ahead[(of[ahead] == number) & brought]]
+        middle = float(np.median(fit[items]))
+        # what fills places that nothing fits was not asked for
+        fitting = fit[mine] > middle + _FITS * (float(fit[items].max()) - middle)
+        wish[mine[fitting]] = number
     return Answered(found, wish)
 
 
@@ -145,7 +154,8 @@ def _falling(ordered: Floats) -> Floats:
     number = np.arange(len(ordered))
     first = np.r_[True, ordered[1:] < ordered[:-1]]
     run = number - np.maximum.accumulate(np.where(first, number, 0))
-    return np.minimum.accumulate(ordered - _STEP * np.maximum(1.0, np.abs(ordered)) * run)
+    step = np.where(ordered > _NONE, _STEP * np.maximum(1.0, np.abs(ordered)), 0.0)
+    return np.minimum.accumulate(ordered - step * run)
 
 
 def _first_ranks(values: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from threading import Lock
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.content import encoder_of, sources
-from penchant.data.dataset import Catalogue, Floats
+from penchant.data.dataset import Catalogue, Floats, Ints
 from penchant.data.encode import TOKENS
 from penchant.encoders.base import Encoder
 from penchant.errors import MissingExtraError, PenchantError, UnreadableError
 from penchant.models.kernels import Rows, tag_rows, unit_rows
+from penchant.queries.answering import Answered, Wish, answered
+from penchant.queries.understanding import understood
+from penchant.queries.words import words
 
 TEXTS = ("text", "summary")
 """Modalities whose encoder reads a query as it reads an item."""
@@ -34,7 +37,6 @@ _SMALL = frozenset(
     you""".split()  # noqa: SIM905
 )
 """Words of a question that say nothing of what is wanted, where other words do."""
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,37 @@ class Reader:
         tags whose names are nearer to the text than tags are on average; and 6 s^2, where s is the
         share of the text's words, weighed by idf, that the item's title, description and tags
         hold. The first and the second are in deviations from the mean over all items, the second
-        doubled. Without an encoder that can be loaded, a tag is near only where it is named.
+        doubled. Without an encoder that can be loaded, a tag is near only where it is named. What
+        the text rules out ("without horror") fits worse than anything else.
         """
         key = " ".join(text.split())
-        with self.lock:
-            if key in self.kept:
-                self.kept.move_to_end(key)
-                return self.kept[key]
-        found = self._fit(key)
-        found.setflags(write=False)
-        with self.lock:
-            self.kept[key] = found
+        with self.lock:  # also while it is read, so that what is needed is made once
+            if key not in self.kept:
+                self.kept[key] = self._read(key)
+                self.kept[key].setflags(write=False)
+            self.kept.move_to_end(key)
             while len(self.kept) > _KEPT:
                 self.kept.popitem(last=False)
+            return self.kept[key]
+
+    def answer(
+        self, scores: Floats, said: Sequence[Wish], weight: float, by_popularity: Ints | None = None
+    ) -> tuple[Answered, list[Wish]]:
+        """``answered`` by what was said, and what of it took part.
+
+        A text that only rules something out takes no places, unless it has the whole list.
+        """
+        part = [w for w in said if w.share == 1 or understood(w.text, self.catalogue).text]
+        fits, shares = [self.fit(w.text) for w in part], [w.share for w in part]
+        return answered(scores, fits, shares, weight, by_popularity), part
+
+    def _read(self, text: str) -> Floats:
+        read = understood(text, self.catalogue)
+        found = self._fit(read.text) if read.text else np.zeros(len(self.catalogue))
+        if read.none:
+            out = {*read.none}
+            ruled = np.array([not out.isdisjoint(of) for of in self.catalogue.tags])
+            found[ruled] = found.min() - 10 * (1 + found.max() - found.min())
         return found
 
     def _fit(self, text: str) -> Floats:
@@ -195,21 +215,6 @@ class Reader:
         return numbers, rows, columns
 
 
-def words(text: str) -> list[str]:
-    """The words of a text in small letters, without an English possessive or plural ending.
-
-    >>> words("Children's films: the 2nd Part")
-    ['children', 'film', 'the', '2nd', 'part']
-    """
-    found = []
-    for word in _WORD.findall(text.casefold().replace("’", "'")):
-        word = word.removesuffix("'s").replace("'", "")
-        if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-            word = word[:-1]
-        found.append(word)
-    return found
-
-
 def _deviations(values: Floats) -> Floats:
     """Values less their mean, over their deviation; zeros where all are equal."""
     values = np.asarray(values, np.float64)
@@ -229,11 +234,17 @@ def _embedded(made: str | None, text: str) -> NDArray[np.float32] | None:
     return row
 
 
-@cache
+_loading = Lock()
+
+
 def _encoder(made: str | None) -> Encoder | None:
     """A loaded encoder of texts; None where it cannot be loaded."""
-    if made is None:
-        return None
+    with _loading:
+        return None if made is None else _loaded(made)
+
+
+@cache
+def _loaded(made: str) -> Encoder | None:
     try:
         encoder = encoder_of("text", made)
         assert encoder.key

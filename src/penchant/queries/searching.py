@@ -11,9 +11,10 @@ from penchant.data.cases import Cases
 from penchant.data.dataset import Dataset, Histories
 from penchant.data.said import Said
 from penchant.evaluate import evaluate, mask
+from penchant.metrics import paired
 from penchant.models.base import Arrays, Recommender, Scores
 from penchant.models.kernels import content_rows, unit_rows
-from penchant.queries.answering import answered, said_in, wishes
+from penchant.queries.answering import said_in, wishes
 from penchant.queries.reading import Reader
 
 SHARES = (0.0, 0.3, 0.6)
@@ -48,9 +49,7 @@ class Searching:
             of.setdefault(one.of, []).append(one)
         for row, own in of.items():
             said = wishes(own, self.queries)
-            fits = [self.reader.fit(wish.text) for wish in said]
-            shares = [wish.share for wish in said]
-            scores[row] = answered(scores[row], fits, shares, self.queries.weight).scores
+            scores[row] = self.reader.answer(scores[row], said, self.queries.weight)[0].scores
         return scores
 
     def arrays(self) -> Arrays:
@@ -67,10 +66,11 @@ def searching(twin: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
 def chosen(
     twin: Recommender, dataset: Dataset, cases: Cases, recipe: Recipe
 ) -> tuple[Recipe, Mapping[str, Any]]:
-    """The recipe with the share of searches that is best on validation cases, and what was tried.
+    """The recipe with the share of searches that suits validation cases, and what was tried.
 
-    Cases without a search say nothing, and do not count. What the recipe says itself stands, and so
-    does the default where no case has a search: nothing is tried then.
+    Cases without a search say nothing, and do not count. The default gives way to the best share
+    where the whole interval of their paired difference lies above 0. What the recipe says itself
+    stands, and where no case has a search nothing is tried.
     """
     with_searches = searching(twin, dataset, recipe)
     said = said_in(cases.histories, with_searches.reader.terms)
@@ -88,9 +88,23 @@ def chosen(
     for share in SHARES:
         queries = recipe.queries.model_copy(update={"share": share})
         one = replace(with_searches, queries=queries)
-        found = evaluate(one, dataset.catalogue, some, repeats=recipe.repeats, seed=recipe.seed)
-        tried[share] = float(found.metrics["ndcg@10"].value)
-    best = max(SHARES, key=lambda share: (tried[share], -share))
+        tried[share] = evaluate(
+            one, dataset.catalogue, some, repeats=recipe.repeats, seed=recipe.seed
+        )
+    values = {share: float(found.metrics["ndcg@10"].value) for share, found in tried.items()}
+    usual = recipe.queries.share
+    best = max(SHARES, key=lambda share: (values[share], share))
+    less = paired(tried[best].cases["ndcg@10"], tried[usual].cases["ndcg@10"], recipe.seed)
+    best = best if less.low > 0 else usual
     queries = recipe.queries.model_copy(update={"share": best})
-    told = {"share": best, "cases": len(rows), "ndcg@10": {str(s): v for s, v in tried.items()}}
+    told = {"share": best, "cases": len(rows), "ndcg@10": {str(s): v for s, v in values.items()}}
     return recipe.model_copy(update={"queries": queries}), told
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """What ``chosen`` found, for a person."""
+    values = ", ".join(f"{float(s):.0%}: {v:.4f}" for s, v in told["ndcg@10"].items())
+    return (
+        f"the latest search takes {told['share']:.0%} of a list's places; NDCG@10 of "
+        f"{told['cases']:,} validation cases with searches by that share: {values}"
+    )

@@ -5,14 +5,22 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from penchant.data.dataset import Catalogue
-from penchant.queries.reading import words
+from penchant.queries.words import words
 
 _NOT = re.compile(
-    r"[,;]?\s*\b(?:but\s+|and\s+)?(?:not|no|without|except(?:\s+for)?|other\s+than|nothing\s+with"
-    r"|kein(?:e[rsnm]?)?|nicht|ohne|sans|pas\s+(?:de|d')|sin|senza)\s+(?P<what>[^,.;!?]+)",
+    r"[,;(]?\s*(?<!\w)(?:but\s+|and\s+|please\s+|aber\s+|mais\s+)?(?:i\s+)?"
+    r"(?:(?:don['’]?t|do\s+not|does\s+not|never)(?:\s+(?:want|like|show|need|have))?"
+    r"(?:\s+(?:me|any))?|anything\s+but|not(?!\s+(?:only|sure|just))|no|nor|without|neither"
+    r"|except(?:\s+for)?|other\s+than|nothing\s+with"
+    r"|keine?[rsnm]?|nicht(?!\s+nur)|ohne|nie|sans|jamais|ni|pas\s+de|pas|sin|senza|sem|non|не|без)"
+    r"\s+(?P<what>[^,.;!?()]+?)(?=\s+(?:but|sondern|mais|pero|aber|he|she|it|they|i)\s|[,.;!?()]|$)"
+    r"\)?|\bpas\s+d['’](?P<after>[^,.;!?()]+)",
     re.IGNORECASE,
 )
-_PARTS = re.compile(r"\s+(?:and|or|nor|und|oder|et|ou|y|o)\s+|[,/&]\s*", re.IGNORECASE)
+_ASKED = re.compile(r"\bwhy\s+not\b", re.IGNORECASE)  # which rules nothing out
+_PARTS = re.compile(
+    r"\s+(?:and|or|nor|no|not|und|oder|et|ou|y|o|ni|noch)\s+|[,/&]\s*", re.IGNORECASE
+)
 
 
 class Understood(NamedTuple):
@@ -36,14 +44,17 @@ def understood(text: str, catalogue: Catalogue) -> Understood:
     What follows a negation, up to the next comma or stop, is ruled out where it names tags of the
     catalogue.
     """
+    text = _ASKED.sub(" ", text)
     out = [
         part
         for found in _NOT.finditer(text)
-        for part in _PARTS.split(found["what"].strip())
+        for part in _PARTS.split((found["what"] or found["after"]).strip())
         if part.strip()
     ]
     none, unmet = named_tags(out, catalogue)
-    wanted = " ".join(_NOT.sub(" ", text).split()).strip(" ,;")
+    wanted = re.sub(r"\s+([,.;!?])", r"\1", " ".join(_NOT.sub(" ", text).split()))
+    wanted = wanted.strip(" ,;.!?()")
+    wanted = re.sub(r"^(?:but|sondern|mais|pero|aber)\s+", "", wanted, flags=re.IGNORECASE)
     return Understood(wanted, none, None, unmet)
 
 

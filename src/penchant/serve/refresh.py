@@ -82,8 +82,8 @@ def refresh(
     later = [event for event in events if event.behavior in known]
     if len(later) < len(events):  # searches, which are kept under any behavior
         say(
-            f"{len(events) - len(later):,} searches are of a behavior that the run does not know, "
-            "and are over with this update; a new fit that has it learns from searches"
+            f"searches of a behavior that the run does not know: {len(events) - len(later):,}; "
+            "they are left out of the run, and a new fit that has the behavior learns from them"
         )
     events = later
     if items or events:

@@ -208,6 +208,9 @@ class Store:
                 statement.on_conflict_do_update(index_elements=["mark"], set_={"time": at})
             )
             self._change(connection, "forgotten", mark, {})
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:  # the log still has what was erased
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
         return erased
 
     def forgotten(self) -> dict[str, int]:

@@ -160,6 +160,7 @@ def _set_up(connection: Any, record: Any) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",  # a commit is on the disk before it is answered
         "busy_timeout = 15000",
+        "secure_delete = ON",  # what is erased is overwritten
     ):
         cursor.execute(f"PRAGMA {line}")
     cursor.close()

@@ -136,7 +136,7 @@ class TestChat(ModelSuite):
         chat = self.chat("http://127.0.0.1:9/v1", tries=2)
         with pytest.raises(LanguageModelError, match=r"nothing answers there.*refused.*mend url"):
             chat.ask(PROMPT, Colour)
-        assert (chat.spent.requests, chat.spent.read) == (2, 0)
+        assert (chat.spent.requests, chat.spent.read) == (1, 0)
 
     @pytest.mark.parametrize(
         ("status", "check"),

@@ -238,6 +238,8 @@ def test_what_a_text_rules_out_is_not_brought_by_it(model, text):
     for found in (own.recommend("u29", k=12), model.recommend("u29", query=text, k=12)):
         for one in found.items:
             assert one.source != "asked" or "Horror" not in TITLES[one.item][1]
+    alone = model.recommend("u29", query="no horror", k=12)
+    assert not any("Horror" in TITLES[one.item][1] for one in alone.items)
     only = replace(model, profiles={"u29": Profile.written("No horror.")})
     assert names(only.recommend("u29", k=12)) == names(model.recommend("u29", k=12))
 
@@ -375,3 +377,23 @@ def test_the_service_answers_a_question_with_rules_and_without(model, tmp_path):
         found = told(client.post("/recommendations", json=body))
         assert {one["item"] for one in found["items"]} <= {"bear", "mole", "fox"}
         told(client.get("/users/u29/recommendations", params={"query": ""}), 422)
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_what_no_list_can_hold_is_said(tmp_path, repeats):
+    """Each purchase follows a view of the same item, so that all right answers were seen."""
+    lines, time = ["user,item,behavior,timestamp"], 1_700_000_000
+    for user in range(40):
+        for item in range(5):
+            for behavior in ("view", "buy"):
+                lines.append(f"u{user},i{(user + item) % 9},{behavior},{(time := time + 60)}")
+    (tmp_path / "e.csv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "m.toml").write_text('target = "buy"\n', encoding="utf-8")
+    ingest(tmp_path / "e.csv", tmp_path / "data", mapping=tmp_path / "m.toml")
+    recipe = Recipe.model_validate({"search": {"budget": 1}, "repeats": repeats})
+    found = fit(load(tmp_path / "data"), recipe, model="transition")
+    said = [note for note in found.info["notes"] if "no list holds" in note]
+    assert bool(said) is not repeats
+    if said:
+        assert said[0].startswith("100% of the test events")
+        assert found.info["evaluation"]["metrics"]["ndcg@10"]["value"] == 0

@@ -29,6 +29,8 @@ from penchant.search import FEWEST, Trial, search, shared
 from penchant.slices import beside, sliced
 from penchant.vectors import agreement, judge_vectors
 
+_MANY = 0.3  # of the test events that no list can hold: more than that is said
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -100,6 +102,11 @@ def fit(
             listing = searching(twin, dataset, recipe) if recipe.queries.share else twin
         say(f"evaluating on {len(parts.test.histories):,} test cases")
         evaluation = on_test(listing, dataset, parts, recipe)
+        if not recipe.repeats and parts.test.repeated >= _MANY:
+            info["notes"].append(
+                f"{parts.test.repeated:.0%} of the test events are of an item that their user had "
+                "before, which no list holds; with --set repeats=true lists hold such items"
+            )
         info["evaluation"] = {
             "protocol": parts.protocol,
             "cases": len(parts.test.histories),

@@ -1,6 +1,9 @@
 """Questions and their right answers: what a split is made of."""
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from penchant.data.dataset import Events, Histories, Ints
 
@@ -18,6 +21,16 @@ class Cases:
     truth: Ints
     behavior: Ints
     domain: Ints
+
+    @cached_property
+    def repeated(self) -> float:
+        """The share of right answers that their own history holds."""
+        events = self.histories.events
+        items = 1 + int(max(events.item.max(initial=0), self.truth.max(initial=0)))
+        known = events.item >= 0
+        before = self.histories.owner[known] * items + events.item[known]
+        owner = np.repeat(np.arange(len(self.histories)), np.diff(self.indptr))
+        return float(np.isin(owner * items + self.truth, before).mean()) if len(owner) else 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from penchant.data.said import Said
 _AMONG = 100  # best items between whose first and last a user tells apart
 _STEP = 1e-9  # between equal scores that are ranked
 _PLACES = 2000  # of a list, which wishes have their share of
-_FITS = 0.25  # of the way from the median to the best fit: nearer than that is no answer
+_FITS = 0.4  # of the way from the median to the best fit: what is below is no answer
 _NONE = -1e300  # what stands for no score is below
 
 
@@ -72,8 +72,9 @@ def answered(
         (score - best score) / (best - 100th best) + weight (fit - best fit) / (best - median fit).
 
     An item's place is the least of its ranks, each over the share of its list: of the wishes in
-    turn, a share of what is left, and of the past the rest. It gets the score that stood at that
-    place, so that scores fall along the list as before. Past the first 2,000 places all follow by
+    turn, a share of what is left, and of the past the rest. A wish has no places for items below
+    two fifths of the way from the median to the best fit. An item gets the score that stood at its
+    place, so that scores fall along the list as before; past the first 2,000 places all follow by
     score. Items of -inf stay out, and of equal scores the first in ``by_popularity`` (N,), rows of
     items, comes first.
 
@@ -99,15 +100,18 @@ def answered(
     left, keys = 1.0, []
     for fit, share in zip(fits, shares, strict=True):
         mine = fit[items]
-        far = float(mine.max() - np.median(mine))
-        fitting = (mine - mine.max()) / far if far > 0 else np.zeros(len(mine))
-        keys.append(_first_ranks(liking + weight * fitting) / (left * share))
+        best, middle = float(fit.max()), float(np.median(fit))
+        far = best - middle if best > middle else 1.0
+        fitting = mine > middle + _FITS * (best - middle)
+        value = np.where(fitting, liking + weight * (mine - best) / far, -np.inf)
+        keys.append(np.where(fitting, _first_ranks(value) / (left * share), np.inf))
         left *= 1.0 - share
     keys.append(base / left if left > 0 else np.full(len(base), np.inf))
     key, of = keys[-1], np.full(len(own), len(fits))
     for number, one in enumerate(keys[:-1]):
         better = one < key
         key, of = np.where(better, one, key), np.where(better, number, of)
+    of = np.where(key < np.inf, of, len(fits))
     ahead = np.flatnonzero(key <= _PLACES)
     ahead = ahead[np.argsort(key[ahead], kind="stable")]
     rest = np.ones(len(own), bool)
@@ -115,13 +119,9 @@ def answered(
     order = np.concatenate([ahead, np.flatnonzero(rest)])
     found = scores.copy()
     found[items[order]] = _falling(own)
-    for number, fit in enumerate(fits):
-        brought = (np.arange(len(ahead)) < ahead) | (shares[number] == 1)
-        mine = items[ahead[(of[ahead] == number) & brought]]
-        middle = float(np.median(fit[items]))
-        # what fills places that nothing fits was not asked for
-        fitting = fit[mine] > middle + _FITS * (float(fit[items].max()) - middle)
-        wish[mine[fitting]] = number
+    for number, share in enumerate(shares):
+        brought = (np.arange(len(ahead)) < ahead) | (share == 1)
+        wish[items[ahead[(of[ahead] == number) & brought]]] = number
     return Answered(found, wish)
 
 

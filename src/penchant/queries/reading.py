@@ -77,9 +77,14 @@ class Reader:
     ) -> tuple[Answered, list[Wish]]:
         """``answered`` by what was said, and what of it took part.
 
-        A text that only rules something out takes no places, unless it has the whole list.
+        A text that only rules something out takes no places. What a text rules out that has the
+        whole list is left out of it.
         """
-        part = [w for w in said if w.share == 1 or understood(w.text, self.catalogue).text]
+        for one in said:
+            none = understood(one.text, self.catalogue).none if one.share == 1 else ()
+            if none:
+                scores = np.where(self._tagged(none), -np.inf, scores)
+        part = [w for w in said if understood(w.text, self.catalogue).text]
         fits, shares = [self.fit(w.text) for w in part], [w.share for w in part]
         return answered(scores, fits, shares, weight, by_popularity), part
 
@@ -87,10 +92,12 @@ class Reader:
         read = understood(text, self.catalogue)
         found = self._fit(read.text) if read.text else np.zeros(len(self.catalogue))
         if read.none:
-            out = {*read.none}
-            ruled = np.array([not out.isdisjoint(of) for of in self.catalogue.tags])
-            found[ruled] = found.min() - 10 * (1 + found.max() - found.min())
+            found[self._tagged(read.none)] = found.min() - 10 * (1 + found.max() - found.min())
         return found
+
+    def _tagged(self, tags: Sequence[str]) -> NDArray[np.bool_]:
+        """Which items have one of some tags, (N,)."""
+        return np.array([not {*tags}.isdisjoint(of) for of in self.catalogue.tags])
 
     def _fit(self, text: str) -> Floats:
         total = _WORDS * self.words(text) ** 2

@@ -1,6 +1,7 @@
 """From the store into the run: the same bits as a fit on all events; workers follow."""
 
 import json
+import shutil
 import time
 from dataclasses import replace
 
@@ -174,3 +175,25 @@ def test_the_command_takes_the_store_into_the_run(data, database, tmp_path):
     assert "zoe" in load(run).dataset.users
     whole, _ = forget(load(run), ["zoe"])
     assert len(whole.dataset.events) == len(data.events)
+
+
+def test_a_run_of_one_store_takes_all_events_of_another(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    first, second = (f"sqlite:///{tmp_path}/{name}.db" for name in "ab")
+    with client_of(tmp_path / "run", first) as client:
+        items = client.live.arm_of("").model.dataset.catalogue.items.ids
+        for item in items[:5]:
+            told(client.post("/events", json={"user": "new", "item": item, "behavior": "buy"}))
+    taken = Store(first)
+    refresh(tmp_path / "run", taken)
+    taken.close()
+    with client_of(tmp_path / "run", second) as client:
+        event = {"user": "other", "item": items[7], "behavior": "buy"}
+        told(client.post("/events", json=event))
+        assert client.live.known("other").given.lengths.tolist() == [1]
+        assert client.live.known("new").given.lengths.tolist() == [5]
+    taken = Store(second)
+    assert refresh(tmp_path / "run", taken).added.events == 1
+    taken.close()
+    with client_of(tmp_path / "run", second) as client:
+        assert client.live.known("other").given.lengths.tolist() == [1]

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,9 @@ from penchant.serve.rows import Kept
 from penchant.updating import update
 
 MADE = "store"
-"""Where a run's info says what of a store it holds: {"seq": ..., "change": ...}."""
+"""Where a run's info says what of a store it holds: {"of": ..., "seq": ..., "change": ...}."""
+
+log = logging.getLogger(__name__)
 
 _RERANKERS = 64  # rules whose filters are kept ready
 
@@ -57,8 +60,8 @@ class Arm:
     lock: Any = field(default_factory=threading.Lock, compare=False)
 
     @classmethod
-    def load(cls, name: str, path: str | Path) -> "Arm":
-        """Read a run and make what requests need.
+    def load(cls, name: str, path: str | Path, store: str | None = None) -> "Arm":
+        """Read a run and make what requests need; ``store`` is the identity of where it serves.
 
         Raises ArtifactError where a byte of it has changed, or where another run was put in its
         place while it was read.
@@ -68,8 +71,7 @@ class Arm:
         model = load(path)
         if digest_of(path) != digest:
             raise ArtifactError(f"{path} was replaced while it was read; read it again")
-        made = model.info.get(MADE, {})
-        arm = cls(name, path, digest, model, made.get("seq", 0), made.get("change", 0))
+        arm = cls(name, path, digest, model, *held(model, store))
         arm.warm()
         return arm
 
@@ -221,6 +223,15 @@ class Arm:
         if there.all() and np.isneginf(first).all() and np.isposinf(last).all():
             return None
         return there, first, last
+
+
+def held(model: Model, store: str | None) -> tuple[int, int]:
+    """The last event and change of a store that a run holds; 0 where it was made from another."""
+    made = model.info.get(MADE, {})
+    if store is not None and made.get("of", store) != store:
+        log.warning("the run was updated from another store: all events of this one are new to it")
+        return 0, 0
+    return made.get("seq", 0), made.get("change", 0)
 
 
 def digest_of(path: Path) -> str:

@@ -64,7 +64,7 @@ class Live:
         self.states: dict[str, State] = {}
         self.gone: dict[str, int] = {}
         self.loading: set[str] = set()
-        self.arms = {name: _loaded(name, path) for name, path in settings.runs.items()}
+        self.arms = {name: _loaded(name, path, store) for name, path in settings.runs.items()}
         for arm in self.arms.values():
             arm.reranker(None, self.rules)
         self.log = ShownLog(store)
@@ -127,7 +127,7 @@ class Live:
 
         def work() -> None:
             try:
-                self.swap(_loaded(name, content["path"]))
+                self.swap(_loaded(name, content["path"], self.store))
             except PenchantError as error:
                 log.error("the artifact at %s was not taken: %s", content["path"], error)
             finally:
@@ -152,7 +152,7 @@ class Live:
         if name not in self.arms:
             raise ConfigError(f"expected an arm of {', '.join(self.arms)}, received {name!r}")
         old = self.arms[name]
-        new = _loaded(name, old.path if path is None else path)
+        new = _loaded(name, old.path if path is None else path, self.store)
         reasons = refused(new.model, old.model, self.settings.margin)
         if reasons and not force:
             raise ConfigError(
@@ -244,14 +244,14 @@ def model_of(settings: Settings) -> LanguageModel | None:
     return None if found is None else Patient(found, settings.patience)
 
 
-def _loaded(name: str, path: str | Path) -> Arm:
+def _loaded(name: str, path: str | Path, store: Store) -> Arm:
     """An arm, read again where another run was put in its place meanwhile."""
     for _ in range(_TRIES - 1):
         try:
-            return Arm.load(name, path)
+            return Arm.load(name, path, store.identity)
         except (ArtifactError, OSError):
             time.sleep(0.2)
-    return Arm.load(name, path)
+    return Arm.load(name, path, store.identity)
 
 
 def _joined(first: Histories, then: Histories) -> Histories:

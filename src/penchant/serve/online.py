@@ -68,7 +68,7 @@ def online(run: str | Path, store: Store) -> Online:
     Intervals are 95 % bootstrap over users; of anonymous lists, over sessions. Raises DataError for
     a store without impressions, ArtifactError for a run that cannot be read.
     """
-    arm = Arm.load(FIRST, run)
+    arm = Arm.load(FIRST, run, store.identity)
     positive = tuple(b.name for b in arm.model.dataset.catalogue.behaviors if b.polarity > 0)
     seed = arm.model.recipe.seed
     shown = parts(store, positive)

@@ -12,7 +12,7 @@ from penchant.data.keyed import Key, key_of
 from penchant.model import load
 from penchant.privacy import receipts
 from penchant.privacy.forgetting import settled
-from penchant.serve.arm import MADE, digest_of
+from penchant.serve.arm import MADE, digest_of, held
 from penchant.serve.goods import columns_of
 from penchant.serve.rows import Change, Posted
 from penchant.serve.store import Store
@@ -62,9 +62,9 @@ def refresh(
     say = told or (lambda text: None)
     run = Path(run)
     model = load(run)
-    made = model.info.get(MADE, {"seq": 0, "change": 0})
+    from_event, from_change = held(model, store.identity)
     seq, change = store.settled()
-    changes = [one for one in store.changes(made["change"]) if one.id <= change]
+    changes = [one for one in store.changes(from_change) if one.id <= change]
     marks = {one.key for one in changes if one.kind == "forgotten"}
     erased = added = receipt = None
     gone: list[str] = []
@@ -77,7 +77,7 @@ def refresh(
             model, erased = forget(model, gone)
             model = replace(model, dataset=replace(model.dataset, tombstones=stones))
     items = [one for one in changes if one.kind == "item"]
-    events = _let_in(store.later(made["seq"], seq), model.dataset, store, key)
+    events = _let_in(store.later(from_event, seq), model.dataset, store, key)
     known = {behavior.name for behavior in model.dataset.catalogue.behaviors}
     later = [event for event in events if event.behavior in known]
     if len(later) < len(events):  # searches, which are kept under any behavior
@@ -94,7 +94,7 @@ def refresh(
         model, rows = done.model, {"users": erased.users, "events": erased.events}
         receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], done.told())
     if erased or added:
-        info = {**model.info, MADE: {"seq": seq, "change": change}}
+        info = {**model.info, MADE: {"of": store.identity, "seq": seq, "change": change}}
         replace(model, info=info).save(run)
         store.change("artifact", {arm: {"path": str(run.resolve()), "digest": digest_of(run)}})
     return Refreshed(erased, added, seq, change, receipt)

@@ -219,8 +219,9 @@ def _named(dataset: Dataset, events: Events) -> dict[str, Any]:
     """
     catalogue = dataset.catalogue
     events = events.take(np.argsort(events.row, kind="stable"))
-    first = np.flatnonzero(np.diff(events.row, prepend=-1) | (events.item >= 0))
-    ends = np.append(first[1:], len(events)).tolist()
+    apart = np.diff(events.row, prepend=-1) | np.diff(events.user, prepend=-1)
+    first = np.flatnonzero(apart | (events.item >= 0))
+    ends = np.append(first, len(events))[1:].tolist()
     every = _names(catalogue.tokens.ids, events.token)
     about = [every[at] for at in first.tolist()]
     for place, (at, end) in enumerate(zip(first.tolist(), ends, strict=True)):

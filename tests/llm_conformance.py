@@ -1,5 +1,6 @@
 """What every language model keeps to, whoever serves it."""
 
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -22,11 +23,11 @@ class Colour(BaseModel):
 BLUE = Colour(word="blue", count=3)
 
 
-class ModelSuite:
+class ModelSuite(ABC):
     """Tests of a model; a subclass makes one that replies with a text, however often asked."""
 
-    def model(self, text='{"word": "blue", "count": 3}', users=False):
-        raise NotImplementedError
+    @abstractmethod
+    def model(self, text='{"word": "blue", "count": 3}', users=False): ...
 
     def test_it_is_a_language_model(self):
         model = self.model()

@@ -8,7 +8,7 @@ from penchant.data.dataset import Catalogue
 from penchant.errors import LanguageModelError
 from penchant.explaining.explanation import Explanation
 from penchant.language.checking import Check, Facts, Mentions, refusal
-from penchant.language.facts import NO_MODEL, Aliases, Said, parts, refused, unanswered
+from penchant.language.facts import NO_MODEL, Aliases, Wording, parts, refused, unanswered
 from penchant.llm import LanguageModel
 from penchant.llm.prompts import prompt
 
@@ -28,7 +28,7 @@ class Text(BaseModel):
 
 def worded(
     explanation: Explanation, catalogue: Catalogue, model: LanguageModel | None = None
-) -> Said:
+) -> Wording:
     """Why an item is recommended, in at most two sentences of a model.
 
     The model is told the item's title, the reasons with behaviours and rounded shares, and the
@@ -37,21 +37,21 @@ def worded(
     plain sentence stands, with a note that says why.
     """
     if model is None:
-        return Said(explanation.sentence, None, NO_MODEL)
+        return Wording(explanation.sentence, None, NO_MODEL)
     aliases = Aliases(catalogue)
     data, facts = told(explanation, aliases)
     if not data["reasons"]:
-        return Said(explanation.sentence, None, "there is no reason to put into words")
+        return Wording(explanation.sentence, None, "there is no reason to put into words")
     try:
         text = model.ask(prompt("explanation", data, about_users=True), Text).text
     except LanguageModelError as error:
-        return Said(explanation.sentence, None, unanswered(error))
+        return Wording(explanation.sentence, None, unanswered(error))
     reason = refusal(text, facts, Mentions.of(catalogue), CHECK)
     if reason is None and not Mentions.called(facts.names[1:]).within(text):
         reason = "it names none of the reasons that it was given"  # the item itself is none
     if reason is not None:
-        return Said(explanation.sentence, None, refused(reason))
-    return Said(aliases.back(" ".join(text.split())), model.name)
+        return Wording(explanation.sentence, None, refused(reason))
+    return Wording(aliases.back(" ".join(text.split())), model.name)
 
 
 def told(explanation: Explanation, aliases: Aliases) -> tuple[dict[str, Any], Facts]:

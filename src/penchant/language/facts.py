@@ -58,7 +58,7 @@ class Aliases:
 
 
 @dataclass(frozen=True)
-class Said:
+class Wording:
     """A text for a person.
 
     model   that wrote it; None where these are the plain words

@@ -27,7 +27,7 @@ from penchant.model.ranking import listed, scored
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.fusion import Fusion, expert_of
-from penchant.models.kernels import Rows, content_rows, unit_rows
+from penchant.models.kernels import Rows, unit_content
 from penchant.models.private import Private
 from penchant.models.transition import Transition
 from penchant.queries import Reader
@@ -326,8 +326,7 @@ class Model:
         """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
         if isinstance(self.recommender, Fusion):
             return self.recommender.context.content
-        rows = content_rows(self.dataset.catalogue)
-        return {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
+        return unit_content(self.dataset.catalogue)
 
     def _shut(self, histories: Histories, repeats: bool | None) -> Ints | None:
         repeats = self.recipe.repeats if repeats is None else repeats

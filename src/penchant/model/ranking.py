@@ -14,7 +14,7 @@ from penchant.listing import Block
 from penchant.models.base import Scores, at_least
 from penchant.models.calibration import LISTED
 from penchant.models.fusion import Fusion
-from penchant.queries import Wish, said_in, wishes, written
+from penchant.queries import Wish, wishes, written
 
 if TYPE_CHECKING:
     from penchant.model.model import Model
@@ -127,15 +127,10 @@ def listed(
 
 def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, list[Wish]]:
     """What the users of some histories said in words, by the history's number."""
-    settings, said = model.recipe.queries, histories.said
+    said = histories.said
     if said is None:
-        terms = model.reader.terms
-        said = said_in(histories, terms) if terms else ()
-        said += _written(model, histories, user)
-    by_row: dict[int, list[Said]] = {}
-    for one in said:
-        by_row.setdefault(one.of, []).append(one)
-    return {row: found for row, of in by_row.items() if (found := wishes(of, settings))}
+        said = model.reader.said(histories) + _written(model, histories, user)
+    return wishes(said, model.recipe.queries)
 
 
 def _written(model: "Model", histories: Histories, user: str | None) -> tuple[Said, ...]:

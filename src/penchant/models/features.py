@@ -11,7 +11,7 @@ from scipy import sparse
 
 from penchant.data.dataset import Dataset, Floats, Histories, Ints
 from penchant.models.base import Recommender, Scores
-from penchant.models.kernels import Rows, content_rows, sparse_or_dense, unit_rows, weighed_rows
+from penchant.models.kernels import Rows, sparse_or_dense, unit_content, weighed_rows
 
 FEATURES = ("sequence", "transition", "lead", "popularity")
 """What is weighed besides the modalities of the items."""
@@ -50,8 +50,7 @@ class Context:
     def of(cls, dataset: Dataset) -> "Context":
         """Of the events that the experts were fitted on."""
         counts = 1.0 + dataset.counts()
-        rows = content_rows(dataset.catalogue)
-        content = {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
+        content = unit_content(dataset.catalogue)
         return cls(np.log(counts / counts.sum()), content, dataset.catalogue.domain)
 
 

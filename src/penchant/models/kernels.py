@@ -82,6 +82,12 @@ def content_rows(catalogue: Catalogue) -> dict[str, Rows]:
     return dict(sorted(rows.items()))
 
 
+def unit_content(catalogue: Catalogue) -> dict[str, Rows]:
+    """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
+    rows = content_rows(catalogue)
+    return {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
+
+
 def content_names(catalogue: Catalogue) -> dict[str, Vocabulary]:
     """What each column of the sparse rows of ``content_rows`` is, in their order."""
     names = {"tags": tag_columns(catalogue.tags), "enriched": tag_columns(catalogue.enriched)}

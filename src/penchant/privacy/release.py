@@ -18,7 +18,7 @@ from scipy.sparse.linalg import svds
 from penchant.config import PrivacySettings
 from penchant.data.dataset import Catalogue, Dataset, Floats, Ints
 from penchant.errors import ConfigError
-from penchant.models.kernels import content_rows, unit_rows
+from penchant.models.kernels import unit_content
 from penchant.models.private import Private, ReleaseSettings
 from penchant.privacy.accountant import Ledger, sigma_of
 from penchant.privacy.contributions import GRID, Acts, counts, projected_sums, whole_sums
@@ -120,7 +120,7 @@ def public_space(catalogue: Catalogue, width: int) -> Floats:
     Directions are of equal variance over the catalogue, within [-8, 8] and on a grid of 2^-10.
     Raises ConfigError for items of which nothing is known.
     """
-    rows = [unit_rows(of).astype(np.float64) for of in content_rows(catalogue).values()]
+    rows = list(unit_content(catalogue).values())
     if not rows:
         raise ConfigError(
             "expected items with tags, columns or texts, between which a private regression runs; "

@@ -35,22 +35,22 @@ class Answered(NamedTuple):
     wish: Ints
 
 
-def wishes(said: Sequence[Said], settings: QuerySettings) -> list[Wish]:
-    """What was said, the latest first: share decay^(events since) of what later ones left.
+def wishes(said: Sequence[Said], settings: QuerySettings) -> dict[int, list[Wish]]:
+    """What was said in each history, the latest first, by the history's number.
 
-    Said again, it counts once.
+    Each has share decay^(events since) of what later ones left; said again, it counts once.
 
     >>> said = [Said("tea", 2, 0), Said("green tea", 0, 0)]
-    >>> [(w.text, round(w.share, 3)) for w in wishes(said, QuerySettings(share=0.5, decay=0.8))]
+    >>> found = wishes(said, QuerySettings(share=0.5, decay=0.8))
+    >>> [(wish.text, round(wish.share, 3)) for wish in found[0]]
     [('green tea', 0.5), ('tea', 0.32)]
     """
-    found: dict[str, Wish] = {}
+    found: dict[int, dict[str, Wish]] = {}
     for one in sorted(said, key=lambda one: one.after):
         share = settings.share * settings.decay**one.after if one.share is None else one.share
-        key = one.text.casefold()
-        if key not in found and share >= settings.least:
-            found[key] = Wish(one.text, share)
-    return list(found.values())
+        if share >= settings.least:
+            found.setdefault(one.of, {}).setdefault(one.text.casefold(), Wish(one.text, share))
+    return {of: list(by_text.values()) for of, by_text in found.items()}
 
 
 def written(text: str, events: int, settings: QuerySettings, of: int = 0) -> Said:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.content import encoder_of, sources
-from penchant.data.dataset import Catalogue, Floats, Ints
+from penchant.data.dataset import Catalogue, Floats, Histories, Ints
 from penchant.data.encode import TOKENS
+from penchant.data.said import Said
 from penchant.encoders.base import Encoder
 from penchant.errors import MissingExtraError, PenchantError, UnreadableError
 from penchant.models.kernels import Rows, tag_rows, unit_rows
-from penchant.queries.answering import Answered, Wish, answered
+from penchant.queries.answering import Answered, Wish, answered, said_in
 from penchant.queries.understanding import understood
 from penchant.queries.words import words
 
@@ -154,6 +155,10 @@ class Reader:
         ids = self.catalogue.tokens.ids
         found = [name.removeprefix(first) if name.startswith(first) else None for name in ids]
         return tuple(found) if any(found) else ()
+
+    def said(self, histories: Histories) -> tuple[Said, ...]:
+        """The searches among the events of histories; see ``said_in``."""
+        return said_in(histories, self.terms) if self.terms else ()
 
     @cached_property
     def encoder(self) -> str | None:

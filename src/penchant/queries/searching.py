@@ -9,12 +9,11 @@ import numpy as np
 from penchant.config import QuerySettings, Recipe
 from penchant.data.cases import Cases
 from penchant.data.dataset import Dataset, Histories
-from penchant.data.said import Said
 from penchant.evaluate import evaluate, mask
 from penchant.metrics import paired
 from penchant.models.base import Arrays, Recommender, Scores
-from penchant.models.kernels import content_rows, unit_rows
-from penchant.queries.answering import said_in, wishes
+from penchant.models.kernels import unit_content
+from penchant.queries.answering import wishes
 from penchant.queries.reading import Reader
 
 SHARES = (0.0, 0.3, 0.6)
@@ -44,11 +43,7 @@ class Searching:
     def score(self, histories: Histories) -> Scores:
         scores = self.recommender.score(histories)
         mask(scores, histories, None if self.repeats else histories.events.item)
-        of: dict[int, list[Said]] = {}
-        for one in said_in(histories, self.reader.terms):
-            of.setdefault(one.of, []).append(one)
-        for row, own in of.items():
-            said = wishes(own, self.queries)
+        for row, said in wishes(self.reader.said(histories), self.queries).items():
             scores[row] = self.reader.answer(scores[row], said, self.queries.weight)[0].scores
         return scores
 
@@ -58,9 +53,8 @@ class Searching:
 
 def searching(twin: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
     """A recommender with the places that a recipe gives to searches."""
-    rows = content_rows(dataset.catalogue)
-    content = {name: unit_rows(of).astype(np.float64) for name, of in rows.items()}
-    return Searching(twin, Reader(dataset.catalogue, content), recipe.queries, recipe.repeats)
+    reader = Reader(dataset.catalogue, unit_content(dataset.catalogue))
+    return Searching(twin, reader, recipe.queries, recipe.repeats)
 
 
 def chosen(
@@ -73,7 +67,7 @@ def chosen(
     stands, and where no case has a search nothing is tried.
     """
     with_searches = searching(twin, dataset, recipe)
-    said = said_in(cases.histories, with_searches.reader.terms)
+    said = with_searches.reader.said(cases.histories)
     rows = np.unique([one.of for one in said]).astype(np.int64)
     if not len(rows) or "share" in recipe.queries.model_fields_set:
         return recipe, {}

@@ -19,7 +19,6 @@ from penchant.data.encode import TOKENS
 from penchant.data.said import Said
 from penchant.errors import ArtifactError, ConfigError
 from penchant.model import Model, load
-from penchant.queries import said_in
 from penchant.rerank import Reranker, Rules
 from penchant.rerank.filters import BOUNDS, Mask, bound, bounds, missing, moment
 from penchant.serve.goods import new_items
@@ -125,22 +124,18 @@ class Arm:
         events = past.events + replace(fresh, user=np.full(len(fresh), past.users[0]))
         order = np.lexsort((np.arange(len(events)), events.time))
         found = Histories(past.users, np.array([0, len(events)]), events.take(order))
-        return replace(found, said=self._said(found, past, kept)), strange
+        return replace(found, said=self._said(past, kept)), strange
 
-    def _said(
-        self, found: Histories, past: Histories, kept: Sequence[Kept]
-    ) -> tuple[Said, ...] | None:
+    def _said(self, past: Histories, kept: Sequence[Kept]) -> tuple[Said, ...] | None:
         """The searches of a history, with those of the store as they were typed."""
-        terms = self.model.reader.terms
         typed = [place for place, event in enumerate(kept) if event.kind == "query"]
         if not typed:
             return None
         # its own words may be no tokens of the run, so that the events do not tell it
         later = np.array([event.kind != "query" for event in kept])[::-1].cumsum()[::-1]
         said = [Said(kept[place].about, int(later[place]), 0) for place in typed]
-        if terms:
-            events = len(found.events) - len(past.events)
-            said += [one._replace(after=one.after + events) for one in said_in(past, terms)]
+        before = self.model.reader.said(past)
+        said += [one._replace(after=one.after + int(later[0])) for one in before]
         return tuple(said)
 
     def _events(self, kept: Sequence[Kept], past: Histories) -> tuple[Events, tuple[str, ...]]:

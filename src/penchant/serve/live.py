@@ -20,7 +20,7 @@ from penchant.interests import Control
 from penchant.language.patient import Patient
 from penchant.llm import LanguageModel
 from penchant.model import Model
-from penchant.queries import said_in, written
+from penchant.queries import written
 from penchant.rerank import Rules
 from penchant.serve.arm import Arm, State
 from penchant.serve.gate import refused
@@ -208,8 +208,7 @@ class Live:
             text = arm.model.profiles.get(own)
             profile = text.text if text is not None and text.edited else None
         if profile or (own in arm.model.profiles and given.said is None):
-            terms = head.reader.terms
-            words = given.said or (said_in(given, terms) if terms else ())
+            words = given.said or head.reader.said(given)
             if profile:
                 words += (written(profile, len(given.events), head.recipe.queries),)
             given = replace(given, said=words)

@@ -45,7 +45,8 @@ def benchmark(name):
         rows.append((value, [*cells, "", "", "", ""]))
     columns = ["model", "Recall@10", "NDCG@10", "coverage", "fit s", "users/s", "peak MB"]
     text = grid(columns, [cells for _, cells in sorted(rows, reverse=True)])
-    if paired := content["paired"]:
+    pairs = [content["paired"]] if content["paired"] else []
+    for paired in pairs + [pair for pair in content.get("over_baselines", []) if pair not in pairs]:
         text += (
             f"\n\n{paired['model']} less {paired['against']}, NDCG@10, paired over "
             f"{content['cases']:,} users: {signed(paired['ndcg@10'])}"

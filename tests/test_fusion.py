@@ -155,6 +155,20 @@ def test_a_benchmark_tells_the_training_curve(world):
     assert "curve" not in rows["transition"]
 
 
+def test_a_benchmark_tells_what_each_expert_gains_over_the_best_baseline(world):
+    models = ("popularity", "item-knn", *MODELS)
+    found = benchmark(world, models, recipe=QUICK).to_dict()
+    value = {row["model"]: row["metrics"]["ndcg@10"]["value"] for row in found["rows"]}
+    best = max(("popularity", "item-knn"), key=lambda name: value[name])
+    pairs = found["over_baselines"]
+    assert [(pair["model"], pair["against"]) for pair in pairs] == [(name, best) for name in MODELS]
+    for pair in pairs:
+        gain = value[pair["model"]] - value[best]
+        assert pair["ndcg@10"]["value"] == pytest.approx(gain)
+        assert pair["ndcg@10"]["low"] < gain < pair["ndcg@10"]["high"]
+    assert benchmark(world, ["transition"], recipe=QUICK).over_baselines == []
+
+
 def test_what_each_part_weighs_is_told_and_drawn(model):
     found = model.info["weights"]
     assert found["features"] == [

@@ -23,6 +23,7 @@ from penchant.fitting import Trained, again, train
 from penchant.metrics import Interval
 from penchant.metrics.interval import interval_dict
 from penchant.models.base import Recommender
+from penchant.models.baselines import BASELINES
 from penchant.models.families import FAMILIES, family_of
 from penchant.models.sequence import SequenceExpert
 
@@ -92,9 +93,16 @@ class Table:
         others = [r for r in self.rows if r.model in FAMILIES and r is not ours]
         if ours is None or not others:
             return None
-        best = max(others, key=lambda row: row.evaluation.mean("ndcg@10"))
-        difference: Interval = ours.evaluation.minus(best.evaluation, "ndcg@10")
-        return {"model": ours.model, "against": best.model, "ndcg@10": difference._asdict()}
+        return _less(ours, max(others, key=_ndcg))
+
+    @property
+    def over_baselines(self) -> list[dict[str, Any]]:
+        """Paired NDCG@10 of each of our experts and their fusion, less the best baseline's."""
+        baselines = [row for row in self.rows if row.model in BASELINES]
+        ours = [r for r in self.rows if r.model in FAMILIES and r.model not in BASELINES]
+        if not baselines:
+            return []
+        return [_less(row, max(baselines, key=_ndcg)) for row in ours]
 
     def to_dict(self) -> dict[str, Any]:
         """The table as JSON types."""
@@ -105,10 +113,20 @@ class Table:
             "cases": self.cases,
             "rows": [row.to_dict() for row in self.rows],
             "paired": self.paired,
+            "over_baselines": self.over_baselines,
             "published": self.published,
             "skipped": self.skipped,
             "notes": self.notes,
         }
+
+
+def _ndcg(row: Row) -> float:
+    return row.evaluation.mean("ndcg@10")
+
+
+def _less(row: Row, other: Row) -> dict[str, Any]:
+    difference: Interval = row.evaluation.minus(other.evaluation, "ndcg@10")
+    return {"model": row.model, "against": other.model, "ndcg@10": difference._asdict()}
 
 
 def benchmark(

@@ -337,7 +337,8 @@ def show_benchmark(content: dict[str, Any]) -> None:
     for row in content["rows"]:
         settings = ", ".join(f"{k} {v}" for k, v in row["settings"].items())
         say(f"{row['model']}: {settings or 'no settings'}")
-    if paired := content["paired"]:
+    pairs = [content["paired"]] if content["paired"] else []
+    for paired in pairs + [pair for pair in content["over_baselines"] if pair not in pairs]:
         d = paired["ndcg@10"]
         say(
             f"{paired['model']} less {paired['against']}, NDCG@10, paired: {d['value']:+.4f} "

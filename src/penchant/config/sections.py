@@ -124,12 +124,12 @@ class SequenceSettings(Settings):
     length: Annotated[int, Field(ge=2, le=8192)] = 50
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     content_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     scale: Annotated[float, Field(ge=0, le=1000)] = 20.0
     negatives: Annotated[int, Field(ge=0, le=1 << 20)] = 1024
     batch: Annotated[int, Field(ge=16, le=1 << 22)] = 512
     rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.6
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     patience: Annotated[int, Field(ge=1)] = 10

@@ -1,5 +1,8 @@
 """What several behaviours are worth: target-only, all merged into one, and told apart.
 
+Told apart, the sequence expert is asked for the target; asked alike, it reads the behaviours of the
+past and has one ranking for what comes next.
+
     python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
 
 For each data set and each way to see it, both experts and their fusion choose their settings on
@@ -17,6 +20,7 @@ from penchant.config import Recipe
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Histories
 from penchant.data.splits import split
+from penchant.fitting import Trained
 from variants import (
     MODELS,
     Reader,
@@ -69,7 +73,14 @@ WAYS = {
     "target only": only,
     "merged": merged,
     "told apart": lambda dataset, parts: Variant(dataset, parts),
+    "asked alike": lambda dataset, parts: Variant(dataset, parts),
 }
+LESS = (
+    ("told apart", "target only"),
+    ("told apart", "merged"),
+    ("asked alike", "merged"),
+    ("asked alike", "told apart"),
+)
 
 
 def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
@@ -78,9 +89,15 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     parts = split(dataset, None, recipe.seed)
     rows: list[dict[str, Any]] = []
     cases: dict[tuple[str, str], dict[str, Any]] = {}
+    made: dict[str, Trained] = {}
     for way, seen in WAYS.items():
         variant = seen(dataset, parts)
-        for name, trained in fitted(variant, recipe, f"{dataset.name}, {way}").items():
+        alike = way == "asked alike"  # with the same transition expert
+        sequence = recipe.sequence.model_copy(update={"asked": not alike})
+        chosen = recipe.model_copy(update={"sequence": sequence})
+        same = {"transition": made["transition"]} if alike else {}
+        made = fitted(variant, chosen, f"{dataset.name}, {way}", same)
+        for name, trained in made.items():
             found = asked(Reader(trained.recommender, variant.seen), dataset, parts.test, recipe)
             cases[way, name] = found.cases
             entry = {
@@ -89,19 +106,23 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                 "metrics": means(found.cases, recipe.seed, found.clusters),
                 "settings": settings(trained),
             }
+            if name != "fusion":  # its trials are those of its experts
+                tried = [trial.value for trial in trained.trials]
+                entry["validation_ndcg@10"] = max(tried, default=None)
             rows.append(entry)
             print(line(f"{dataset.name}, {way}, {name}", entry), flush=True)
     differences = [
         {
             "model": name,
-            "told apart less": way,
-            **difference(cases["told apart", name], cases[way, name], recipe.seed, None),
+            "way": way,
+            "less": other,
+            **difference(cases[way, name], cases[other, name], recipe.seed, None),
         }
         for name in MODELS
-        for way in ("target only", "merged")
+        for way, other in LESS
     ]
     for entry in differences:
-        what = f"{dataset.name}, {entry['model']}, told apart less {entry['told apart less']}"
+        what = f"{dataset.name}, {entry['model']}, {entry['way']} less {entry['less']}"
         print(f"{what}: NDCG@10 {signed(entry['ndcg@10'])}", flush=True)
     apart = {name: cases["told apart", name] for name in MODELS}
     best = fusion_less_best(apart, recipe.seed, None)

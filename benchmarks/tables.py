@@ -119,10 +119,12 @@ def behaviors(name):
         of = {(r["way"], r["model"]): r["metrics"]["ndcg@10"] for r in content["rows"]}
         ways = dict.fromkeys(r["way"] for r in content["rows"])
         rows += [[label, way, *(mean(of[way, model]) for model in MODELS)] for way in ways]
-        less = {(d["told apart less"], d["model"]): d["ndcg@10"] for d in content["differences"]}
-        for way in dict.fromkeys(way for way, _ in less):
-            cells = [signed(less[way, model]) for model in MODELS]
-            rows.append([label, f"told apart less {way}", *cells])
+        less = {
+            (f"{d['way']} less {d['less']}", d["model"]): d["ndcg@10"]
+            for d in content["differences"]
+        }
+        for what in dict.fromkeys(what for what, _ in less):
+            rows.append([label, what, *(signed(less[what, model]) for model in MODELS)])
     return grid(["data, target", "events", *MODELS], rows)
 
 

@@ -48,16 +48,19 @@ class Reader:
         return self.model.score(self.seen(histories))
 
 
-def fitted(variant: Variant, recipe: Recipe, label: str) -> dict[str, Trained]:
-    """Every model of a variant, settings chosen on its validation cases."""
+def fitted(
+    variant: Variant, recipe: Recipe, label: str, made: dict[str, Trained] | None = None
+) -> dict[str, Trained]:
+    """Every model of a variant but those ``made``, settings chosen on its validation cases."""
     began = time.perf_counter()
 
     def told(text: str) -> None:
         print(f"{time.perf_counter() - began:6.0f} s  {label}: {text}", file=sys.stderr, flush=True)
 
-    made: dict[str, Trained] = {}
+    made = {} if made is None else made
     for name in MODELS:
-        train(variant.dataset, variant.parts, name, recipe, told, made)
+        if name not in made:
+            train(variant.dataset, variant.parts, name, recipe, told, made)
     return made
 
 

@@ -42,10 +42,11 @@ def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
     found = script("behaviors").compared(stored(world, tmp_path / "world"), QUICK)
     json.dumps(found, allow_nan=False)
     rows = {(row["way"], row["model"]): row["metrics"]["ndcg@10"] for row in found["rows"]}
-    assert len(rows) == 9
+    assert len(rows) == 12
+    assert rows["asked alike", "transition"] == rows["told apart", "transition"]
     for entry in found["differences"]:
-        ours = rows["told apart", entry["model"]]["value"]
-        other = rows[entry["told apart less"], entry["model"]]["value"]
+        ours = rows[entry["way"], entry["model"]]["value"]
+        other = rows[entry["less"], entry["model"]]["value"]
         assert entry["ndcg@10"]["value"] == pytest.approx(ours - other)
     assert rows["told apart", "transition"]["value"] > rows["target only", "transition"]["value"]
     best = found["fusion_less_best"]

@@ -18,7 +18,7 @@ import numpy as np
 from penchant import load_dataset
 from penchant.config import Recipe
 from penchant.data.cases import Cases, Split
-from penchant.data.dataset import Dataset, Histories
+from penchant.data.dataset import Catalogue, Dataset, Events, Histories
 from penchant.data.splits import split
 from penchant.fitting import Trained
 from variants import (
@@ -83,6 +83,16 @@ LESS = (
 )
 
 
+def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
+    """Of each behaviour's events the share of an item that the user's history holds already."""
+    events = events.sorted()
+    about = events.user * len(catalogue) + events.item
+    again = np.ones(len(events), bool)
+    again[np.unique(about, return_index=True)[1]] = False
+    names = (behavior.name for behavior in catalogue.behaviors)
+    return {name: float(again[events.behavior == row].mean()) for row, name in enumerate(names)}
+
+
 def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     """All rows of one data set."""
     dataset = load_dataset(path)
@@ -131,6 +141,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
         "dataset": dataset.name,
         "target": dataset.target,
         "cases": len(parts.test.histories),
+        "held": held(parts.train, dataset.catalogue),
         "seed": recipe.seed,
         "rows": rows,
         "differences": differences,

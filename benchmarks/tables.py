@@ -113,7 +113,7 @@ MODELS = ("transition", "sequence", "fusion")
 
 def behaviors(name):
     """NDCG@10 of each way to see the behaviours, and what telling them apart adds."""
-    rows = []
+    rows, lines = [], []
     for content in result(name):
         label = f"{content['dataset']}, {content['target']}"
         of = {(r["way"], r["model"]): r["metrics"]["ndcg@10"] for r in content["rows"]}
@@ -125,7 +125,9 @@ def behaviors(name):
         }
         for what in dict.fromkeys(what for what, _ in less):
             rows.append([label, what, *(signed(less[what, model]) for model in MODELS)])
-    return grid(["data, target", "events", *MODELS], rows)
+        held = ", ".join(f"{share:.0%} of {name}" for name, share in content["held"].items())
+        lines.append(f"{content['dataset']}: of an item that the history holds are {held} events")
+    return grid(["data, target", "events", *MODELS], rows) + "\n\n" + "; ".join(lines) + "."
 
 
 def domains(name):

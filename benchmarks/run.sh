@@ -48,7 +48,7 @@ python benchmarks/explained.py "$data/amazon-beauty" "$data/ml-1m" "${alone[@]}"
 python benchmarks/interests.py "$data/amazon-beauty" --out "$results/interests-amazon-beauty.json"
 bash benchmarks/peers/rectools.sh
 python benchmarks/training_speed.py "$data/amazon-beauty" "$data/ml-1m" \
-  --limit 200 --out "$results/training-speed.json"
+  --limit 60 --out "$results/training-speed.json"
 python benchmarks/frontier.py "$data/amazon-beauty" --out "$results/frontier-amazon-beauty"
 python benchmarks/seconds.py "$data/amazon-beauty" "$data/amazon-sports" "$data/ml-1m" \
   --out "$results/seconds.json"

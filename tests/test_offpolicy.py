@@ -153,6 +153,15 @@ def test_bounds(rows):
     assert 0 <= size <= len(rewards) + 1e-9
 
 
+@pytest.mark.parametrize("least", [5e-324, 1e-300, 1e-170])
+def test_tiny_weights_keep_their_digits(least):
+    rewards, propensity, target = np.array([2.5, 1.0]), np.ones(2), np.array([least, least])
+    assert metrics.snips(rewards, propensity, target) == 1.75
+    weights = metrics.importance_weights(propensity, target)
+    assert metrics.effective_sample_size(weights) == 2
+    assert metrics.snips_interval(rewards, propensity, target, seed=0).value == 1.75
+
+
 @settings(max_examples=20)
 @given(slots, st.integers(0, 100))
 def test_an_interval_is_around_the_number(rows, seed):

@@ -72,6 +72,7 @@ def snips(rewards: Floats, propensity: Floats, target: Floats) -> float:
     0.5
     """
     r, w = _checked(rewards, propensity, target)
+    w = _scaled(w)
     return float((w * r).sum() / w.sum()) if w.sum() > 0 else float("nan")
 
 
@@ -81,7 +82,7 @@ def effective_sample_size(weights: Floats) -> float:
     >>> effective_sample_size(np.array([2.0, 2.0, 0.0, 0.0]))
     2.0
     """
-    w = np.asarray(weights, float)
+    w = _scaled(np.asarray(weights, float))
     total = float((w**2).sum())
     return float(w.sum() ** 2 / total) if total > 0 else 0.0
 
@@ -122,7 +123,14 @@ def snips_interval(
     Interval(value=1.0, low=1.0, high=1.0)
     """
     r, w = _checked(rewards, propensity, target)
+    w = _scaled(w)
     return ratio_interval(w * r, w, seed, samples, cluster=cluster)
+
+
+def _scaled(weights: Floats) -> Floats:
+    """The weights by the largest of them: products of tiny ones lose their digits."""
+    most = weights.max(initial=0.0)
+    return weights / most if most > 0 else weights
 
 
 def _checked(rewards: Floats, propensity: Floats, target: Floats) -> tuple[Floats, Floats]:

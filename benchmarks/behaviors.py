@@ -85,12 +85,14 @@ LESS = (
 
 def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
     """Of each behaviour's events the share of an item that the user's history holds already."""
-    events = events.sorted()
+    events = events.take(events.item >= 0).sorted()
     about = events.user * len(catalogue) + events.item
     again = np.ones(len(events), bool)
     again[np.unique(about, return_index=True)[1]] = False
-    names = (behavior.name for behavior in catalogue.behaviors)
-    return {name: float(again[events.behavior == row].mean()) for row, name in enumerate(names)}
+    return {
+        catalogue.behaviors[row].name: float(again[events.behavior == row].mean())
+        for row in np.unique(events.behavior).tolist()
+    }
 
 
 def compared(path: Path, recipe: Recipe) -> dict[str, Any]:

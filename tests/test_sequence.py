@@ -8,13 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
-from penchant.config import InterestSettings, SequenceSettings, TransitionSettings  # noqa: E402
+from penchant.config import InterestSettings, Recipe, SequenceSettings, TransitionSettings  # noqa: E402
 from penchant.data import simulate  # noqa: E402
 from penchant.data.mapping import DataMapping  # noqa: E402
 from penchant.data.memory import from_columns  # noqa: E402
 from penchant.data.splits import split  # noqa: E402
 from penchant.data.store import ingest, load  # noqa: E402
-from penchant.errors import TrainingError  # noqa: E402
+from penchant.errors import ConfigError, TrainingError  # noqa: E402
 from penchant.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
@@ -81,15 +81,47 @@ def test_the_loss_has_the_gradient_of_its_formula():
     positive, negative = torch.randn(3, **draw), torch.randn(3, 5, **draw)
     right, drawn = torch.tensor([0, 9, 4]), torch.tensor([4, 0, 1, 0, 7])
     expected = torch.rand(5, generator=generator, dtype=torch.float64)
-    rest = right, drawn, expected
+    held = torch.tensor([[1, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 1, 1, 1, 1]], dtype=torch.bool)
+    rest = right, drawn, expected, held
 
     def formula(positive, negative):
-        hit = right[:, None] == drawn
+        hit = (right[:, None] == drawn) | held
         others = (negative - expected).exp().masked_fill(hit, 0).sum(1)
         return torch.log(positive.exp() + others) - positive
 
     assert torch.allclose(sampled_softmax(positive, negative, *rest), formula(positive, negative))
     assert torch.autograd.gradcheck(lambda p, n: sampled_softmax(p, n, *rest), (positive, negative))
+
+
+@pytest.mark.parametrize("negatives", [0, 64])
+@pytest.mark.parametrize("repeats", [False, True])
+def test_what_a_history_holds_is_no_negative(data, negatives, repeats):
+    """Its items are pushed down only where lists may hold them, and tokens stand for none."""
+    settings = SMALL.model_copy(update={"negatives": negatives, "repeats": repeats})
+    taught = lesson(data, settings)
+    network, _ = built(data, settings, data.met > 0)
+    trainer = Trainer(network, taught, settings, 0)
+    starts, size = max(trainer._batches(), key=lambda batch: batch[1])
+    part = trainer._part(starts, size, torch.Generator().manual_seed(0))
+    if repeats:
+        assert part.held is None
+        return
+    events = starts[:, None] + np.arange(size)
+    window, place = np.nonzero(taught.weight[events + 1] > 0)
+    drawn = part.pool[part.drawn].numpy()
+    before = [set(taught.inputs.thing[events[w, : p + 1]]) for w, p in zip(window, place, strict=True)]
+    expected = np.array([[item in some for item in drawn] for some in before])
+    assert expected.any()
+    assert np.array_equal(part.held.numpy(), expected)
+
+
+def test_recipes_whose_lists_hold_repeats_learn_them_as_negatives():
+    assert Recipe.model_validate({"repeats": True}).sequence.repeats
+    assert Recipe.load(overrides=["repeats=true", "sequence.width=8"]).sequence.repeats
+    assert Recipe.model_validate({"sequence": {"repeats": True}}).sequence.repeats
+    assert not Recipe().sequence.repeats
+    with pytest.raises(ConfigError, match="repeats"):
+        Recipe.load(overrides=["repeats=7"])
 
 
 def test_rows_read_now_and_then_move_as_in_dense_adam():

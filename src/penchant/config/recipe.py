@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from penchant.config.sections import (
     CleaningSettings,
@@ -43,11 +43,19 @@ class Recipe(Settings):
     content: ContentSettings = ContentSettings()
     users: UserSettings = UserSettings()
     transition: TransitionSettings = TransitionSettings()
-    sequence: SequenceSettings = SequenceSettings()
+    sequence: Annotated[SequenceSettings, Field(validate_default=True)] = SequenceSettings()
     interests: InterestSettings = InterestSettings()
     queries: QuerySettings = QuerySettings()
     privacy: PrivacySettings = PrivacySettings()
     search: SearchSettings = SearchSettings()
+
+    @field_validator("sequence")
+    @classmethod
+    def _ranked(cls, sequence: SequenceSettings, info: ValidationInfo) -> SequenceSettings:
+        """What lists may hold again is learned as what may come again."""
+        return (
+            sequence.model_copy(update={"repeats": True}) if info.data.get("repeats") else sequence
+        )
 
     @classmethod
     def load(cls, path: str | Path | None = None, overrides: list[str] | None = None) -> "Recipe":

@@ -8,7 +8,12 @@ from torch import Tensor
 
 
 def sampled_softmax(
-    positive: Tensor, negative: Tensor, right: Tensor, drawn: Tensor, log_expected: Tensor
+    positive: Tensor,
+    negative: Tensor,
+    right: Tensor,
+    drawn: Tensor,
+    log_expected: Tensor,
+    held: Tensor | None = None,
 ) -> Tensor:
     """-log of an estimate of the softmax probability of each right item, (T,).
 
@@ -16,6 +21,7 @@ def sampled_softmax(
     negative      logits of the S shared negatives, (T, S)
     right, drawn  item rows, (T,) and (S,); a negative that is the right item itself is masked
     log_expected  log of how often each negative was to be expected among the S draws, (S,)
+    held          which negatives are none for a position: its history holds them, (T, S)
 
     log sum over all items of exp(s_i) is estimated by the right item's exp(s) and the negatives'
     exp(s_j) / E[draws of j]: importance sampling (Bengio and Senecal 2008, eq. 6). With each
@@ -28,7 +34,7 @@ def sampled_softmax(
     True
     """
     apply: Callable[..., Tensor] = _SampledSoftmax.apply
-    return apply(positive, negative, right, drawn, log_expected)
+    return apply(positive, negative, right, drawn, log_expected, held)
 
 
 class _SampledSoftmax(torch.autograd.Function):
@@ -42,9 +48,12 @@ class _SampledSoftmax(torch.autograd.Function):
         right: Tensor,
         drawn: Tensor,
         log_expected: Tensor,
+        held: Tensor | None,
     ) -> Tensor:
         z = negative - log_expected
         z.masked_fill_(right[:, None] == drawn, -torch.inf)
+        if held is not None:
+            z.masked_fill_(held, -torch.inf)
         top = torch.maximum(z.amax(dim=1), positive)
         z.sub_(top[:, None]).exp_()
         own = torch.exp(positive - top)
@@ -54,10 +63,10 @@ class _SampledSoftmax(torch.autograd.Function):
         return torch.log(total) + top - positive
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         own, others = ctx.saved_tensors
         (g,) = upstream
-        return g * (own - 1), others * g[:, None], None, None, None
+        return g * (own - 1), others * g[:, None], None, None, None, None
 
 
 def draw_negatives(
@@ -74,3 +83,22 @@ def draw_negatives(
     drawn = torch.cat([targets[among], uniform.to(targets.device)])
     expected = (share[drawn] + 1.0 / items) * (count / 2.0)
     return drawn, torch.log(expected)
+
+
+def already(thing: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
+    """Which negatives each target's history holds by then, (T, S) of bool.
+
+    thing    what each event of B windows of L events is about, (B, L)
+    wanted   which events are followed by one of T targets, (B, L)
+    drawn    the negatives, (S,), numbered as ``thing`` is
+
+    >>> wanted = torch.tensor([[True, False, True]])
+    >>> already(torch.tensor([[4, 2, 4]]), wanted, torch.tensor([2, 4, 0])).tolist()
+    [[False, True, False], [True, True, False]]
+    """
+    B, L = thing.shape
+    beyond = int(drawn.max()) + 1
+    first = torch.full((B, beyond + 1), L)
+    first.scatter_reduce_(1, thing.clamp(max=beyond), torch.arange(L).expand(B, L), "amin")
+    window, place = wanted.nonzero(as_tuple=True)
+    return first[:, drawn][window] <= place[:, None]

@@ -16,7 +16,7 @@ from penchant.config import SequenceSettings
 from penchant.data.dataset import Ints, Told
 from penchant.errors import TrainingError
 from penchant.models.sequence.batches import Inputs, batches, windows
-from penchant.models.sequence.losses import draw_negatives, sampled_softmax
+from penchant.models.sequence.losses import already, draw_negatives, sampled_softmax
 from penchant.models.sequence.network import Dropout, Network, Table
 from penchant.models.sequence.rows import RowAdam
 
@@ -218,16 +218,19 @@ class Trainer:
         arrays = (read.behavior, read.domain, read.gap, lesson.inputs.behavior[place + 1])
         device = self.settings.device
         fields = (thing, *(torch.from_numpy(array) for array in arrays))
+        follow = torch.from_numpy(wanted)
+        held = None if self.settings.repeats else already(thing, follow, drawn).to(device)
         pool = pool.to(device)
         self.rows.refresh(pool)
         return Part(
             pool,
             [own.detach().requires_grad_() for own in self.network.items.own(pool)],
             [field.to(device) for field in fields],
-            torch.from_numpy(wanted).to(device),
+            follow.to(device),
             right.to(device),
             drawn.to(device),
             expected.to(device),
+            held,
             torch.from_numpy(weight[wanted]).to(device),
             float(weight.sum()),
         )
@@ -241,9 +244,8 @@ class Trainer:
             states = network.read(part.fields, items.vectors)[part.wanted]
             negative = network.logits(states, items.take(part.drawn))
             positive = network.pair_logits(states, items.take(part.right))
-        losses = sampled_softmax(
-            positive.float(), negative.float(), part.right, part.drawn, part.expected
-        )
+        others = part.right, part.drawn, part.expected, part.held
+        losses = sampled_softmax(positive.float(), negative.float(), *others)
         return (losses * part.weight).sum()
 
 
@@ -257,6 +259,7 @@ class Part:
     wanted       which events are followed by one of T targets, (B, L)
     right, drawn places in the pool of the targets (T,) and of the negatives (S,)
     expected     log of how often each negative was to be expected, (S,)
+    held         which negatives a target's history holds, (T, S), where those are none
     weight       of each target, (T,), and their ``total``
     """
 
@@ -267,6 +270,7 @@ class Part:
     right: Tensor
     drawn: Tensor
     expected: Tensor
+    held: Tensor | None
     weight: Tensor
     total: float
 

@@ -1,7 +1,7 @@
 """What several behaviours are worth: target-only, all merged into one, and told apart.
 
-Told apart, the sequence expert is asked for the target; asked alike, it reads the behaviours of the
-past and has one ranking for what comes next.
+Once more told apart, items that a history holds are negatives of the sequence expert, as those that
+no list may hold are not; and told apart it is asked for each other behaviour in the target's place.
 
     python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
 
@@ -21,6 +21,7 @@ from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Catalogue, Dataset, Events, Histories
 from penchant.data.splits import split
 from penchant.fitting import Trained
+from penchant.models.sequence import SequenceExpert
 from variants import (
     MODELS,
     Reader,
@@ -73,13 +74,13 @@ WAYS = {
     "target only": only,
     "merged": merged,
     "told apart": lambda dataset, parts: Variant(dataset, parts),
-    "asked alike": lambda dataset, parts: Variant(dataset, parts),
+    "held are negatives": lambda dataset, parts: Variant(dataset, parts),
 }
 LESS = (
     ("told apart", "target only"),
     ("told apart", "merged"),
-    ("asked alike", "merged"),
-    ("asked alike", "told apart"),
+    ("held are negatives", "merged"),
+    ("held are negatives", "told apart"),
 )
 
 
@@ -104,10 +105,10 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     made: dict[str, Trained] = {}
     for way, seen in WAYS.items():
         variant = seen(dataset, parts)
-        alike = way == "asked alike"  # with the same transition expert
-        sequence = recipe.sequence.model_copy(update={"asked": not alike})
+        again = way == "held are negatives"  # with the same transition expert
+        sequence = recipe.sequence.model_copy(update={"repeats": again})
         chosen = recipe.model_copy(update={"sequence": sequence})
-        same = {"transition": made["transition"]} if alike else {}
+        same = {"transition": made["transition"]} if again else {}
         made = fitted(variant, chosen, f"{dataset.name}, {way}", same)
         for name, trained in made.items():
             found = asked(Reader(trained.recommender, variant.seen), dataset, parts.test, recipe)
@@ -123,6 +124,14 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                 entry["validation_ndcg@10"] = max(tried, default=None)
             rows.append(entry)
             print(line(f"{dataset.name}, {way}, {name}", entry), flush=True)
+        if way == "told apart":
+            expert = made["sequence"].recommender
+            assert isinstance(expert, SequenceExpert)
+            for behavior in dataset.catalogue.behaviors:
+                if behavior.name != dataset.target and behavior.polarity > 0:
+                    other = f"asked for {behavior.name}"
+                    found = asked(expert.aimed(behavior.name), dataset, parts.test, recipe)
+                    cases[other, "sequence"] = found.cases
     differences = [
         {
             "model": name,
@@ -131,7 +140,8 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
             **difference(cases[way, name], cases[other, name], recipe.seed, None),
         }
         for name in MODELS
-        for way, other in LESS
+        for way, other in (*LESS, *((way, "told apart") for way, _ in cases if way not in WAYS))
+        if (way, name) in cases
     ]
     for entry in differences:
         what = f"{dataset.name}, {entry['model']}, {entry['way']} less {entry['less']}"

@@ -124,7 +124,8 @@ def behaviors(name):
             for d in content["differences"]
         }
         for what in dict.fromkeys(what for what, _ in less):
-            rows.append([label, what, *(signed(less[what, model]) for model in MODELS)])
+            told = (signed(less[what, m]) if (what, m) in less else "" for m in MODELS)
+            rows.append([label, what, *told])
         held = ", ".join(f"{share:.0%} of {name}" for name, share in content["held"].items())
         lines.append(f"{content['dataset']}: of an item that the history holds are {held} events")
     return grid(["data, target", "events", *MODELS], rows) + "\n\n" + "; ".join(lines) + "."

@@ -109,7 +109,8 @@ def test_what_a_history_holds_is_no_negative(data, negatives, repeats):
     events = starts[:, None] + np.arange(size)
     window, place = np.nonzero(taught.weight[events + 1] > 0)
     drawn = part.pool[part.drawn].numpy()
-    before = [set(taught.inputs.thing[events[w, : p + 1]]) for w, p in zip(window, place, strict=True)]
+    places = zip(window, place, strict=True)
+    before = [set(taught.inputs.thing[events[w, : p + 1]]) for w, p in places]
     expected = np.array([[item in some for item in drawn] for some in before])
     assert expected.any()
     assert np.array_equal(part.held.numpy(), expected)
@@ -275,11 +276,8 @@ def test_arrays_restore_the_same_scores(model, data):
     assert np.array_equal(again.score(histories(data)), model.score(histories(data)))
 
 
-@pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize(("clock", "scale", "length"), [(True, 20.0, 6), (False, 0.0, 50)])
-def test_one_history_alone_has_the_scores_that_it_has_among_others(
-    clock, scale, length, asked, tmp_path
-):
+def test_one_history_alone_has_the_scores_that_it_has_among_others(clock, scale, length, tmp_path):
     """One is scored in NumPy, several in torch: tokens, times and cut histories too."""
     rng, lines = np.random.default_rng(int(clock)), ["user,item,topic,behavior,timestamp"]
     for place, when in enumerate(np.sort(rng.integers(10**9, 2 * 10**9, 600))):
@@ -291,16 +289,13 @@ def test_one_history_alone_has_the_scores_that_it_has_among_others(
     ingest(tmp_path / "events.csv", tmp_path / "data", mapping=mapping)
     data = load(tmp_path / "data")
     assert len(data.catalogue.tokens) == 7
-    changes = {"scale": scale, "length": length, "epochs": 1, "asked": asked}
-    settings = SMALL.model_copy(update=changes)
+    settings = SMALL.model_copy(update={"scale": scale, "length": length, "epochs": 1})
     model = Fitter(data, 0)(settings)
     assert model.single is not None
     several = model.score(histories(data))
     for user in range(len(data.users)):
         one = histories(data, [user])
         assert np.allclose(model.score(one)[0], several[user], atol=1e-4), user
-    alike = np.array_equal(model.aimed("view").score(histories(data)), several)
-    assert alike is not asked
 
 
 def test_asked_for_another_behavior_it_reads_the_same_items():

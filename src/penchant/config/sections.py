@@ -116,8 +116,6 @@ class SequenceSettings(Settings):
     interests, facets      user vectors and item facets of the mixture of logits; 1 and 1 are the
                            plain inner product
     targets                weight of a behaviour's events as targets (default: its strength)
-    asked                  whether what is read of the past depends on the behaviour asked for; if
-                           not, there is one ranking for all behaviours
     device, precision      "cpu", "cuda", ...; "float32" or "bfloat16"
     """
 
@@ -142,7 +140,6 @@ class SequenceSettings(Settings):
     interests: Annotated[int, Field(ge=1, le=64)] = 1
     facets: Annotated[int, Field(ge=1, le=64)] = 1
     targets: dict[str, Weight] = {}
-    asked: bool = True
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
 

@@ -248,10 +248,9 @@ class Network(nn.Module):
         return x + self.behaviors(behavior) + self.domains(domain) + self.gaps(gap)
 
     def standing(self, asked: Tensor) -> Tensor:
-        """What is known without the events: places, and what is asked (B, L), (B or 1, L, D)."""
+        """What is known without the events: places, and what is asked next (B, L), (B, L, D)."""
         # the latest event has one place in all windows
-        places = self.places.weight[-asked.shape[1] :]
-        return places + self.asked(asked) if self.settings.asked else places[None]
+        return self.asked(asked) + self.places.weight[-asked.shape[1] :]
 
     def passed(self, x: Tensor) -> Tensor:
         """States (B, L, D) of embedded events (B, L, D)."""

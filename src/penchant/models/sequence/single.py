@@ -73,10 +73,8 @@ class Single:
         about = thing >= N
         if about.any():
             x[about] = _array(self.network.tokens.weight)[thing[about] - N]
-        told = {"behaviors": read.behavior, "domains": read.domain, "gaps": read.gap}
-        if self.network.settings.asked:
-            told["asked"] = asked
-        for name, rows in told.items():
+        told = ("behaviors", read.behavior), ("domains", read.domain), ("gaps", read.gap)
+        for name, rows in (*told, ("asked", asked)):
             x += _array(getattr(self.network, name).weight)[rows]
         x += _array(self.network.places.weight)[-len(x) :]
         return x

@@ -1,7 +1,7 @@
 """What several behaviours are worth: target-only, all merged into one, and told apart.
 
-Once more told apart, items that a history holds are negatives of the sequence expert, as those that
-no list may hold are not; and told apart it is asked for each other behaviour in the target's place.
+Once more told apart, items that a history holds are negatives of the sequence expert where they
+were none, or none where they were; and told apart it is asked for each other behaviour.
 
     python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
 
@@ -22,6 +22,7 @@ from penchant.data.dataset import Catalogue, Dataset, Events, Histories
 from penchant.data.splits import split
 from penchant.fitting import Trained
 from penchant.models.sequence import SequenceExpert
+from penchant.models.sequence.expert import lesson
 from variants import (
     MODELS,
     Reader,
@@ -74,14 +75,8 @@ WAYS = {
     "target only": only,
     "merged": merged,
     "told apart": lambda dataset, parts: Variant(dataset, parts),
-    "held are negatives": lambda dataset, parts: Variant(dataset, parts),
 }
-LESS = (
-    ("told apart", "target only"),
-    ("told apart", "merged"),
-    ("held are negatives", "merged"),
-    ("held are negatives", "told apart"),
-)
+AGAIN = {False: "held are no negatives", True: "held are negatives"}
 
 
 def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
@@ -103,12 +98,14 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     cases: dict[tuple[str, str], dict[str, Any]] = {}
     made: dict[str, Trained] = {}
-    for way, seen in WAYS.items():
-        variant = seen(dataset, parts)
-        again = way == "held are negatives"  # with the same transition expert
-        sequence = recipe.sequence.model_copy(update={"repeats": again})
-        chosen = recipe.model_copy(update={"sequence": sequence})
-        same = {"transition": made["transition"]} if again else {}
+    again = not lesson(dataset.with_events(parts.train), recipe.sequence).repeats
+    for way in (*WAYS, AGAIN[again]):
+        chosen, same = recipe, {}
+        if way not in WAYS:
+            sequence = recipe.sequence.model_copy(update={"repeats": again})
+            chosen = recipe.model_copy(update={"sequence": sequence})
+            same = {"transition": made["transition"]}
+        variant = WAYS.get(way, WAYS["told apart"])(dataset, parts)
         made = fitted(variant, chosen, f"{dataset.name}, {way}", same)
         for name, trained in made.items():
             found = asked(Reader(trained.recommender, variant.seen), dataset, parts.test, recipe)
@@ -132,6 +129,10 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                     other = f"asked for {behavior.name}"
                     found = asked(expert.aimed(behavior.name), dataset, parts.test, recipe)
                     cases[other, "sequence"] = found.cases
+    pairs = [("told apart", "target only"), ("told apart", "merged"), (AGAIN[again], "merged")]
+    pairs += [
+        (way, "told apart") for way in dict.fromkeys(way for way, _ in cases if way not in WAYS)
+    ]
     differences = [
         {
             "model": name,
@@ -140,7 +141,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
             **difference(cases[way, name], cases[other, name], recipe.seed, None),
         }
         for name in MODELS
-        for way, other in (*LESS, *((way, "told apart") for way, _ in cases if way not in WAYS))
+        for way, other in pairs
         if (way, name) in cases
     ]
     for entry in differences:

@@ -116,11 +116,37 @@ def test_what_a_history_holds_is_no_negative(data, negatives, repeats):
     assert np.array_equal(part.held.numpy(), expected)
 
 
+def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data):
+    """Shops: nearly every purchase is of what was looked at before, and no list shows that."""
+    users = [f"u{place % 20}" for place in range(400)]
+    items = [f"i{place * 7 % 120}" for place in range(400)]
+
+    def told(bought, repeats=None):
+        """The lesson of events that are views, and purchases of what some of them saw."""
+        behaviors = ["view"] * 400 + ["buy"] * (bought + 9)
+        columns = {
+            "user": users + users[:bought] + users[-9:],
+            "item": items + items[:bought] + ["new"] * 9,
+            "behavior": behaviors,
+            "timestamp": list(range(len(behaviors))),
+        }
+        found = from_columns(**columns, target="buy")
+        return lesson(found, SMALL.model_copy(update={"repeats": repeats}))
+
+    assert lesson(data, SMALL).repeats
+    assert told(8).repeats
+    assert told(9).repeats
+    assert not told(10).repeats
+    assert not told(200).repeats
+    assert told(200, repeats=True).repeats
+    assert not told(8, repeats=False).repeats
+
+
 def test_recipes_whose_lists_hold_repeats_learn_them_as_negatives():
     assert Recipe.model_validate({"repeats": True}).sequence.repeats
     assert Recipe.load(overrides=["repeats=true", "sequence.width=8"]).sequence.repeats
     assert Recipe.model_validate({"sequence": {"repeats": True}}).sequence.repeats
-    assert not Recipe().sequence.repeats
+    assert Recipe().sequence.repeats is None
     with pytest.raises(ConfigError, match="repeats"):
         Recipe.load(overrides=["repeats=7"])
 

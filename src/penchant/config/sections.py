@@ -105,8 +105,10 @@ class SequenceSettings(Settings):
                            takes the inner product of both as they are
     negatives              shared by a batch, half drawn from its targets, half uniformly; 0 takes
                            the whole catalogue
-    repeats                whether items that a history holds are negatives too. Lists leave them
-                           out, unless the recipe's ``repeats``, which sets this too
+    repeats                whether items that a history holds are negatives too. By default they
+                           are, unless most of the target's events are about such items: then what
+                           comes next is another task than what lists rank, which leave them out.
+                           The recipe's ``repeats`` sets it
     batch                  events in a batch
     rate, weight_decay     of AdamW; the rate warms up over ``warmup`` of all steps, then falls as
                            a cosine
@@ -129,7 +131,7 @@ class SequenceSettings(Settings):
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     scale: Annotated[float, Field(ge=0, le=1000)] = 20.0
     negatives: Annotated[int, Field(ge=0, le=1 << 20)] = 1024
-    repeats: bool = False
+    repeats: bool | None = None
     batch: Annotated[int, Field(ge=16, le=1 << 22)] = 512
     rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.6

@@ -242,13 +242,27 @@ def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
     weight = (values[events.behavior] * (events.item >= 0) * own).astype(np.float32)
     share = np.bincount(events.item[weight > 0], weight[weight > 0], len(catalogue))
     share = share / max(share.sum(), 1e-9)
+    inputs = Inputs.of(events, unit, catalogue, dataset.time)
+    repeats = settings.repeats
+    if repeats is None:
+        held = _held(unit * (len(catalogue) + len(catalogue.tokens)) + inputs.thing)
+        asked = own & (events.behavior == catalogue.behavior(dataset.target)) & (events.item >= 0)
+        repeats = bool(2 * held[asked].sum() <= asked.sum())
     return Lesson(
-        Inputs.of(events, unit, catalogue, dataset.time),
+        inputs,
         np.append(0, np.flatnonzero(np.diff(unit, append=-1)) + 1),
         np.maximum(events.item, 0),
         weight,
         torch.from_numpy(share.astype(np.float32)),
+        repeats,
     )
+
+
+def _held(pairs: Ints) -> NDArray[np.bool_]:
+    """Which of some pairs of history and item occurred before, (E,)."""
+    found = np.ones(len(pairs), bool)
+    found[np.unique(pairs, return_index=True)[1]] = False
+    return found
 
 
 def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:

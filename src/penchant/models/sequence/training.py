@@ -30,6 +30,7 @@ class Lesson:
 
     weight   of each event as a target, (E,) float32; 0 for what is none
     share    of each item among all targets, (N,) float32
+    repeats  whether items that a history holds are negatives too
     """
 
     inputs: Inputs
@@ -37,6 +38,7 @@ class Lesson:
     item: Ints
     weight: NDArray[np.float32]
     share: Tensor
+    repeats: bool
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ class Trainer:
         device = self.settings.device
         fields = (thing, *(torch.from_numpy(array) for array in arrays))
         follow = torch.from_numpy(wanted)
-        held = None if self.settings.repeats else already(thing, follow, drawn).to(device)
+        held = None if lesson.repeats else already(thing, follow, drawn).to(device)
         pool = pool.to(device)
         self.rows.refresh(pool)
         return Part(

@@ -201,7 +201,9 @@ def locally(terms: Terms, data: Dataset, weights: Weights, seed: int) -> tuple[W
     """
     network, _ = _built(terms)
     load(network, weights)
-    settings = terms.sequence.model_copy(update={"stop": 0})
+    # one client's events are too few to say what negatives are: all clients have the same
+    again = terms.sequence.repeats is not False
+    settings = terms.sequence.model_copy(update={"stop": 0, "repeats": again})
     taught = lesson(data, settings)
     examples = int(windows(taught.indptr, settings.length, np.random.default_rng(seed))[1].sum())
     if examples:

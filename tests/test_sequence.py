@@ -121,8 +121,8 @@ def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data)
     users = [f"u{place % 20}" for place in range(400)]
     items = [f"i{place * 7 % 120}" for place in range(400)]
 
-    def told(bought, repeats=None):
-        """The lesson of events that are views, and purchases of what some of them saw."""
+    def made(bought):
+        """Events that are views, and purchases of what some of them saw."""
         behaviors = ["view"] * 400 + ["buy"] * (bought + 9)
         columns = {
             "user": users + users[:bought] + users[-9:],
@@ -130,16 +130,23 @@ def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data)
             "behavior": behaviors,
             "timestamp": list(range(len(behaviors))),
         }
-        found = from_columns(**columns, target="buy")
-        return lesson(found, SMALL.model_copy(update={"repeats": repeats}))
+        return from_columns(**columns, target="buy")
+
+    def told(bought, repeats=None):
+        settings = SMALL.model_copy(update={"repeats": repeats, "epochs": 1})
+        said = []
+        Fitter(made(bought), 0)(settings, told=said.append)
+        found = lesson(made(bought), settings).repeats
+        assert any("are no negatives" in line for line in said) is (repeats is None and not found)
+        return found
 
     assert lesson(data, SMALL).repeats
-    assert told(8).repeats
-    assert told(9).repeats
-    assert not told(10).repeats
-    assert not told(200).repeats
-    assert told(200, repeats=True).repeats
-    assert not told(8, repeats=False).repeats
+    assert told(8)
+    assert told(9)
+    assert not told(10)
+    assert not told(200)
+    assert told(200, repeats=True)
+    assert not told(8, repeats=False)
 
 
 def test_recipes_whose_lists_hold_repeats_learn_them_as_negatives():

@@ -220,7 +220,14 @@ class Fitter:
         torch.manual_seed(self.seed)
         network, scored = built(data, settings, data.met > 0)
         network.to(settings.device)
-        trainer = Trainer(network, lesson(data, settings), settings, self.seed)
+        taught = lesson(data, settings)
+        if told and settings.repeats is None and not taught.repeats:
+            told(
+                f"sequence: most events of {data.target!r} are about items that the history holds "
+                "already, which lists leave out, so such items are no negatives; with --set "
+                "sequence.repeats=true they are"
+            )
+        trainer = Trainer(network, taught, settings, self.seed)
 
         def watched() -> float:
             assert watch is not None

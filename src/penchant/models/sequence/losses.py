@@ -98,7 +98,8 @@ def already(thing: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
     """
     B, L = thing.shape
     beyond = int(drawn.max()) + 1
-    first = torch.full((B, beyond + 1), L)
-    first.scatter_reduce_(1, thing.clamp(max=beyond), torch.arange(L).expand(B, L), "amin")
+    first = torch.full((B, beyond + 1), L, dtype=torch.int16)  # a window is at most 8192 events
+    places = torch.arange(L, dtype=torch.int16).expand(B, L)
+    first.scatter_reduce_(1, thing.clamp(max=beyond), places, "amin")
     window, place = wanted.nonzero(as_tuple=True)
     return first[:, drawn][window] <= place[:, None]

@@ -19,6 +19,7 @@ from penchant import load_dataset
 from penchant.config import Recipe
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Catalogue, Dataset, Events, Histories
+from penchant.data.lookup import repeated
 from penchant.data.splits import split
 from penchant.fitting import Trained
 from penchant.models.sequence import SequenceExpert
@@ -82,9 +83,7 @@ AGAIN = {False: "held are no negatives", True: "held are negatives"}
 def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
     """Of each behaviour's events the share of an item that the user's history holds already."""
     events = events.take(events.item >= 0).sorted()
-    about = events.user * len(catalogue) + events.item
-    again = np.ones(len(events), bool)
-    again[np.unique(about, return_index=True)[1]] = False
+    again = repeated(events.user * len(catalogue) + events.item)
     return {
         catalogue.behaviors[row].name: float(again[events.behavior == row].mean())
         for row in np.unique(events.behavior).tolist()

@@ -7,12 +7,13 @@ import pytest
 
 from penchant.config import Recipe
 from penchant.data import simulate
+from penchant.data.memory import from_columns
 from penchant.data.splits import split
 from penchant.errors import DataError
 from penchant.fitting import fit
 from penchant.metrics import brier_skill, ece, reliability, skill_interval
 from penchant.model import load
-from penchant.models.calibration import LISTED, fit_calibration
+from penchant.models.calibration import LISTED, fit_calibration, regression
 from penchant.probability import lists
 
 QUICK = Recipe.load(overrides=["search.budget=2"])
@@ -52,6 +53,54 @@ def test_probabilities_fall_as_scores_do():
     for truth in (outcome, wrong):
         r = fit_calibration(scores, lengths, truth).probabilities(scores, lengths)
         assert (np.diff(r, axis=1) <= 1e-12).all()
+
+
+def test_a_feature_that_hardly_varies_decides_nothing_alone():
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((2000, 1))
+    y = (rng.random(2000) < 1 / (1 + np.exp(-x[:, 0]))).astype(float)
+    least = np.full(1, -np.inf)
+    found, _ = regression(x, y, least)
+    assert found[0] == pytest.approx(1, abs=0.2)
+    trace, _ = regression(3 + 1e-6 * x, y, least)  # what the fitted users say of x = 4 is nothing
+    assert abs(trace[0]) < 1
+
+
+def shop(protocol=None):
+    """Four hundred users look at what they like, and buy some of that and nothing else."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(400):
+        for visit in range(rng.integers(3, 8)):
+            seen = (user % 5) * 20 + rng.permutation(20)[:4]
+            rows += [(f"u{user}", f"p{item}", "view", 9 * visit + n) for n, item in enumerate(seen)]
+            rows.append((f"u{user}", f"p{seen[-1]}", "buy", 9 * visit + 5))
+    user, item, behavior, time = zip(*rows, strict=True)
+    when = [1_700_000_000 + t for t in time]
+    return from_columns(user, item, behavior, when, target="buy", protocol=protocol)
+
+
+def test_a_shop_is_asked_for_what_its_lists_can_hold():
+    model = fit(shop(), QUICK, model="transition")
+    assert model.dataset.protocol == "leave-one-new-out"
+    assert any("met before, which lists leave out" in note for note in model.info["notes"])
+    assert model.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0.2
+    assert {"buy", "view"} <= set(model.calibrations)
+    again = fit(
+        shop(), Recipe.load(overrides=["search.budget=2", "repeats=true"]), model="transition"
+    )
+    assert again.info["evaluation"]["protocol"] == "leave-one-out"
+    assert again.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0.2
+
+
+def test_a_run_none_of_whose_answers_are_on_a_list_is_saved_without_probabilities(tmp_path):
+    model = fit(shop("leave-one-out"), QUICK, model="transition")
+    assert "buy" not in model.calibrations
+    assert any("no probabilities: in none of" in note for note in model.info["notes"])
+    assert any("'leave-one-new-out' asks for new ones" in note for note in model.info["notes"])
+    model.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert again.recommend("u1", k=1).items[0].probability is None
 
 
 def test_padding_has_no_probability_and_long_lists_end():

@@ -15,7 +15,14 @@ from penchant.errors import ConfigError, DataError
 
 BEHAVIORS = (Behavior("buy"), Behavior("view", 0.2))
 DOMAINS = ("books", "movies")
-ORDERED = ["leave-one-out", "leave-one-out-per-domain", "time", "given", "cold-user"]
+ORDERED = [
+    "leave-one-out",
+    "leave-one-new-out",
+    "leave-one-out-per-domain",
+    "time",
+    "given",
+    "cold-user",
+]
 RANDOM = ["random-per-domain", "cold-item"]
 BOUGHT_TWICE = "u i1, u i2, u i1, u i3, u i1, u i1"
 
@@ -130,6 +137,49 @@ def test_leave_one_out_with_the_same_item_again_and_again():
     result = split(data, "leave-one-out")
     assert told(data, result.validation) == ["u: i1 i2 i1 i3 -> i1"]
     assert told(data, result.test) == ["u: i1 i2 i1 i3 i1 -> i1"]
+
+
+def test_leave_one_new_out_ends_before_the_first_look_at_what_is_bought():
+    data = made("a i1, a i2?, a i2, a i3?, a i4?, a i4, a i3, a i6?, a i5?, a i5, a i1, b i1, b i2")
+    result = split(data, "leave-one-new-out")
+    assert names(data, result.train) == "i1 i2? i2 i3? i1 i2"
+    assert told(data, result.validation) == ["a: i1 i2? i2 i3? -> i4"]
+    assert told(data, result.test) == ["a: i1 i2? i2 i3? i4? i4 i3 i6? -> i5"]
+    assert dropped(data, result) == 2  # the look at i5, and the purchase of i1 after it
+    between = data.events.take(np.flatnonzero(data.events.time == 8))  # i6, after the look at i4
+    for bad in (
+        replace(result, train=result.train + between),
+        replace(result, validation=with_history(result.validation, 0, between)),
+    ):
+        with pytest.raises(DataError, match="leak"):
+            check_leakage(bad, data)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_leave_one_new_out_is_leave_one_out_where_nothing_comes_again(seed):
+    data = random_dataset(np.random.default_rng(seed), 12, 25, 150)
+    pair = data.events.user * 26 + data.events.item + 1
+    once = np.sort(np.unique(pair, return_index=True)[1])
+    data = data.with_events(data.events.take(once[data.events.item[once] >= 0]))
+    try:
+        results = [split(data, name) for name in ("leave-one-out", "leave-one-new-out")]
+    except DataError:
+        return
+    for first, second in zip(*map(fields_of, results), strict=True):
+        assert np.array_equal(first, second)
+
+
+def test_the_usual_protocol_asks_for_what_lists_can_hold():
+    shop = made("a i1?, a i1, a i2?, a i2, a i3?, a i3, a i4, a i5")
+    assert protocols.usual(shop) == "leave-one-new-out"
+    assert protocols.usual(shop, repeats=True) == "leave-one-out"
+    assert protocols.usual(made("a i1?, a i1, a i2?, a i2, a i3, a i4")) == "leave-one-out"
+    assert protocols.usual(shop.with_events(shop.events.take(slice(0, 0)))) == "leave-one-out"
+    named = replace(shop, protocol="leave-one-new-out")
+    assert named.aimed(None).protocol == named.aimed("view").protocol == "leave-one-new-out"
+    assert named.aimed(None, repeats=True).protocol == "leave-one-out"
+    assert named.aimed("view", repeats=True).target == "view"
 
 
 def test_ties_in_time_follow_the_source_row():

@@ -9,6 +9,7 @@ import numpy as np
 from penchant.config import Recipe, SearchSettings, TransitionSettings
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Ints, Told
+from penchant.data.protocols import NEW, usual
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.models.base import Recommender
@@ -22,7 +23,7 @@ from penchant.search import FEWEST, search, shared
 SPACE = ("others?", "history.*")
 """What the transition expert's settings may change from one behaviour to the next."""
 
-AHEAD = ("leave-one-out", "given", "time")
+AHEAD = ("leave-one-out", NEW, "given", "time")
 """Protocols whose validation histories end before events that nothing was fitted on."""
 
 
@@ -30,7 +31,7 @@ AHEAD = ("leave-one-out", "given", "time")
 class Head:
     """What serves one behaviour besides the target: its twin, fitted on the training events.
 
-    calibration   None where too few events of it are held out
+    calibration   None where too few events of it are held out, or none of them is on a list
     found         how good its probabilities are, as JSON types
     """
 
@@ -68,8 +69,8 @@ def heads(
             weights, spread = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
             model = replace(model, weights=weights, spread=spread)
         asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
-        calibration, _, found = measured(model, train.aimed(name), *asked)
-        return Head(model, calibration, found)
+        made = measured(model, train.aimed(name), *asked)
+        return Head(model) if made is None else Head(model, made[0], made[2])
 
     return {name: head(name, model) for name, model in twins.items()}
 
@@ -155,7 +156,7 @@ def _chosen(
 ) -> TransitionSettings:
     """The settings for another target; as they are where no events can be held out."""
     try:
-        parts = split(dataset, "leave-one-out", recipe.seed)
+        parts = split(dataset, usual(dataset, recipe.repeats), recipe.seed)
     except (ConfigError, DataError):
         return settings
     say(f"transition: searching settings for {dataset.target!r}")

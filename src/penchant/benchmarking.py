@@ -147,7 +147,7 @@ def benchmark(
     """
     recipe = recipe or Recipe()
     say = told or (lambda text: None)
-    dataset = dataset.aimed(recipe.target)
+    dataset = dataset.aimed(recipe.target, recipe.repeats)
     dataset, read = described(dataset, recipe.content, say)
     dataset, noted = described_users(dataset, recipe.users)
     parts = split(dataset, protocol, recipe.seed)

@@ -10,13 +10,14 @@ from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Told
 from penchant.data.people import described_users
+from penchant.data.protocols import NEW
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import Evaluation, evaluate
 from penchant.metrics.interval import interval_dict
 from penchant.model import Model
 from penchant.models.base import Family, Recommender
-from penchant.models.calibration import Calibration
+from penchant.models.calibration import LISTED, Calibration
 from penchant.models.families import FAMILIES, family_of
 from penchant.models.features import Context
 from penchant.models.fusion import FUSION, Fusion, fit_weights
@@ -70,7 +71,7 @@ def fit(
     """
     recipe = recipe or Recipe()
     family = family_of(model or default_family())
-    dataset = dataset.aimed(recipe.target)
+    dataset = dataset.aimed(recipe.target, recipe.repeats)
     say = told or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
     dataset, read = described(dataset, recipe.content, say)
@@ -105,7 +106,8 @@ def fit(
         if not recipe.repeats and parts.test.repeated >= _MANY:
             info["notes"].append(
                 f"{parts.test.repeated:.0%} of the test events are of an item that their user had "
-                "before, which no list holds; with --set repeats=true lists hold such items"
+                "before, which no list holds; with --set repeats=true lists hold such items, and "
+                f"protocol {NEW!r} asks for new ones alone"
             )
         info["evaluation"] = {
             "protocol": parts.protocol,
@@ -188,7 +190,7 @@ def calibrated(
     found = [head.found for head in others.values() if head.found is not None]
     notes = [
         f"no probabilities for {name!r}: fewer than {FEWEST} validation cases of each share are "
-        "followed by events of it"
+        "followed by events of it, or none of these events is on a list"
         for name in others
         if name not in made
     ]
@@ -201,7 +203,15 @@ def calibrated(
         )
         return made, found, notes
     asked = cases, parts.test, recipe.repeats, recipe.seed
-    calibration, judged, own = measured(twin, dataset.with_events(parts.train), *asked)
+    probable = measured(twin, dataset.with_events(parts.train), *asked)
+    if probable is None:
+        notes.insert(
+            0,
+            f"no probabilities: in none of {len(cases.histories)} validation cases is the event "
+            f"that came next on the list of the {LISTED} best",
+        )
+        return made, found, notes
+    calibration, judged, own = probable
     likelier = {
         name: above(
             (judged, calibration),

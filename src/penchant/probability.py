@@ -100,12 +100,16 @@ def judge(
 
 def measured(
     model: Recommender, train: Dataset, fitted: Cases, judged: Cases, repeats: bool, seed: int
-) -> tuple[Calibration, Lists, dict[str, Any]]:
+) -> tuple[Calibration, Lists, dict[str, Any]] | None:
     """A calibration of the dataset's target, the judged lists, and how good it is on them.
 
-    ``train`` holds the events that the model was fitted on; what is found are JSON types.
+    ``train`` holds the events that the model was fitted on; what is found are JSON types. None
+    where nothing on the lists happened: no scores of these say how likely anything is.
     """
-    made, asked = (lists(model, train.catalogue, some, repeats) for some in (fitted, judged))
+    made = lists(model, train.catalogue, fitted, repeats)
+    if not made.outcome.any():
+        return None
+    asked = lists(model, train.catalogue, judged, repeats)
     calibration = calibrate(made)
     found = judge(calibration, made, asked, train.counts(), seed)
     ahead = len(judged.truth) / len(judged.histories)

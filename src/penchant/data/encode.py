@@ -16,6 +16,7 @@ from penchant.data.dataset import (
     behaviors_of,
 )
 from penchant.data.directory import DatasetSettings
+from penchant.data.protocols import NEW, usual
 from penchant.errors import DataError, unknown
 
 # From the strongest to the weakest: which behaviour a dataset is about, where it does not say.
@@ -24,7 +25,9 @@ STRENGTH = (
     "rate", "review", "like", "fav", "favorite", "save", "share", "follow", "listen", "play",
     "read", "watch", "click", "view",
 )  # fmt: skip
-PROTOCOLS = ("leave-one-out", "leave-one-out-per-domain", "random-per-domain", "time", "given")
+PROTOCOLS = (
+    "leave-one-out", NEW, "leave-one-out-per-domain", "random-per-domain", "time", "given",
+)  # fmt: skip
 TOKENS = {"query": "query:", "topic": "topic:", "creator": "creator:"}
 
 
@@ -73,19 +76,18 @@ class Assembly:
         events = timed._events("events", bool(tokens))
         held_out = timed._events("test", bool(tokens)) if "test" in parts else None
         catalogue = self._catalogue(items, tokens, behaviors, domains, home)
-        return Dataset(
+        dataset = Dataset(
             name=self.name,
             catalogue=catalogue,
             users=users,
             events=events,
             time=timed.time,
             target=target,
-            protocol=timed._protocol(held_out is not None),
             held_out=held_out,
             attributes=self._columns("users", "user", len(users), {"user"}),
             relations=self._relations(),
-            notes=tuple(self.notes),
         )
+        return replace(dataset, protocol=self._protocol(dataset), notes=tuple(self.notes))
 
     def _check(self, part: str) -> None:
         query = "case when query ~ '[^\\s\\p{Z}]' then query end"
@@ -289,8 +291,8 @@ class Assembly:
             self.notes.append(f"target taken to be {target!r}: {why}")
         return target
 
-    def _protocol(self, given: bool) -> str:
-        declared = self.settings.protocol
+    def _protocol(self, dataset: Dataset) -> str:
+        declared, given = self.settings.protocol, dataset.held_out is not None
         if declared is not None:
             if declared not in PROTOCOLS:
                 raise unknown("protocol", declared, PROTOCOLS)
@@ -299,9 +301,14 @@ class Assembly:
             return declared
         if given:
             protocol, why = "given", "test.parquet is there"
-        elif self.time == "none":
+        elif dataset.time == "none":
             protocol, why = "random-per-domain", "events have no order in time"
         else:
-            protocol, why = "leave-one-out", "the usual one where events have an order"
+            protocol, why = usual(dataset), "the usual one where events have an order"
+            if protocol == NEW:
+                why = (
+                    f"most events of {dataset.target!r} are about items that their user met "
+                    "before, which lists leave out"
+                )
         self.notes.append(f"protocol taken to be {protocol!r}: {why}")
         return protocol

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Events, Ints
 from penchant.data.lookup import position, touched, within
+from penchant.data.protocols import NEW
 from penchant.errors import DataError
 
-ORDERED = {"leave-one-out", "leave-one-out-per-domain", "time", "cold-user", "given"}
-PAIRWISE = {"random-per-domain", "cold-item", "given"}
+ORDERED = {"leave-one-out", NEW, "leave-one-out-per-domain", "time", "cold-user", "given"}
+PAIRWISE = {"random-per-domain", "cold-item", "given", NEW}
 """Where no other event of a held-out (user, item) may be known either."""
 
 
@@ -23,7 +24,8 @@ def check_leakage(split: Split, dataset: Dataset) -> None:
 
     1. No truth event is in train, in its own history, or (test) in anybody's.
     2. Ordered protocols: train has no event of the user (per-domain: in that domain) from the
-       validation event on, a history none from its truth on.
+       validation event on, a history none from its truth on; for "leave-one-new-out", from the
+       first event of (user, truth item) on.
     3. Protocols by pair: no event of (user, truth item) in train or in the case's history. For
        "given" test events, whose own events are not in the dataset, of the truth's behaviour.
     4. "cold-item": no truth item in train or in a history; "cold-user": no asked user in train.
@@ -160,7 +162,13 @@ class _Ledger:
         missing[first] = held < 0
         self._refuse_truths(missing, name, cases, "train or its own history has the event itself")
         if self.protocol in ORDERED:
-            self._check_order(name, cases, case, held, heard, np.flatnonzero(known))
+            start = held
+            if self.protocol == NEW:
+                width = len(self.dataset.catalogue) + 1
+                pair = self.events.user * width + self.events.item + 1
+                pairs, place = np.unique(pair, return_index=True)
+                start = place[np.searchsorted(pairs, pair[held])]
+            self._check_order(name, cases, case, start, heard, np.flatnonzero(known))
         return held
 
     def _check_order(

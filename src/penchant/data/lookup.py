@@ -26,6 +26,17 @@ def within(values: Ints, few: Ints) -> NDArray[np.bool_]:
     return position(values, distinct(few)) >= 0
 
 
+def repeated(values: Ints) -> NDArray[np.bool_]:
+    """Which values occurred before, (E,).
+
+    >>> repeated(np.array([3, 1, 3, 3]))
+    array([False, False,  True,  True])
+    """
+    found = np.ones(len(values), bool)
+    found[np.unique(values, return_index=True)[1]] = False
+    return found
+
+
 def position(values: Ints, ordered: Ints) -> Ints:
     """The place of each value in ascending distinct others; -1 where it is not among them.
 

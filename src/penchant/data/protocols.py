@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Events, Histories, Ints
 from penchant.data.hashing import hashes, mix, uniform
-from penchant.data.lookup import distinct, within
+from penchant.data.lookup import distinct, repeated, within
 from penchant.errors import ConfigError, DataError
 
 Mask = NDArray[np.bool_]
 
 NEEDED = 3
 """Target events that a user needs to give one to validation and one to test and keep one."""
+
+NEW = "leave-one-new-out"
 
 SHARE = 0.05
 """Share of items (or users) that "cold-item" (or "cold-user") holds out for test."""
@@ -32,6 +34,33 @@ def leave_one_out(dataset: Dataset) -> Split:
     """
     events = _ordered(dataset)
     return _last_two(dataset, events, events.user, "leave-one-out")
+
+
+def leave_one_new_out(dataset: Dataset) -> Split:
+    """Leave-one-out of what is new to a user: no history holds an event about its truth.
+
+    A truth is an item that the user gives a target event; its case ends before the first event of
+    the user about it, whatever its behaviour: a view tells what is bought next. Of a user's truths
+    in order of these first events the last is the test, the last but one the validation; train
+    ends before that. A user with fewer than 3 gives all events to train and is not asked. Where
+    no item comes again it is leave-one-out.
+    """
+    events = _ordered(dataset)
+    pair = _pairs(dataset, events)
+    first = ~repeated(pair) & (events.item >= 0) & within(pair, pair[_target(dataset, events)])
+    return _last_two(dataset, events, events.user, NEW, np.flatnonzero(first))
+
+
+def usual(dataset: Dataset, repeats: bool = False) -> str:
+    """The leave-one-out that suits lists; with ``repeats`` they hold what a history does.
+
+    It is that of new items where most target events are about items that the user met before,
+    which no list could hold.
+    """
+    events = _ordered(dataset)
+    target = _target(dataset, events)
+    again = np.count_nonzero(repeated(_pairs(dataset, events))[target])
+    return NEW if not repeats and 2 * again > np.count_nonzero(target) else "leave-one-out"
 
 
 def leave_one_out_per_domain(dataset: Dataset) -> Split:
@@ -142,7 +171,7 @@ def random_per_domain(dataset: Dataset, seed: int = 0) -> Split:
     order = np.lexsort((hashed, unit))
     start = np.flatnonzero(np.diff(unit, prepend=-1))
     start = start[np.diff(start, append=len(unit)) >= NEEDED]
-    pair = events.user * (len(catalogue) + 1) + events.item + 1
+    pair = _pairs(dataset, events)
     held = [order[start], order[start + 1]]
     tested, validated = (
         within(pair, user[chosen] * (len(catalogue) + 1) + item[chosen] + 1) for chosen in held
@@ -208,6 +237,11 @@ def _target(dataset: Dataset, events: Events) -> Mask:
     return mask
 
 
+def _pairs(dataset: Dataset, events: Events) -> Ints:
+    """A number for each event's user and item, (E,)."""
+    return events.user * (len(dataset.catalogue) + 1) + events.item + 1
+
+
 def _last(events: Events, places: Ints, users: int) -> Ints:
     """The last of some places of each user, (users,); -1 where there is none."""
     last = np.full(users, -1)
@@ -215,15 +249,17 @@ def _last(events: Events, places: Ints, users: int) -> Ints:
     return last
 
 
-def _last_two(dataset: Dataset, events: Events, unit: Ints, protocol: str) -> Split:
-    """Leave-one-out in each unit, a user or a (user, domain)."""
+def _last_two(
+    dataset: Dataset, events: Events, unit: Ints, protocol: str, target: Ints | None = None
+) -> Split:
+    """Leave-one-out in each unit, a user or a (user, domain), of the places of target events."""
     if dataset.time == "none":
         raise ConfigError(
             f"protocol {protocol!r} needs an order of events, received time = 'none'; use "
             "protocol 'random-per-domain'"
         )
     place = np.arange(len(events))
-    target = np.flatnonzero(_target(dataset, events))
+    target = np.flatnonzero(_target(dataset, events)) if target is None else target
     target = target[np.argsort(unit[target], kind="stable")]
     start = np.flatnonzero(np.diff(unit[target], prepend=-1))
     stop = np.append(start[1:], len(target))

@@ -15,6 +15,7 @@ __all__ = ["PROTOCOLS", "Cases", "Split", "check_leakage", "dropped", "share", "
 
 PROTOCOLS: dict[str, Callable[[Dataset, int], Split]] = {
     "leave-one-out": lambda dataset, seed: protocols.leave_one_out(dataset),
+    protocols.NEW: lambda dataset, seed: protocols.leave_one_new_out(dataset),
     "leave-one-out-per-domain": lambda dataset, seed: protocols.leave_one_out_per_domain(dataset),
     "time": lambda dataset, seed: protocols.time_split(dataset),
     "given": lambda dataset, seed: protocols.given(dataset),

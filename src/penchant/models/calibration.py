@@ -21,6 +21,8 @@ LISTED = 100
 FEATURES = ("rank", "place", "softmax", "share", "history")
 _FLOOR = 1e-4  # of a list's whole positive score: what an item without any is taken to have
 _PULL = 1e-3  # of the weights to 0, for a feature that never varies
+_SPREAD = 0.1  # of a feature, at least: all are logarithms or lie in 0 to 1, and where one hardly
+# varies its weight must not be so large that another user's value decides alone
 
 
 def logistic(x: Floats, weights: Floats, bias: float) -> Floats:
@@ -100,7 +102,7 @@ def fit_calibration(scores: Floats, lengths: Ints, outcome: NDArray[np.bool_]) -
 
 def regression(X: Floats, y: Floats, least: Floats) -> tuple[Floats, float]:
     """Logistic regression of y (E,) on X (E, F), weights of at least ``least`` (F,) each."""
-    mean, scale = X.mean(axis=0), np.maximum(X.std(axis=0), 1e-9)
+    mean, scale = X.mean(axis=0), np.maximum(X.std(axis=0), _SPREAD)
     Z = (X - mean) / scale
     rate = (y.sum() + 0.5) / (len(y) + 1)
 

@@ -62,7 +62,7 @@ def fit_private(
     cannot take, BudgetError for a release past the budget.
     """
     ledger, recipe, say = Ledger(epsilon, delta), recipe or Recipe(), told or (lambda text: None)
-    dataset = dataset.aimed(recipe.target)
+    dataset = dataset.aimed(recipe.target, recipe.repeats)
     dataset, read = described(dataset, recipe.content, say)
     settings = ReleaseSettings(privacy=recipe.privacy, transition=recipe.transition)
     info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints, Told
+from penchant.data.lookup import repeated
 from penchant.models.base import Arrays, Scores
 from penchant.models.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
@@ -252,7 +253,7 @@ def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
     inputs = Inputs.of(events, unit, catalogue, dataset.time)
     repeats = settings.repeats
     if repeats is None:
-        held = _held(unit * (len(catalogue) + len(catalogue.tokens)) + inputs.thing)
+        held = repeated(unit * (len(catalogue) + len(catalogue.tokens)) + inputs.thing)
         asked = own & (events.behavior == catalogue.behavior(dataset.target)) & (events.item >= 0)
         repeats = bool(2 * held[asked].sum() <= asked.sum())
     return Lesson(
@@ -263,13 +264,6 @@ def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
         torch.from_numpy(share.astype(np.float32)),
         repeats,
     )
-
-
-def _held(pairs: Ints) -> NDArray[np.bool_]:
-    """Which of some pairs of history and item occurred before, (E,)."""
-    found = np.ones(len(pairs), bool)
-    found[np.unique(pairs, return_index=True)[1]] = False
-    return found
 
 
 def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:

@@ -74,7 +74,7 @@ def federate(
     """
     recipe = recipe or Recipe()
     say = told or (lambda text: None)
-    dataset = dataset.aimed(recipe.target)
+    dataset = dataset.aimed(recipe.target, recipe.repeats)
     items = options.block
     if items is None:
         items = best_sellers(dataset, options.items)

@@ -381,7 +381,7 @@ def test_the_service_answers_a_question_with_rules_and_without(model, tmp_path):
 
 @pytest.mark.parametrize("repeats", [False, True])
 def test_what_no_list_can_hold_is_said(tmp_path, repeats):
-    """Each purchase follows a view of the same item, so that all right answers were seen."""
+    """Each purchase follows a view of the same item: all right answers of this split were seen."""
     lines = ["user,item,behavior,timestamp"]
     lines += [
         f"u{user},i{(user + place // 2) % 9},{('view', 'buy')[place % 2]},{1_700_000_000 + place}"
@@ -389,7 +389,7 @@ def test_what_no_list_can_hold_is_said(tmp_path, repeats):
         for place in range(10)
     ]
     (tmp_path / "e.csv").write_text("\n".join(lines), encoding="utf-8")
-    (tmp_path / "m.toml").write_text('target = "buy"\n', encoding="utf-8")
+    (tmp_path / "m.toml").write_text('target = "buy"\nprotocol = "leave-one-out"\n', "utf-8")
     ingest(tmp_path / "e.csv", tmp_path / "data", mapping=tmp_path / "m.toml")
     recipe = Recipe.model_validate({"search": {"budget": 1}, "repeats": repeats})
     found = fit(load(tmp_path / "data"), recipe, model="transition")

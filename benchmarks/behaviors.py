@@ -23,7 +23,7 @@ from penchant.data.lookup import repeated
 from penchant.data.splits import split
 from penchant.fitting import Trained
 from penchant.models.sequence import SequenceExpert
-from penchant.models.sequence.expert import lesson
+from penchant.models.sequence.expert import held_as_negatives
 from variants import (
     MODELS,
     Reader,
@@ -97,14 +97,12 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     cases: dict[tuple[str, str], dict[str, Any]] = {}
     made: dict[str, Trained] = {}
-    again = not lesson(dataset.with_events(parts.train), recipe.sequence).repeats
-    for way in (*WAYS, AGAIN[again]):
-        chosen, same = recipe, {}
-        if way not in WAYS:
-            sequence = recipe.sequence.model_copy(update={"repeats": again})
-            chosen = recipe.model_copy(update={"sequence": sequence})
-            same = {"transition": made["transition"]}
-        variant = WAYS.get(way, WAYS["told apart"])(dataset, parts)
+    again = not held_as_negatives(dataset.with_events(parts.train), recipe.sequence)
+    sequence = recipe.sequence.model_copy(update={"repeats": again})
+    otherwise = recipe.model_copy(update={"sequence": sequence})
+    seen = [(way, see(dataset, parts), recipe) for way, see in WAYS.items()]
+    for way, variant, chosen in (*seen, (AGAIN[again], Variant(dataset, parts), otherwise)):
+        same = {} if chosen is recipe else {"transition": made["transition"]}
         made = fitted(variant, chosen, f"{dataset.name}, {way}", same)
         for name, trained in made.items():
             found = asked(Reader(trained.recommender, variant.seen), dataset, parts.test, recipe)

@@ -90,6 +90,7 @@ def test_a_shop_is_asked_for_what_its_lists_can_hold():
         shop(), Recipe.load(overrides=["search.budget=2", "repeats=true"]), model="transition"
     )
     assert again.info["evaluation"]["protocol"] == "leave-one-out"
+    assert any("'leave-one-out' in place of" in note for note in again.info["notes"])
     assert again.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0.2
 
 

@@ -153,6 +153,9 @@ def test_recipes_whose_lists_hold_repeats_learn_them_as_negatives():
     assert Recipe.model_validate({"repeats": True}).sequence.repeats
     assert Recipe.load(overrides=["repeats=true", "sequence.width=8"]).sequence.repeats
     assert Recipe.model_validate({"sequence": {"repeats": True}}).sequence.repeats
+    assert (
+        Recipe.load(overrides=["repeats=true", "sequence.repeats=false"]).sequence.repeats is False
+    )
     assert Recipe().sequence.repeats is None
     with pytest.raises(ConfigError, match="repeats"):
         Recipe.load(overrides=["repeats=7"])

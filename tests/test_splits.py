@@ -177,9 +177,11 @@ def test_the_usual_protocol_asks_for_what_lists_can_hold():
     assert protocols.usual(made("a i1?, a i1, a i2?, a i2, a i3, a i4")) == "leave-one-out"
     assert protocols.usual(shop.with_events(shop.events.take(slice(0, 0)))) == "leave-one-out"
     named = replace(shop, protocol="leave-one-new-out")
-    assert named.aimed(None).protocol == named.aimed("view").protocol == "leave-one-new-out"
-    assert named.aimed(None, repeats=True).protocol == "leave-one-out"
-    assert named.aimed("view", repeats=True).target == "view"
+    assert protocols.suited(named, repeats=False) is named
+    asked = protocols.suited(named, repeats=True)
+    assert asked.protocol == "leave-one-out"
+    assert "lists hold what a history does" in asked.notes[-1]
+    assert protocols.suited(asked, repeats=True) is asked
 
 
 def test_ties_in_time_follow_the_source_row():

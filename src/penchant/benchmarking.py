@@ -16,6 +16,7 @@ from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Events, Told, blocks
 from penchant.data.people import described_users
+from penchant.data.protocols import suited
 from penchant.data.splits import split
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluate import Evaluation, evaluate, mask, top
@@ -147,7 +148,7 @@ def benchmark(
     """
     recipe = recipe or Recipe()
     say = told or (lambda text: None)
-    dataset = dataset.aimed(recipe.target, recipe.repeats)
+    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
     dataset, read = described(dataset, recipe.content, say)
     dataset, noted = described_users(dataset, recipe.users)
     parts = split(dataset, protocol, recipe.seed)

@@ -10,7 +10,7 @@ from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Told
 from penchant.data.people import described_users
-from penchant.data.protocols import NEW
+from penchant.data.protocols import NEW, suited
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluate import Evaluation, evaluate
@@ -71,7 +71,7 @@ def fit(
     """
     recipe = recipe or Recipe()
     family = family_of(model or default_family())
-    dataset = dataset.aimed(recipe.target, recipe.repeats)
+    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
     say = told or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
     dataset, read = described(dataset, recipe.content, say)

@@ -52,10 +52,10 @@ class Recipe(Settings):
     @field_validator("sequence")
     @classmethod
     def _ranked(cls, sequence: SequenceSettings, info: ValidationInfo) -> SequenceSettings:
-        """What lists may hold again is learned as what may come again."""
-        return (
-            sequence.model_copy(update={"repeats": True}) if info.data.get("repeats") else sequence
-        )
+        """What lists may hold again is learned as what may come again, unless it is said."""
+        if info.data.get("repeats") and sequence.repeats is None:
+            return sequence.model_copy(update={"repeats": True})
+        return sequence
 
     @classmethod
     def load(cls, path: str | Path | None = None, overrides: list[str] | None = None) -> "Recipe":

@@ -108,7 +108,7 @@ class SequenceSettings(Settings):
     repeats                whether items that a history holds are negatives too. By default they
                            are, unless most of the target's events are about such items: then what
                            comes next is another task than what lists rank, which leave them out.
-                           The recipe's ``repeats`` sets it
+                           With the recipe's ``repeats`` they are by default
     batch                  events in a batch
     rate, weight_decay     of AdamW; the rate warms up over ``warmup`` of all steps, then falls as
                            a cosine

@@ -292,13 +292,8 @@ class Dataset:
         """Whether no clock tells which of two events of different domains came first."""
         return self.time != "clock" and len(self.catalogue.domains) > 1
 
-    def aimed(self, target: str | None, repeats: bool = False) -> "Dataset":
-        """The dataset with another target behaviour; ConfigError lists the known ones.
-
-        Lists that hold ``repeats`` are asked for more than what is new: "leave-one-out" it is then.
-        """
-        if repeats and self.protocol == "leave-one-new-out":
-            return replace(self, protocol="leave-one-out").aimed(target)
+    def aimed(self, target: str | None) -> "Dataset":
+        """The dataset with another target behaviour; ConfigError lists the known ones."""
         if target is None:
             return self
         self.catalogue.behavior(target)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Events, Ints
 from penchant.data.lookup import position, touched, within
-from penchant.data.protocols import NEW
+from penchant.data.protocols import NEW, pairs
 from penchant.errors import DataError
 
 ORDERED = {"leave-one-out", NEW, "leave-one-out-per-domain", "time", "cold-user", "given"}
@@ -164,10 +164,9 @@ class _Ledger:
         if self.protocol in ORDERED:
             start = held
             if self.protocol == NEW:
-                width = len(self.dataset.catalogue) + 1
-                pair = self.events.user * width + self.events.item + 1
-                pairs, place = np.unique(pair, return_index=True)
-                start = place[np.searchsorted(pairs, pair[held])]
+                pair = pairs(self.dataset, self.events)
+                each, place = np.unique(pair, return_index=True)
+                start = place[np.searchsorted(each, pair[held])]
             self._check_order(name, cases, case, start, heard, np.flatnonzero(known))
         return held
 

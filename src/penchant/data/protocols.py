@@ -5,6 +5,8 @@ the same whatever the order of the rows of the events given. *Target events* are
 dataset's target behaviour about an item.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,21 +48,34 @@ def leave_one_new_out(dataset: Dataset) -> Split:
     no item comes again it is leave-one-out.
     """
     events = _ordered(dataset)
-    pair = _pairs(dataset, events)
-    first = ~repeated(pair) & (events.item >= 0) & within(pair, pair[_target(dataset, events)])
+    pair = pairs(dataset, events)
+    first = ~repeated(pair) & within(pair, pair[_target(dataset, events)])
     return _last_two(dataset, events, events.user, NEW, np.flatnonzero(first))
 
 
-def usual(dataset: Dataset, repeats: bool = False) -> str:
-    """The leave-one-out that suits lists; with ``repeats`` they hold what a history does.
-
-    It is that of new items where most target events are about items that the user met before,
-    which no list could hold.
-    """
+def met_before(dataset: Dataset) -> bool:
+    """Whether most target events are about items that their user met before, by any behaviour."""
     events = _ordered(dataset)
-    target = _target(dataset, events)
-    again = np.count_nonzero(repeated(_pairs(dataset, events))[target])
-    return NEW if not repeats and 2 * again > np.count_nonzero(target) else "leave-one-out"
+    again = repeated(pairs(dataset, events))[_target(dataset, events)]
+    return bool(2 * np.count_nonzero(again) > len(again))
+
+
+def usual(dataset: Dataset, repeats: bool = False) -> str:
+    """The leave-one-out that suits lists; with ``repeats`` they hold what a history does."""
+    return NEW if not repeats and met_before(dataset) else "leave-one-out"
+
+
+def suited(dataset: Dataset, repeats: bool) -> Dataset:
+    """The dataset, asked for more than what is new where lists hold ``repeats``."""
+    if not repeats or dataset.protocol != NEW:
+        return dataset
+    note = f"protocol 'leave-one-out' in place of {NEW!r}: lists hold what a history does"
+    return replace(dataset, protocol="leave-one-out", notes=(*dataset.notes, note))
+
+
+def pairs(dataset: Dataset, events: Events) -> Ints:
+    """A number for each event's user and item, (E,)."""
+    return events.user * (len(dataset.catalogue) + 1) + events.item + 1
 
 
 def leave_one_out_per_domain(dataset: Dataset) -> Split:
@@ -171,7 +186,7 @@ def random_per_domain(dataset: Dataset, seed: int = 0) -> Split:
     order = np.lexsort((hashed, unit))
     start = np.flatnonzero(np.diff(unit, prepend=-1))
     start = start[np.diff(start, append=len(unit)) >= NEEDED]
-    pair = _pairs(dataset, events)
+    pair = pairs(dataset, events)
     held = [order[start], order[start + 1]]
     tested, validated = (
         within(pair, user[chosen] * (len(catalogue) + 1) + item[chosen] + 1) for chosen in held
@@ -235,11 +250,6 @@ def _target(dataset: Dataset, events: Events) -> Mask:
     behavior = dataset.catalogue.behavior(dataset.target)
     mask: Mask = (events.behavior == behavior) & (events.item >= 0)
     return mask
-
-
-def _pairs(dataset: Dataset, events: Events) -> Ints:
-    """A number for each event's user and item, (E,)."""
-    return events.user * (len(dataset.catalogue) + 1) + events.item + 1
 
 
 def _last(events: Events, places: Ints, users: int) -> Ints:

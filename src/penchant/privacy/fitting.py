@@ -11,6 +11,7 @@ from penchant.content import described
 from penchant.data.cases import Split
 from penchant.data.dataset import Dataset, Told, Vocabulary
 from penchant.data.merge import without_users
+from penchant.data.protocols import suited
 from penchant.data.splits import split
 from penchant.errors import DataError
 from penchant.fitting import baselines, on_test
@@ -62,7 +63,7 @@ def fit_private(
     cannot take, BudgetError for a release past the budget.
     """
     ledger, recipe, say = Ledger(epsilon, delta), recipe or Recipe(), told or (lambda text: None)
-    dataset = dataset.aimed(recipe.target, recipe.repeats)
+    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
     dataset, read = described(dataset, recipe.content, say)
     settings = ReleaseSettings(privacy=recipe.privacy, transition=recipe.transition)
     info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Events, Floats, Histories, Ints, Told
-from penchant.data.lookup import repeated
+from penchant.data.protocols import met_before
 from penchant.models.base import Arrays, Scores
 from penchant.models.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence.batches import Inputs
@@ -250,20 +250,19 @@ def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
     weight = (values[events.behavior] * (events.item >= 0) * own).astype(np.float32)
     share = np.bincount(events.item[weight > 0], weight[weight > 0], len(catalogue))
     share = share / max(share.sum(), 1e-9)
-    inputs = Inputs.of(events, unit, catalogue, dataset.time)
-    repeats = settings.repeats
-    if repeats is None:
-        held = repeated(unit * (len(catalogue) + len(catalogue.tokens)) + inputs.thing)
-        asked = own & (events.behavior == catalogue.behavior(dataset.target)) & (events.item >= 0)
-        repeats = bool(2 * held[asked].sum() <= asked.sum())
     return Lesson(
-        inputs,
+        Inputs.of(events, unit, catalogue, dataset.time),
         np.append(0, np.flatnonzero(np.diff(unit, append=-1)) + 1),
         np.maximum(events.item, 0),
         weight,
         torch.from_numpy(share.astype(np.float32)),
-        repeats,
+        held_as_negatives(dataset, settings),
     )
+
+
+def held_as_negatives(dataset: Dataset, settings: SequenceSettings) -> bool:
+    """Whether items that a history holds are negatives: as is said, else as lists ask for."""
+    return not met_before(dataset) if settings.repeats is None else settings.repeats
 
 
 def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:

@@ -20,6 +20,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from penchant.config import Recipe
 from penchant.data.dataset import Dataset, Told
+from penchant.data.protocols import suited
 from penchant.data.splits import split
 from penchant.errors import MissingExtraError
 from penchant.evaluate import evaluate
@@ -74,7 +75,7 @@ def federate(
     """
     recipe = recipe or Recipe()
     say = told or (lambda text: None)
-    dataset = dataset.aimed(recipe.target, recipe.repeats)
+    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
     items = options.block
     if items is None:
         items = best_sellers(dataset, options.items)

@@ -27,7 +27,8 @@ penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusi
   --recipe benchmarks/long-histories.toml --out "$results/fusion-ml-1m.json"
 penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --set sequence.epochs=50 --set sequence.patience=15 \
-  --set sequence.negatives=1024 --out "$results/fusion-ml-1m-long.json"
+  --set sequence.negatives=1024 --set sequence.rate=0.002 --set sequence.dropout=0.3 \
+  --out "$results/fusion-ml-1m-long.json"
 penchant benchmark "$data/lastfm" "${alone[@]}" --models popularity,transition,sequence,fusion \
   --out "$results/fusion-lastfm.json"
 penchant benchmark "$data/amazon-3domain" --models transition,sequence,fusion \

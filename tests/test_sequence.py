@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
@@ -19,7 +21,7 @@ from penchant.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
 from penchant.models.sequence.expert import Fitter, built, lesson, units  # noqa: E402
-from penchant.models.sequence.losses import draw_negatives, sampled_softmax  # noqa: E402
+from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck  # noqa: E402
 from penchant.models.sequence.network import Dropout, Network, Shape, Table  # noqa: E402
 from penchant.models.sequence.rows import RowAdam  # noqa: E402
 from penchant.models.sequence.training import Trainer  # noqa: E402
@@ -69,9 +71,8 @@ def test_the_sampled_loss_estimates_the_whole_softmax():
     exact = -torch.log_softmax(logits, 1)[torch.arange(T), right]
     pool = torch.multinomial(share, 20000, replacement=True, generator=generator)
     drawn, expected = draw_negatives(pool, N, 200_000, share, generator)
-    found = sampled_softmax(
-        logits[torch.arange(T), right], logits[:, drawn], right, drawn, expected
-    )
+    none = (right[:, None] == drawn).flatten().nonzero()[:, 0]
+    found = sampled_softmax(logits[torch.arange(T), right], logits[:, drawn], expected, none)
     assert torch.allclose(found, exact, atol=0.03)
 
 
@@ -79,13 +80,12 @@ def test_the_loss_has_the_gradient_of_its_formula():
     generator = torch.Generator().manual_seed(1)
     draw = {"generator": generator, "dtype": torch.float64, "requires_grad": True}
     positive, negative = torch.randn(3, **draw), torch.randn(3, 5, **draw)
-    right, drawn = torch.tensor([0, 9, 4]), torch.tensor([4, 0, 1, 0, 7])
     expected = torch.rand(5, generator=generator, dtype=torch.float64)
-    held = torch.tensor([[1, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 1, 1, 1, 1]], dtype=torch.bool)
-    rest = right, drawn, expected, held
+    hit = torch.tensor([[1, 0, 0, 0, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
+    places = hit.flatten().nonzero()[:, 0]
+    rest = expected, torch.cat([places, places[:1]])  # a place may be named twice
 
     def formula(positive, negative):
-        hit = (right[:, None] == drawn) | held
         others = (negative - expected).exp().masked_fill(hit, 0).sum(1)
         return torch.log(positive.exp() + others) - positive
 
@@ -95,25 +95,48 @@ def test_the_loss_has_the_gradient_of_its_formula():
 
 @pytest.mark.parametrize("negatives", [0, 64])
 @pytest.mark.parametrize("repeats", [False, True])
-def test_what_a_history_holds_is_no_negative(data, negatives, repeats):
-    """Its items are pushed down only where lists may hold them, and tokens stand for none."""
+def test_what_is_no_negative_for_a_target(data, negatives, repeats):
+    """The target itself; what its history holds where lists may not hold it; never a token."""
     settings = SMALL.model_copy(update={"negatives": negatives, "repeats": repeats})
     taught = lesson(data, settings)
     network, _ = built(data, settings, data.met > 0)
     trainer = Trainer(network, taught, settings, 0)
-    starts, size = max(trainer._batches(), key=lambda batch: batch[1])
-    part = trainer._part(starts, size, torch.Generator().manual_seed(0))
-    if repeats:
-        assert part.held is None
-        return
-    events = starts[:, None] + np.arange(size)
-    window, place = np.nonzero(taught.weight[events + 1] > 0)
-    drawn = part.pool[part.drawn].numpy()
-    places = zip(window, place, strict=True)
-    before = [set(taught.inputs.thing[events[w, : p + 1]]) for w, p in places]
-    expected = np.array([[item in some for item in drawn] for some in before])
-    assert expected.any()
-    assert np.array_equal(part.held.numpy(), expected)
+    held = 0
+    for starts, size in trainer._batches():
+        part = trainer._part(starts, size, torch.Generator().manual_seed(size))
+        if part is None:
+            continue
+        events = starts[:, None] + np.arange(size)
+        window, place = np.nonzero(taught.weight[events + 1] > 0)
+        drawn = part.pool[part.drawn].numpy()
+        right = part.pool[part.right].numpy()
+        none = [{item} for item in right]
+        if not repeats:
+            places = zip(window, place, none, strict=True)
+            none = [own | set(taught.inputs.thing[events[w, : p + 1]]) for w, p, own in places]
+        expected = [[item in some for item in drawn] for some in none]
+        found = np.zeros((len(right), len(drawn)), bool)
+        found.ravel()[part.struck.numpy()] = True
+        assert np.array_equal(found, expected)
+        held += (found & (right[:, None] != drawn)).sum()
+    assert (held > 0) != repeats
+
+
+@given(draws=st.data())
+def test_struck_places_are_those_of_the_definition(draws):
+    """Any windows, targets and negatives, with items and tokens that were not drawn."""
+    B, L, S = (draws.draw(st.integers(1, most)) for most in (3, 5, 6))
+    rng = np.random.default_rng(draws.draw(st.integers(0, 2**32 - 1)))
+    thing, drawn = rng.integers(0, 9, (B, L)), rng.integers(0, 7, S)
+    wanted = rng.random((B, L)) < 0.6
+    wanted.flat[0] = True
+    right = rng.integers(0, 7, wanted.sum())
+    for held in (False, True):
+        expected = right[:, None] == drawn
+        for row, (window, place) in enumerate(np.argwhere(wanted)):
+            expected[row] |= held & np.isin(drawn, thing[window, : place + 1])
+        found = struck(thing, wanted, right, drawn, held)
+        assert set(found) == set(np.flatnonzero(expected))
 
 
 def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data):

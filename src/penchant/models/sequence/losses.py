@@ -3,38 +3,36 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
 def sampled_softmax(
     positive: Tensor,
     negative: Tensor,
-    right: Tensor,
-    drawn: Tensor,
     log_expected: Tensor,
-    held: Tensor | None = None,
+    struck: Tensor,
 ) -> Tensor:
     """-log of an estimate of the softmax probability of each right item, (T,).
 
     positive      logit of the right item of each of T positions, (T,)
     negative      logits of the S shared negatives, (T, S)
-    right, drawn  item rows, (T,) and (S,); a negative that is the right item itself is masked
     log_expected  log of how often each negative was to be expected among the S draws, (S,)
-    held          which negatives are none for a position: its history holds them, (T, S)
+    struck        places t S + s of those that are no negatives, as `struck` finds them, (P,)
 
     log sum over all items of exp(s_i) is estimated by the right item's exp(s) and the negatives'
     exp(s_j) / E[draws of j]: importance sampling (Bengio and Senecal 2008, eq. 6). With each
     other item drawn once it is the exact softmax:
 
     >>> s = torch.tensor([[2.0, 1.0, 0.5]])
-    >>> rows = torch.tensor([0, 1, 2])
-    >>> found = sampled_softmax(s[:, 0], s, rows[:1], rows, torch.zeros(3))
+    >>> found = sampled_softmax(s[:, 0], s, torch.zeros(3), torch.tensor([0]))
     >>> torch.allclose(found, -torch.log_softmax(s, 1)[:, 0])
     True
     """
     apply: Callable[..., Tensor] = _SampledSoftmax.apply
-    return apply(positive, negative, right, drawn, log_expected, held)
+    return apply(positive, negative, log_expected, struck)
 
 
 class _SampledSoftmax(torch.autograd.Function):
@@ -42,18 +40,10 @@ class _SampledSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        positive: Tensor,
-        negative: Tensor,
-        right: Tensor,
-        drawn: Tensor,
-        log_expected: Tensor,
-        held: Tensor | None,
+        ctx: Any, positive: Tensor, negative: Tensor, log_expected: Tensor, struck: Tensor
     ) -> Tensor:
         z = negative - log_expected
-        z.masked_fill_(right[:, None] == drawn, -torch.inf)
-        if held is not None:
-            z.masked_fill_(held, -torch.inf)
+        z.view(-1).index_fill_(0, struck, -torch.inf)
         top = torch.maximum(z.amax(dim=1), positive)
         z.sub_(top[:, None]).exp_()
         own = torch.exp(positive - top)
@@ -66,7 +56,7 @@ class _SampledSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         own, others = ctx.saved_tensors
         (g,) = upstream
-        return g * (own - 1), others * g[:, None], None, None, None, None
+        return g * (own - 1), others * g[:, None], None, None
 
 
 def draw_negatives(
@@ -85,21 +75,49 @@ def draw_negatives(
     return drawn, torch.log(expected)
 
 
-def already(thing: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
-    """Which negatives each target's history holds by then, (T, S) of bool.
+def struck(
+    thing: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
+    right: NDArray[np.int64],
+    drawn: NDArray[np.int64],
+    held: bool,
+) -> NDArray[np.int64]:
+    """Which negatives are none for which targets: places t S + s, some of them twice, (P,).
+
+    A target's own item is none; with ``held`` no item is that its history holds by then.
 
     thing    what each event of B windows of L events is about, (B, L)
     wanted   which events are followed by one of T targets, (B, L)
-    drawn    the negatives, (S,), numbered as ``thing`` is
+    right    the targets' items, (T,), and ``drawn`` the negatives, (S,), numbered as ``thing`` is
 
-    >>> wanted = torch.tensor([[True, False, True]])
-    >>> already(torch.tensor([[4, 2, 4]]), wanted, torch.tensor([2, 4, 0])).tolist()
-    [[False, True, False], [True, True, False]]
+    They are few: a mask of (T, S) would take longer to make and to use than the softmax.
+
+    >>> thing, wanted = np.array([[4, 2, 4]]), np.array([[True, False, True]])
+    >>> right, drawn = np.array([2, 0]), np.array([2, 4, 0])
+    >>> np.unique(struck(thing, wanted, right, drawn, held=False)).tolist()  # 2 and 0 themselves
+    [0, 5]
+    >>> np.unique(struck(thing, wanted, right, drawn, held=True)).tolist()  # 4, then 2 and 4
+    [0, 1, 3, 4, 5]
     """
-    B, L = thing.shape
-    beyond = int(drawn.max()) + 1
-    first = torch.full((B, beyond + 1), L, dtype=torch.int16)  # a window is at most 8192 events
-    places = torch.arange(L, dtype=torch.int16).expand(B, L)
-    first.scatter_reduce_(1, thing.clamp(max=beyond), places, "amin")
-    window, place = wanted.nonzero(as_tuple=True)
-    return first[:, drawn][window] <= place[:, None]
+    order = np.argsort(drawn, kind="stable")
+    draws = np.bincount(drawn, minlength=1 + max(thing.max(), right.max()))
+    first = np.cumsum(draws) - draws
+    rows, items = np.arange(len(right)), right
+    counts = np.ones(len(right), np.int64)
+    if held:
+        before: NDArray[np.int64] = np.cumsum(wanted) - wanted.ravel()
+        after = np.repeat(np.cumsum(wanted.sum(1)), wanted.shape[1]) - before
+        rows, items = np.append(rows, before), np.append(items, thing)
+        counts = np.append(counts, after)
+        some = np.flatnonzero((draws[items] > 0) & (counts > 0))
+        rows, items, counts = rows[some], items[some], counts[some]
+    # each has ``counts`` rows from its own on, and in each of these all draws of its item
+    wide = np.repeat(draws[items], counts)
+    row = _runs(rows, counts) * len(drawn)
+    return np.repeat(row, wide) + order[_runs(np.repeat(first[items], counts), wide)]
+
+
+def _runs(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``counts`` numbers from each first one on, one run after the other."""
+    before = np.cumsum(counts) - counts
+    return np.arange(int(counts.sum())) + np.repeat(first - before, counts)

@@ -120,7 +120,7 @@ class Items(nn.Module):
 
     def own(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """The learned vectors (I, D) and biases (I,) of some item rows (I,)."""
-        return self.embedding.weight[items], self.bias[items]
+        return self.embedding.weight.index_select(0, items), self.bias.index_select(0, items)
 
     def forward(self, items: Tensor, own: Tensor) -> Tensor:
         """Vectors (I, D) of some item rows (I,), whose learned vectors are ``own`` (I, D)."""
@@ -158,7 +158,8 @@ class Dropout(nn.Module):
             return functional.dropout(x, self.least / 256)
         words = self.noise.integers(1 << 64, size=-(-x.numel() // 8), dtype=np.uint64)
         drawn = torch.from_numpy(words.view(np.uint8)[: x.numel()]).view(x.shape)
-        return x * ((drawn >= self.least).to(x.dtype) * (256 / (256 - self.least)))
+        kept = torch.ge(drawn, self.least, out=torch.empty_like(x))  # no bool: it is slow to cast
+        return x * kept.mul_(256 / (256 - self.least))
 
 
 class Block(nn.Module):

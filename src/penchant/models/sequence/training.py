@@ -16,7 +16,7 @@ from penchant.config import SequenceSettings
 from penchant.data.dataset import Ints, Told
 from penchant.errors import TrainingError
 from penchant.models.sequence.batches import Inputs, batches, windows
-from penchant.models.sequence.losses import already, draw_negatives, sampled_softmax
+from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck
 from penchant.models.sequence.network import Dropout, Network, Table
 from penchant.models.sequence.rows import RowAdam
 
@@ -221,7 +221,7 @@ class Trainer:
         device = self.settings.device
         fields = (thing, *(torch.from_numpy(array) for array in arrays))
         follow = torch.from_numpy(wanted)
-        held = None if lesson.repeats else already(thing, follow, drawn).to(device)
+        none = struck(thing.numpy(), wanted, right.numpy(), drawn.numpy(), not lesson.repeats)
         pool = pool.to(device)
         self.rows.refresh(pool)
         return Part(
@@ -232,7 +232,7 @@ class Trainer:
             right.to(device),
             drawn.to(device),
             expected.to(device),
-            held,
+            torch.from_numpy(none).to(device),
             torch.from_numpy(weight[wanted]).to(device),
             float(weight.sum()),
         )
@@ -246,8 +246,7 @@ class Trainer:
             states = network.read(part.fields, items.vectors)[part.wanted]
             negative = network.logits(states, items.take(part.drawn))
             positive = network.pair_logits(states, items.take(part.right))
-        others = part.right, part.drawn, part.expected, part.held
-        losses = sampled_softmax(positive.float(), negative.float(), *others)
+        losses = sampled_softmax(positive.float(), negative.float(), part.expected, part.struck)
         return (losses * part.weight).sum()
 
 
@@ -261,7 +260,7 @@ class Part:
     wanted       which events are followed by one of T targets, (B, L)
     right, drawn places in the pool of the targets (T,) and of the negatives (S,)
     expected     log of how often each negative was to be expected, (S,)
-    held         which negatives a target's history holds, (T, S), where those are none
+    struck       places t S + s of the negatives that are none for a target, (P,)
     weight       of each target, (T,), and their ``total``
     """
 
@@ -272,7 +271,7 @@ class Part:
     right: Tensor
     drawn: Tensor
     expected: Tensor
-    held: Tensor | None
+    struck: Tensor
     weight: Tensor
     total: float
 

@@ -82,7 +82,7 @@ def struck(
     drawn: NDArray[np.int64],
     held: bool,
 ) -> NDArray[np.int64]:
-    """Which negatives are none for which targets: places t S + s, some of them twice, (P,).
+    """Which negatives are none for which targets: places t S + s, a few of them twice, (P,).
 
     A target's own item is none; with ``held`` no item is that its history holds by then.
 
@@ -105,12 +105,15 @@ def struck(
     rows, items = np.arange(len(right)), right
     counts = np.ones(len(right), np.int64)
     if held:
+        B, L = thing.shape
         before: NDArray[np.int64] = np.cumsum(wanted) - wanted.ravel()
-        after = np.repeat(np.cumsum(wanted.sum(1)), wanted.shape[1]) - before
-        rows, items = np.append(rows, before), np.append(items, thing)
-        counts = np.append(counts, after)
-        some = np.flatnonzero((draws[items] > 0) & (counts > 0))
-        rows, items, counts = rows[some], items[some], counts[some]
+        after = np.repeat(np.cumsum(wanted.sum(1)), L) - before
+        # the first event of a window about an item strikes it from all targets of the rest
+        window = np.repeat(np.arange(B), L)
+        _, some = np.unique(window * len(draws) + thing.ravel(), return_index=True)
+        some = some[draws[thing.flat[some]] > 0]
+        rows, items = np.append(rows, before[some]), np.append(items, thing.flat[some])
+        counts = np.append(counts, after[some])
     # each has ``counts`` rows from its own on, and in each of these all draws of its item
     wide = np.repeat(draws[items], counts)
     row = _runs(rows, counts) * len(drawn)

@@ -288,14 +288,17 @@ def test_an_item_without_events_is_scored_by_its_content(data):
     assert (found.score(histories(bare))[:, cold] == -np.inf).all()
 
 
-@pytest.mark.parametrize(("interests", "facets"), [(1, 1), (3, 1), (2, 2)])
-def test_it_learns_the_planted_world(interests, facets):
+@pytest.mark.parametrize(
+    ("interests", "facets", "precision"),
+    [(1, 1, "float32"), (3, 1, "float32"), (2, 2, "float32"), (1, 1, "bfloat16")],
+)
+def test_it_learns_the_planted_world(interests, facets, precision):
     data = simulate.world(400, 120, seed=3).dataset()
     parts = split(data)
     train = data.with_events(parts.train)
     settings = SequenceSettings(
         *(), width=32, layers=1, length=30, epochs=12, negatives=0, batch=512, rate=3e-3,
-        interests=interests, facets=facets,
+        interests=interests, facets=facets, precision=precision,
     )  # fmt: skip
     found = Fitter(train, 0)(settings)
     value = evaluate(found, data.catalogue, parts.test).mean("recall@10")

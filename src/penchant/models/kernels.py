@@ -263,6 +263,17 @@ def sparse_or_dense(product: Rows) -> NDArray[Any]:
     return np.asarray(product.toarray() if sparse.issparse(product) else product)
 
 
+def runs(first: Ints, counts: Ints) -> Ints:
+    """``counts`` (R,) whole numbers from each ``first`` (R,) on, one run after the other.
+
+    >>> runs(np.array([7, 0, 4]), np.array([2, 0, 3])).tolist()
+    [7, 8, 4, 5, 6]
+    """
+    found = np.repeat(first - np.cumsum(counts) + counts, counts)
+    found += np.arange(len(found), dtype=found.dtype)
+    return found
+
+
 def weighed_rows(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Floats:
     """The sum of some rows (R,) of a matrix (N, D), each times its weight, (D,) float64.
 
@@ -275,8 +286,7 @@ def weighed_rows(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Float
     """
     first = matrix.indptr[rows]
     size = matrix.indptr[rows + 1] - first
-    place = np.repeat(first - np.cumsum(size) + size, size)
-    place += np.arange(len(place), dtype=place.dtype)
+    place = runs(first, size)
     values = matrix.data[place] * np.repeat(weights, size)
     total = np.bincount(matrix.indices[place], values, matrix.shape[1])
     return np.asarray(total, np.float64)

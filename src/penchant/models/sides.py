@@ -14,6 +14,7 @@ from scipy import sparse
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset, Histories, Ints
 from penchant.data.people import attribute_rows
+from penchant.models.kernels import runs
 from penchant.models.sums import coo
 
 UNIT = 12  # weights are multiples of 2^-12, as those of a history
@@ -51,8 +52,7 @@ class Sides:
         start = events.indptr(users)
         who, friend = dataset.relations.T
         size = start[friend + 1] - start[friend]
-        ends = np.cumsum(size)
-        place = np.arange(int(size.sum())) + np.repeat(start[friend] - ends + size, size)
+        place = runs(start[friend], size)
         mine, time = np.repeat(who, size), np.maximum(events.time[place], 0)
         if dataset.time != "clock":
             time = np.zeros_like(time)
@@ -100,8 +100,7 @@ class Sides:
         if settings.friends > 0 and len(self.item):
             stop = self._before(user[known], np.maximum(now[known], 1))
             size = np.minimum(stop - self.indptr[user[known]], settings.recent)
-            ends = np.cumsum(size)
-            place = np.arange(int(size.sum())) + np.repeat(stop - ends, size)
+            place = runs(stop - size, size)
             row.append(np.repeat(known, size))
             column.append(self.item[place])
             units = np.rint(self.strength[place] * settings.friends * 2**UNIT)

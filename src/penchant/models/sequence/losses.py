@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from penchant.models.kernels import runs
+
 
 def sampled_softmax(
     positive: Tensor,
@@ -90,7 +92,7 @@ def struck(
     wanted   which events are followed by one of T targets, (B, L)
     right    the targets' items, (T,), and ``drawn`` the negatives, (S,), numbered as ``thing`` is
 
-    They are few: a mask of (T, S) would take longer to make and to use than the softmax.
+    They are few, and so take less time than a mask of (T, S).
 
     >>> thing, wanted = np.array([[4, 2, 4]]), np.array([[True, False, True]])
     >>> right, drawn = np.array([2, 0]), np.array([2, 4, 0])
@@ -116,11 +118,5 @@ def struck(
         counts = np.append(counts, after[some])
     # each has ``counts`` rows from its own on, and in each of these all draws of its item
     wide = np.repeat(draws[items], counts)
-    row = _runs(rows, counts) * len(drawn)
-    return np.repeat(row, wide) + order[_runs(np.repeat(first[items], counts), wide)]
-
-
-def _runs(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``counts`` numbers from each first one on, one run after the other."""
-    before = np.cumsum(counts) - counts
-    return np.arange(int(counts.sum())) + np.repeat(first - before, counts)
+    row = runs(rows, counts) * len(drawn)
+    return np.repeat(row, wide) + order[runs(np.repeat(first[items], counts), wide)]

@@ -14,8 +14,8 @@ class RowAdam:
     drifts with what is left of its momentum. ``refresh`` does all the steps that some rows have
     missed at once, as the geometric series that they are; it takes the rate and the bias
     correction of the latest step for all of them. So a row is brought up to date before it is
-    read, and nothing of the size of a table is ever computed. Rows are selected and copied whole:
-    an index in brackets takes four times as long.
+    read, and nothing of the size of a table is ever computed. Rows are selected whole: an
+    index in brackets takes several times as long.
     """
 
     def __init__(

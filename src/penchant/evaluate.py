@@ -22,7 +22,7 @@ from penchant.data.cases import Cases
 from penchant.data.dataset import Catalogue, Floats, Histories, Ints, blocks
 from penchant.metrics import Interval
 from penchant.models.base import Recommender, Scores, at_least
-from penchant.models.kernels import tag_rows, unit_rows
+from penchant.models.kernels import on_cores, runs, tag_rows, unit_rows
 
 CELLS = 1 << 21
 """Scores of one block (16 MB); memory grows with this and not with users x items."""
@@ -59,10 +59,12 @@ class Evaluation:
     @cached_property
     def metrics(self) -> dict[str, Interval]:
         """Mean of each metric with its bootstrap 95 % interval over users."""
-        means = {
-            name: metrics.bootstrap(values, self.seed, cluster=self.clusters)
-            for name, values in self.cases.items()
-        }
+        users = self.clusters
+
+        def mean(values: Floats) -> Interval:
+            return metrics.bootstrap(values, self.seed, cluster=users)
+
+        means = dict(zip(self.cases, on_cores(mean, list(self.cases.values())), strict=True))
         return means | {name: Interval(v, np.nan, np.nan) for name, v in self.whole.items()}
 
     @property
@@ -119,37 +121,39 @@ def evaluate(
     """
     began = time.perf_counter()
     size = block or max(1, CELLS // max(1, len(catalogue)))
-    parts = list(blocks(len(cases.histories), size))
     truth, indptr = metrics.distinct(cases.truth, cases.indptr)
     others = metrics.unseen(*_taken(cases, truth, indptr), len(catalogue), seed)
+    ranks, won = np.zeros(len(truth)), np.zeros(len(truth))
+    lists, room = np.zeros((len(others), k), np.int64), np.zeros(len(others), np.int64)
     done = 0
 
-    def work(part: slice) -> tuple[Floats, Ints, Floats, Ints]:
+    def work(part: Ints) -> None:
         nonlocal done
         histories = cases.histories.take(part)
         scores = model.score(histories)
-        start, stop = indptr[part.start], indptr[part.stop]
-        own, mine = truth[start:stop], indptr[part.start : part.stop + 1] - start
-        case = np.repeat(np.arange(len(histories)), np.diff(mine))
+        counts = np.diff(indptr)[part]
+        places = runs(indptr[part], counts)
+        own, mine = truth[places], np.append(0, np.cumsum(counts))
+        case = np.repeat(np.arange(len(part)), counts)
         other = others[part]
         beside = np.where(other < 0, -np.inf, scores[np.arange(len(other)), other])
-        won = metrics.accuracy(scores[case, own], beside[case])
-        won[other[case] < 0] = np.nan
+        both = metrics.accuracy(scores[case, own], beside[case])
+        won[places] = np.where(other[case] < 0, np.nan, both)
         mask(scores, histories, None if repeats else histories.events.item)
         outside(scores, catalogue, cases.domain[part])
-        room = np.count_nonzero(scores > -np.inf, axis=1)
-        result = metrics.ranks(scores, own, mine), top(scores, k).items, won, room
-        done += len(histories)
+        room[part] = np.count_nonzero(scores > -np.inf, axis=1)
+        ranks[places] = metrics.ranks(scores, own, mine)
+        lists[part] = top(scores, k).items
+        done += len(part)
         if progress:
-            progress(done, len(cases.histories))
-        return result
+            progress(done, len(others))
 
+    # histories of one length are read together
+    order = np.argsort(cases.histories.lengths, kind="stable")
     # each thread has a core: BLAS with threads of its own would only get in their way
     workers = ThreadPoolExecutor(threads or os.cpu_count() or 1)
     with threadpool_limits(1, user_api="blas"), workers as pool:
-        results = list(pool.map(work, parts))
-    empty = np.zeros(0), np.zeros((0, k), np.int64), np.zeros(0), np.zeros(0, np.int64)
-    ranks, lists, won, room = (np.concatenate(part) for part in zip(empty, *results, strict=True))
+        list(pool.map(work, [order[part] for part in blocks(len(order), size)]))
     seconds = time.perf_counter() - began
     found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in metrics.AT_K.items()}
     found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)
@@ -194,12 +198,16 @@ def top(scores: Scores, k: int) -> Listed:
     if not (k and B):
         return Listed(items, values)
     least = at_least(scores, k)
-    keep = (scores >= least) & (scores > -np.inf)
-    crowded = np.count_nonzero(keep, axis=1) > 8 * k + 64
-    for row in np.flatnonzero(crowded):
+    keep = scores >= least
+    if (least == -np.inf).any():
+        keep &= scores > -np.inf
+    found = np.divmod(np.flatnonzero(keep), N)
+    crowded = np.flatnonzero(np.bincount(found[0], minlength=B) > 8 * k + 64)
+    for row in crowded:
         keep[row] = scores[row] > least[row]
         keep[row, np.flatnonzero(scores[row] == least[row])[:k]] = True
-    found = np.nonzero(keep)
+    if len(crowded):
+        found = np.divmod(np.flatnonzero(keep), N)
     order = np.lexsort((found[1], -scores[found], found[0]))
     rows, columns = found[0][order], found[1][order]
     place = np.arange(len(order)) - np.searchsorted(rows, rows)

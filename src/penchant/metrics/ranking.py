@@ -17,8 +17,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Scores = NDArray[np.floating]
 
-CELLS = 1 << 22
-"""Scores held in memory at once by ``ranks``, besides its input."""
+CELLS = 1 << 17
+"""Scores held in memory at once by ``ranks``, besides its input: what a processor holds near."""
 
 
 def distinct(truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:

@@ -30,6 +30,7 @@ from penchant.models.features import (
     features,
     nearness,
 )
+from penchant.models.kernels import on_cores
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition import TRANSITION, Transition
 
@@ -193,10 +194,8 @@ def fit_weights(
     """
     if not len(cases.histories):
         raise DataError("expected validation cases to fit the fusion on, received none")
-    rows: list[Floats] = []
-    right: list[Floats] = []
-    owners: list[Ints] = []
-    for part in blocks(len(cases.histories), max(1, (1 << 21) // len(context.popular))):
+
+    def candidates(part: slice) -> tuple[Floats, Floats, Ints]:
         histories = cases.histories.take(part)
         values, missing = features(transition, sequence, context, histories)
         seen = np.zeros_like(missing)
@@ -218,20 +217,21 @@ def fit_weights(
         )
         truth[case, cases.truth[start:stop]] = True
         # a truth put among the candidates by hand would be known by its low scores
-        chosen = chosen & ~hidden
-        row, item = np.nonzero(chosen)
-        rows.append(np.stack([value[row, item] for value in values], axis=1))
-        right.append(truth[row, item].astype(float))
-        owners.append(row + part.start)
-    X, y, owner = np.concatenate(rows), np.concatenate(right), np.concatenate(owners)
+        row, item = np.nonzero(chosen & ~hidden)
+        found = np.stack([value[row, item] for value in values], axis=1)
+        return found, truth[row, item].astype(float), row + part.start
+
+    parts = list(blocks(len(cases.histories), max(1, (1 << 21) // len(context.popular))))
+    found = on_cores(candidates, parts)
+    X, y, owner = (np.concatenate(each) for each in zip(*found, strict=True))
     group = bucket(cases.histories.lengths)
     alone = np.eye(X.shape[1])[:2, None].repeat(len(LENGTHS) + 1, axis=1)
     tried = [_logit(X, y, owner, group), *alone]
-    found = [gains((X * weights[group[owner]]).sum(axis=1), y, owner) for weights in tried]
-    better = 1 + int(found[2].mean() > found[1].mean())
-    gained = found[better] - found[0]
-    error = float(gained.std()) / max(1, len(gained)) ** 0.5
-    return tried[better if gained.mean() > 2 * error else 0], X.std(axis=0)
+    gained = [gains((X * weights[group[owner]]).sum(axis=1), y, owner) for weights in tried]
+    better = 1 + int(gained[2].mean() > gained[1].mean())
+    more = gained[better] - gained[0]
+    error = float(more.std()) / max(1, len(more)) ** 0.5
+    return tried[better if more.mean() > 2 * error else 0], X.std(axis=0)
 
 
 def gains(score: Floats, y: Floats, owner: Ints, k: int = 10) -> Floats:

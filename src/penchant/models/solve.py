@@ -42,13 +42,16 @@ class System:
 
     def block(self, union: Ints) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Left side among some predictors, and the content alone, dense."""
-        items = np.flatnonzero(union < self.right.shape[1])  # a prefix: tokens have no content
+        items = union[union < self.right.shape[1]]  # a prefix: tokens have no content
         content = np.zeros((len(union), len(union)), np.float32)
+        some = content[: len(items), : len(items)]
         for weight, modality in self.contents:
-            content[: len(items), : len(items)] += np.float32(weight) * modality.products(
-                union[items]
-            )
-        return self.left[union][:, union].toarray() + content, content
+            products = modality.products(items)
+            products *= np.float32(weight)
+            some += products
+        left: NDArray[np.float32] = self.left[union][:, union].toarray()
+        left += content
+        return left, content
 
 
 def system(

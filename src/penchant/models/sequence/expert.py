@@ -48,12 +48,19 @@ class Sequence:
             scores: Scores = self.single.logits(histories)[None].astype(np.float64)
             scores[:, self.unscored] = -np.inf
             return scores
-        scores = np.zeros((len(histories), len(self.dataset.catalogue)))
+        B, N = len(histories), len(self.dataset.catalogue)
+        scores = np.zeros((B, N)) if histories.lengths.min(initial=0) == 0 else np.empty((B, N))
         with torch.inference_mode():
             for items, table in self.tables:
                 part, states = self._states(_turned(histories, items, self.dataset))
-                logits = self.network.logits(states, table).float().cpu().numpy()
-                scores[part if items is None else np.ix_(part, items)] = logits
+                if self.single is None:
+                    logits = self.network.logits(states, table).float().cpu().numpy()
+                else:
+                    logits = self.single.met(states.numpy())
+                if len(part) == B:
+                    scores[:, slice(None) if items is None else items] = logits
+                else:
+                    scores[part if items is None else np.ix_(part, items)] = logits
         scores[:, self.unscored] = -np.inf
         return scores
 
@@ -96,7 +103,7 @@ class Sequence:
         return masked(self, history, place)
 
     def _states(self, histories: Histories) -> tuple[Ints, torch.Tensor]:
-        """Places of the histories that are not empty, and their asked states (b, D).
+        """Places of the histories that are not empty, ascending, and their asked states (b, D).
 
         They are read in batches of one length each, but meet the items all at once.
         """
@@ -105,7 +112,10 @@ class Sequence:
         for place, read in self._read(histories):
             places.append(place)
             states.append(read)
-        return np.concatenate(places), torch.cat([state.to(empty.device) for state in states])
+        place = np.concatenate(places)
+        order = np.argsort(place)
+        found = torch.cat([state.to(empty.device) for state in states])
+        return place[order], found[torch.from_numpy(order).to(empty.device)]
 
     def _read(self, histories: Histories) -> Iterator[tuple[Ints, torch.Tensor]]:
         lengths = np.minimum(histories.lengths, self.settings.length)
@@ -134,7 +144,7 @@ class Sequence:
 
     @cached_property
     def single(self) -> Single | None:
-        """What scores one history in less time; None where all must be scored one way."""
+        """What scores in less time; None where there is more than one table or one interest."""
         return None if self.dataset.mixed else Single.of(self.network, self.table, self.dataset)
 
     @cached_property

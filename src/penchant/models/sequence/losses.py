@@ -20,7 +20,7 @@ def sampled_softmax(
     """-log of an estimate of the softmax probability of each right item, (T,).
 
     positive      logit of the right item of each of T positions, (T,)
-    negative      logits of the S shared negatives, (T, S)
+    negative      logits of the S shared negatives, (T, S); they are overwritten
     log_expected  log of how often each negative was to be expected among the S draws, (S,)
     struck        places t S + s of those that are no negatives, as `struck` finds them, (P,)
 
@@ -29,7 +29,7 @@ def sampled_softmax(
     other item drawn once it is the exact softmax:
 
     >>> s = torch.tensor([[2.0, 1.0, 0.5]])
-    >>> found = sampled_softmax(s[:, 0], s, torch.zeros(3), torch.tensor([0]))
+    >>> found = sampled_softmax(s[:, 0], s.clone(), torch.zeros(3), torch.tensor([0]))
     >>> torch.allclose(found, -torch.log_softmax(s, 1)[:, 0])
     True
     """
@@ -38,13 +38,16 @@ def sampled_softmax(
 
 
 class _SampledSoftmax(torch.autograd.Function):
-    """One (T, S) array, worked on in place, serves both directions: memory is what this costs."""
+    """The logits' own (T, S) array serves both directions: fresh memory is what this costs.
+
+    What gave the logits must not need them again for its gradient; nor is there a second one.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, positive: Tensor, negative: Tensor, log_expected: Tensor, struck: Tensor
     ) -> Tensor:
-        z = negative - log_expected
+        z = negative.detach().sub_(log_expected)
         z.view(-1).index_fill_(0, struck, -torch.inf)
         top = torch.maximum(z.amax(dim=1), positive)
         z.sub_(top[:, None]).exp_()
@@ -58,7 +61,7 @@ class _SampledSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         own, others = ctx.saved_tensors
         (g,) = upstream
-        return g * (own - 1), others * g[:, None], None, None
+        return g * (own - 1), others.mul_(g[:, None]), None, None
 
 
 def draw_negatives(

@@ -1,4 +1,4 @@
-"""The network for one history, in NumPy.
+"""The network for one history, in NumPy, and what any number of states say of all items.
 
 One history is little to compute, and each step of torch costs more than what it computes; that of
 NumPy costs less. Of the last block the latest event alone is needed.
@@ -47,11 +47,18 @@ class Single:
 
     def logits(self, history: Histories) -> Array:
         """Scores of all items after one history that is not empty, (N,)."""
-        state = self.state(history)
+        return self.met(self.state(history)[None])[0]
+
+    def met(self, states: Array) -> Array:
+        """Scores of all items for asked states (B, D), (B, N).
+
+        The BLAS of NumPy takes half the time of that of torch for so many columns.
+        """
         scale = self.network.settings.scale
         if scale:
-            state = state * (scale / max(1e-12, float(np.sqrt(state @ state))))
-        found: Array = state @ self.turned
+            length = np.sqrt(np.einsum("bd,bd->b", states, states))
+            states = states * (scale / np.maximum(length, np.float32(1e-12)))[:, None]
+        found: Array = states @ self.turned
         found += self.bias
         return found
 

@@ -18,7 +18,7 @@ from penchant.errors import TrainingError
 from penchant.models.sequence.batches import Inputs, batches, windows
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck
 from penchant.models.sequence.network import Dropout, Network, Table
-from penchant.models.sequence.rows import RowAdam
+from penchant.models.sequence.rows import Row, RowAdam
 
 Watch = Callable[[], float]
 """Gives the validation NDCG@10 of the network as it stands."""
@@ -172,7 +172,7 @@ class Trainer:
                     group["lr"] = rate
                 self.optimizer.step()
                 gradients = [own.grad for own in part.own if own.grad is not None]
-                self.rows.step(part.pool, gradients, rate)
+                self.rows.step(part.pool, part.rows, gradients, rate)
                 total += float(loss.detach())
                 count += part.total
         self.rows.settle()
@@ -223,10 +223,11 @@ class Trainer:
         follow = torch.from_numpy(wanted)
         none = struck(thing.numpy(), wanted, right.numpy(), drawn.numpy(), not lesson.repeats)
         pool = pool.to(device)
-        self.rows.refresh(pool)
+        rows = self.rows.read(pool)
         return Part(
             pool,
-            [own.detach().requires_grad_() for own in self.network.items.own(pool)],
+            rows,
+            [row.own.detach().requires_grad_() for row in rows],
             [field.to(device) for field in fields],
             follow.to(device),
             right.to(device),
@@ -254,7 +255,8 @@ class Trainer:
 class Part:
     """A batch: the distinct items of its events, targets and negatives, and where they are.
 
-    pool         rows of the I distinct items, (I,); ``own`` their vectors and biases
+    pool         places of the I distinct items in the tables, (I,), and their ``rows`` there
+    own          the vectors and biases of these, (I, D) and (I,), whose gradients are asked for
     fields       thing, behavior, domain, gap of each event and the behavior of the next one,
                  (B, L); thing is a place in the pool
     wanted       which events are followed by one of T targets, (B, L)
@@ -265,6 +267,7 @@ class Part:
     """
 
     pool: Tensor
+    rows: list[Row]
     own: list[Tensor]
     fields: list[Tensor]
     wanted: Tensor

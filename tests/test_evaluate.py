@@ -13,6 +13,7 @@ from penchant.data.dataset import Behavior, Catalogue, Events, Histories, Vocabu
 from penchant.data.splits import split
 from penchant.evaluate import evaluate, top
 from penchant.models.transition import Fitter, TransitionSettings
+from penchant.search import take
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,42 @@ def test_no_size_of_block_and_no_number_of_threads_changes_a_bit():
             np.array_equal(found.cases[name], whole.cases[name], equal_nan=True)
             for name in whole.cases
         )
+
+
+def test_the_order_of_the_cases_changes_no_value():
+    data = simulate.world(150, 120, seed=6).dataset()
+    parts = split(data)
+    assert len(np.unique(parts.test.histories.lengths)) > 3
+    model = Fitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
+    order = np.random.default_rng(0).permutation(len(parts.test.histories))
+    whole = evaluate(model, data.catalogue, parts.test, block=7)
+    found = evaluate(model, data.catalogue, take(parts.test, order), block=11)
+    assert np.array_equal(found.lists, whole.lists[order])
+    assert np.array_equal(found.users, whole.users[order])
+    for name in set(whole.cases) - {"accuracy"}:  # whose pairs are drawn by place
+        assert np.array_equal(found.cases[name], whole.cases[name][order], equal_nan=True), name
+
+
+def test_torch_has_its_threads_again_after_an_evaluation():
+    torch = pytest.importorskip("torch", reason="the extra deep is not installed")
+    data = simulate.world(150, 120, seed=6).dataset()
+    parts = split(data)
+    told = []
+
+    class Telling(Given):
+        def score(self, histories):
+            told.append(torch.get_num_threads())
+            return super().score(histories)
+
+    table = np.random.default_rng(0).random((len(data.users), len(data.catalogue)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        evaluate(Telling(table), data.catalogue, parts.test, block=20, threads=2)
+        assert torch.get_num_threads() == 3
+        assert set(told) == {1}
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,8 @@ Per case, all N items are scored, the seen ones left out, and the truth is ranke
 Blocks run on all cores; the result has the same bits for any size of block.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from penchant import metrics
 from penchant.data.cases import Cases
@@ -150,10 +147,7 @@ def evaluate(
 
     # histories of one length are read together
     order = np.argsort(cases.histories.lengths, kind="stable")
-    # each thread has a core: BLAS with threads of its own would only get in their way
-    workers = ThreadPoolExecutor(threads or os.cpu_count() or 1)
-    with threadpool_limits(1, user_api="blas"), workers as pool:
-        list(pool.map(work, [order[part] for part in blocks(len(order), size)]))
+    on_cores(work, [order[part] for part in blocks(len(order), size)], threads)
     seconds = time.perf_counter() - began
     found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in metrics.AT_K.items()}
     found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)

@@ -81,8 +81,9 @@ class Fusion:
         values, missing = features(transition, sequence, self.context, histories)
         weights = self.weights[bucket(histories.lengths)]
         scores: Scores = np.zeros_like(values[0])
+        weighed = np.empty_like(scores)
         for place, value in enumerate(values):
-            scores += weights[:, place, None] * value
+            scores += np.multiply(weights[:, place, None], value, out=weighed)
         scores[missing] = -np.inf
         return scores
 

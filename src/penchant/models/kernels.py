@@ -1,6 +1,7 @@
 """Content: what items are, as unit rows whose inner products are exact, and who is near whom."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -250,13 +251,21 @@ def on_cores(
 ) -> list[Result]:
     """The results of some parts, in order; BLAS keeps to one thread in each, and to its bits.
 
+    So does torch, where it is loaded: each thread has a core, and more would get in their way.
     One part is done at once: to start threads would take longer than a small solve.
     """
     with _libraries().limit(limits=1):
         if len(parts) == 1:
             return [work(parts[0])]
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            return list(pool.map(work, parts))
+        torch = sys.modules.get("torch")
+        before = torch.get_num_threads() if torch else 1
+        one = {"initializer": torch.set_num_threads, "initargs": (1,)} if torch else {}
+        try:
+            with ThreadPoolExecutor(threads or os.cpu_count() or 1, **one) as pool:
+                return list(pool.map(work, parts))
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 @cache

@@ -19,7 +19,8 @@ from penchant.models.kernels import Content, Contents, on_cores, strongest
 from penchant.models.statistics import Statistics
 
 ALPHA = 2.0  # weight of a modality of which the settings say nothing
-_UNION = 2048  # predictors in one dense block shared by a group of columns
+_UNION = 768  # predictors in one dense block shared by a group of columns
+_WHOLE = 4096  # no more predictors than that have one block together
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _groups(part: Ints, chosen: list[Ints], P: int) -> list[list[int]]:
     """Consecutive columns whose candidates fit in one block."""
     groups: list[list[int]] = []
     seen = np.zeros(P, bool)
-    union = P if P <= 2 * _UNION else _UNION
+    union = P if P <= _WHOLE else _UNION
     room = -1
     for place in part:
         fresh = chosen[place][~seen[chosen[place]]]

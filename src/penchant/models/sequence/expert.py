@@ -53,7 +53,8 @@ class Sequence:
         with torch.inference_mode():
             for items, table in self.tables:
                 part, states = self._states(_turned(histories, items, self.dataset))
-                if self.single is None:
+                # threads of two libraries would get in each other's way
+                if self.single is None or torch.get_num_threads() > 1:
                     logits = self.network.logits(states, table).float().cpu().numpy()
                 else:
                     logits = self.single.met(states.numpy())

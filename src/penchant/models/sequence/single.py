@@ -52,7 +52,7 @@ class Single:
     def met(self, states: Array) -> Array:
         """Scores of all items for asked states (B, D), (B, N).
 
-        The BLAS of NumPy takes half the time of that of torch for so many columns.
+        On one thread the BLAS of NumPy takes half the time of that of torch for many columns.
         """
         scale = self.network.settings.scale
         if scale:

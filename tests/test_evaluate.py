@@ -120,6 +120,19 @@ def test_the_order_of_the_cases_changes_no_value():
         assert np.array_equal(found.cases[name], whole.cases[name][order], equal_nan=True), name
 
 
+def test_ranks_alone_are_the_same_without_lists():
+    table = np.random.default_rng(3).random((40, 60))
+    asked = cases([[u % 7] for u in range(40)], [[8 + u % 9, 30] for u in range(40)])
+    whole = evaluate(Given(table), catalogue(60), asked)
+    found = evaluate(Given(table), catalogue(60), asked, listed=False)
+    assert found.lists.shape == (40, 0)
+    assert not found.whole
+    assert set(whole.cases) - set(found.cases) == {"auc"}
+    assert {"ndcg@10", "recall@10", "accuracy"} <= set(found.cases)
+    for name, values in found.cases.items():
+        assert np.array_equal(values, whole.cases[name]), name
+
+
 def test_torch_has_its_threads_again_after_an_evaluation():
     torch = pytest.importorskip("torch", reason="the extra deep is not installed")
     data = simulate.world(150, 120, seed=6).dataset()

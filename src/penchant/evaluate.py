@@ -105,6 +105,7 @@ def evaluate(
     k: int = 10,
     repeats: bool = False,
     popularity: Ints | None = None,
+    listed: bool = True,
     block: int | None = None,
     threads: int | None = None,
     seed: int = 0,
@@ -114,7 +115,8 @@ def evaluate(
 
     ``repeats`` lets seen items be recommended; otherwise a truth that was seen cannot be hit.
     ``popularity`` (N,) counts events, for novelty. A case of one domain ranks that domain's items.
-    A case without any scored item counts as zero.
+    A case without any scored item counts as zero. Ranks alone take less time: without ``listed``
+    there are no lists, and no metrics that read them or how many items could be listed.
     """
     began = time.perf_counter()
     size = block or max(1, CELLS // max(1, len(catalogue)))
@@ -138,9 +140,10 @@ def evaluate(
         won[places] = np.where(other[case] < 0, np.nan, both)
         mask(scores, histories, None if repeats else histories.events.item)
         outside(scores, catalogue, cases.domain[part])
-        room[part] = np.count_nonzero(scores > -np.inf, axis=1)
         ranks[places] = metrics.ranks(scores, own, mine)
-        lists[part] = top(scores, k).items
+        if listed:
+            room[part] = np.count_nonzero(scores > -np.inf, axis=1)
+            lists[part] = top(scores, k).items
         done += len(part)
         if progress:
             progress(done, len(others))
@@ -150,8 +153,10 @@ def evaluate(
     on_cores(work, [order[part] for part in blocks(len(order), size)], threads)
     seconds = time.perf_counter() - began
     found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in metrics.AT_K.items()}
-    found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)
     found["accuracy"] = _per_case(won, indptr)
+    if not listed:
+        return Evaluation(found, {}, cases.histories.users, lists[:, :0], seconds, seed)
+    found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)
     if popularity is not None:
         found[f"novelty@{k}"] = metrics.novelty(lists, popularity)
     if any(catalogue.tags):

@@ -67,7 +67,7 @@ def search(
     fit = family.fitter(dataset, seed)
 
     def ndcg(model: Recommender) -> float:
-        found = evaluate(model, dataset.catalogue, asked, repeats=repeats, seed=seed)
+        found = evaluate(model, dataset.catalogue, asked, repeats=repeats, listed=False, seed=seed)
         return found.mean(METRIC)
 
     if family.watched:

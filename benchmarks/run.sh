@@ -20,7 +20,7 @@ penchant benchmark "$data/amazon-sports" --models popularity,item-knn,als,bpr,tr
   --out "$results/amazon-sports.json"
 penchant benchmark "$data/ml-1m" "${alone[@]}" --models "$closed" --out "$results/ml-1m.json"
 penchant benchmark "$data/amazon-beauty" --models transition,sequence,fusion \
-  --out "$results/fusion-amazon-beauty.json"
+  --recipe benchmarks/short-histories.toml --out "$results/fusion-amazon-beauty.json"
 penchant benchmark "$data/amazon-sports" --models transition,sequence,fusion \
   --out "$results/fusion-amazon-sports.json"
 penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusion \

@@ -148,8 +148,10 @@ def test_torch_has_its_threads_again_after_an_evaluation():
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
+        threads = torch.__config__.parallel_info()  # of OpenMP, and of the BLAS within torch
         evaluate(Telling(table), data.catalogue, parts.test, block=20, threads=2)
         assert torch.get_num_threads() == 3
+        assert torch.__config__.parallel_info() == threads
         assert set(told) == {1}
     finally:
         torch.set_num_threads(before)

@@ -8,7 +8,7 @@ import numpy as np
 
 from penchant.config import Recipe, SearchSettings, TransitionSettings
 from penchant.data.cases import Cases, Split
-from penchant.data.dataset import Dataset, Ints, Told
+from penchant.data.dataset import Dataset, Ints, Told, runs
 from penchant.data.protocols import NEW, usual
 from penchant.data.splits import split
 from penchant.errors import ConfigError, DataError
@@ -100,7 +100,7 @@ def held_out(dataset: Dataset, parts: Split, behavior: str, ahead: int) -> Cases
     asked = np.flatnonzero(last > first)
     sizes = (last - first)[asked]
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    which = np.arange(indptr[-1]) + np.repeat(first[asked] - indptr[:-1], sizes)
+    which = runs(first[asked], sizes)
     one: Ints = np.ones(len(asked), np.int64)
     return Cases(cases.histories.take(asked), indptr, e.item[about[which]], row * one, -one)
 

@@ -16,10 +16,10 @@ from scipy import sparse
 
 from penchant import metrics
 from penchant.data.cases import Cases
-from penchant.data.dataset import Catalogue, Floats, Histories, Ints, blocks
+from penchant.data.dataset import Catalogue, Floats, Histories, Ints, blocks, runs
 from penchant.metrics import Interval
 from penchant.models.base import Recommender, Scores, at_least
-from penchant.models.kernels import on_cores, runs, tag_rows, unit_rows
+from penchant.models.kernels import on_cores, tag_rows, unit_rows
 
 CELLS = 1 << 21
 """Scores of one block (16 MB); memory grows with this and not with users x items."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from penchant.config import SearchSettings, Settings
 from penchant.data.cases import Cases
-from penchant.data.dataset import Dataset, Ints, Told
+from penchant.data.dataset import Dataset, Ints, Told, runs
 from penchant.data.hashing import hashes, uniform
 from penchant.data.splits import share
 from penchant.evaluate import evaluate
@@ -124,7 +124,7 @@ def take(cases: Cases, index: Ints) -> Cases:
     """Some of the cases, in that order."""
     length = np.diff(cases.indptr)[index]
     indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    truth = np.arange(indptr[-1]) + np.repeat(cases.indptr[index] - indptr[:-1], length)
+    truth = runs(cases.indptr[index], length)
     return Cases(
         cases.histories.take(index),
         indptr,

@@ -128,8 +128,7 @@ class Events:
         start = np.searchsorted(self.user, users, "left")
         length = np.searchsorted(self.user, users, "right") - start
         indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-        index = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], length)
-        return Histories(users, indptr, self.take(index))
+        return Histories(users, indptr, self.take(runs(start, length)))
 
     @staticmethod
     def empty() -> "Events":
@@ -167,14 +166,14 @@ class Histories:
         index = np.arange(len(self))[index]
         length = self.lengths[index]
         indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-        events = np.arange(indptr[-1]) + np.repeat(self.indptr[index] - indptr[:-1], length)
+        events = self.events.take(runs(self.indptr[index], length))
         said = self.said and tuple(
             one._replace(of=row)
             for row, of in enumerate(index.tolist())
             for one in self.said
             if one.of == of
         )
-        return Histories(self.users[index], indptr, self.events.take(events), said)
+        return Histories(self.users[index], indptr, events, said)
 
     def keep(self, mask: NDArray[np.bool_]) -> "Histories":
         """The same histories with only the events of a mask over their events."""
@@ -324,6 +323,15 @@ def blocks(total: int, size: int) -> Iterator[slice]:
     """Slices that cover ``total`` in blocks of at most ``size``."""
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
+
+
+def runs(first: Ints, counts: Ints) -> Ints:
+    """``counts`` (R,) whole numbers from each ``first`` (R,) on, one run after the other.
+
+    >>> runs(np.array([7, 0, 4]), np.array([2, 0, 3])).tolist()
+    [7, 8, 4, 5, 6]
+    """
+    return np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
 
 
 def behaviors_of(names: Sequence[str], declared: dict[str, dict[str, float]]) -> list[Behavior]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
-from penchant.data.dataset import Catalogue, Floats, Ints, Vocabulary, blocks
+from penchant.data.dataset import Catalogue, Floats, Ints, Vocabulary, blocks, runs
 from penchant.data.multihot import multihot
 
 Part = TypeVar("Part")
@@ -254,18 +254,18 @@ def on_cores(
     So does torch, where it is loaded: each thread has a core, and more would get in their way.
     One part is done at once: to start threads would take longer than a small solve.
     """
-    with _libraries().limit(limits=1):
-        if len(parts) == 1:
-            return [work(parts[0])]
-        torch = sys.modules.get("torch")
-        before = torch.get_num_threads() if torch else 1
-        one = {"initializer": torch.set_num_threads, "initargs": (1,)} if torch else {}
-        try:
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1  # read here: the limit is on OpenMP's too
+    one = {"initializer": torch.set_num_threads, "initargs": (1,)} if torch else {}
+    try:
+        with _libraries().limit(limits=1):
+            if len(parts) == 1:
+                return [work(parts[0])]
             with ThreadPoolExecutor(threads or os.cpu_count() or 1, **one) as pool:
                 return list(pool.map(work, parts))
-        finally:
-            if torch:
-                torch.set_num_threads(before)
+    finally:
+        if torch:
+            torch.set_num_threads(before)
 
 
 @cache
@@ -279,17 +279,6 @@ def _libraries() -> ThreadpoolController:
 def sparse_or_dense(product: Rows) -> NDArray[Any]:
     """A dense array of either."""
     return np.asarray(product.toarray() if sparse.issparse(product) else product)
-
-
-def runs(first: Ints, counts: Ints) -> Ints:
-    """``counts`` (R,) whole numbers from each ``first`` (R,) on, one run after the other.
-
-    >>> runs(np.array([7, 0, 4]), np.array([2, 0, 3])).tolist()
-    [7, 8, 4, 5, 6]
-    """
-    found = np.repeat(first - np.cumsum(counts) + counts, counts)
-    found += np.arange(len(found), dtype=found.dtype)
-    return found
 
 
 def weighed_rows(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Floats:

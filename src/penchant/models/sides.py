@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import TransitionSettings
-from penchant.data.dataset import Dataset, Histories, Ints
+from penchant.data.dataset import Dataset, Histories, Ints, runs
 from penchant.data.people import attribute_rows
-from penchant.models.kernels import runs
 from penchant.models.sums import coo
 
 UNIT = 12  # weights are multiples of 2^-12, as those of a history

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.data.dataset import Dataset, Floats, Histories, Ints, Told, blocks
+from penchant.data.dataset import Dataset, Floats, Histories, Ints, Told, blocks, runs
 from penchant.errors import DataError
 from penchant.models.base import Recommender
 from penchant.models.fusion import Fusion
@@ -85,9 +85,8 @@ def losses(model: Recommender, dataset: Dataset, users: Ints) -> Floats:
         begin, end = first[part], place[part]
         size = end - begin
         indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-        index = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], size)
         nobody = np.full(len(size), -1)
-        history = Histories(nobody, indptr, events.take(index))
+        history = Histories(nobody, indptr, events.take(runs(begin, size)))
         scores = np.asarray(model.score(history), np.float64)
         truth = events.item[end]
         loss[part] = _softmax(scores, truth) if logits else _share(scores, truth)

@@ -83,7 +83,7 @@ def chosen(
         queries = recipe.queries.model_copy(update={"share": share})
         one = replace(with_searches, queries=queries)
         tried[share] = evaluate(
-            one, dataset.catalogue, some, repeats=recipe.repeats, seed=recipe.seed
+            one, dataset.catalogue, some, repeats=recipe.repeats, listed=False, seed=recipe.seed
         )
     values = {share: float(found.metrics["ndcg@10"].value) for share, found in tried.items()}
     usual = recipe.queries.share

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penchant.models.kernels import runs
+from penchant.data.dataset import runs
 
 
 def sampled_softmax(

@@ -17,13 +17,13 @@ import numpy as np
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.data.cases import Cases, Split
+from penchant.data.arrays import repeated
 from penchant.data.dataset import Catalogue, Dataset, Events, Histories
-from penchant.data.lookup import repeated
-from penchant.data.splits import split
-from penchant.fitting import Trained
+from penchant.data.splitting.cases import Cases, Split
+from penchant.data.splitting.split import split
 from penchant.models.sequence import SequenceExpert
-from penchant.models.sequence.expert import held_as_negatives
+from penchant.models.sequence.recommender import held_as_negatives
+from penchant.training.fit import Trained
 from variants import (
     MODELS,
     Reader,

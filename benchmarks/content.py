@@ -21,18 +21,18 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from penchant import load_dataset, metrics
+from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.content import described
-from penchant.data.cases import Cases
 from penchant.data.dataset import Dataset
-from penchant.data.splits import split
-from penchant.evaluate import evaluate
-from penchant.models.baselines import BASELINES
-from penchant.models.cold import Around, cold_columns
-from penchant.models.kernels import content_rows, unit_rows
-from penchant.models.transition import Fitter, Transition, TransitionSettings, sized
-from penchant.search import take
+from penchant.data.splitting.cases import Cases, take
+from penchant.data.splitting.split import split
+from penchant.evaluation import metrics
+from penchant.evaluation.evaluate import evaluate
+from penchant.features.item_content import described
+from penchant.features.kernels import content_rows, unit_rows
+from penchant.models.registry import BASELINES
+from penchant.models.transition.cold_start import Around, cold_columns
+from penchant.models.transition.recommender import Fitter, Transition, TransitionSettings, sized
 
 SEEDS = 5
 COLD = (0.0, 10.0, 100.0, 1000.0, 10_000.0)

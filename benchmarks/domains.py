@@ -14,10 +14,10 @@ import numpy as np
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.data.cases import Cases, Split
-from penchant.data.dataset import Dataset, Events, Histories, Vocabulary
-from penchant.data.splits import split
-from penchant.search import take
+from penchant.data.dataset import Dataset, Events, Histories
+from penchant.data.splitting.cases import Cases, Split, take
+from penchant.data.splitting.split import split
+from penchant.data.vocabulary import Vocabulary
 from variants import (
     MODELS,
     Variant,

@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from local_model import NAME, serving
-from penchant.data.enriched import FILE
-from penchant.language.enriching import Enriching, enrich
-from penchant.llm.chat import chat_of
+from penchant.data.io.enrichment import FILE
+from penchant.llm.client.openai_chat import chat_of
+from penchant.llm.tasks.enrich_items import Enriching, enrich
 
 COLUMNS = ("items", "kept", "failed", "requests", "cached", "read", "written", "seconds", "an item")
 _TABLES = ("events", "items", "users", "relations", "test")

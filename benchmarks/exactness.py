@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from penchant.config import TransitionSettings
-from penchant.data import memory, store
+from penchant.data.io import from_columns, load
 from penchant.data.merge import merge, without_users
-from penchant.model import Model
-from penchant.models.statistics import Statistics, statistics
-from penchant.models.transition import Fitter
-from penchant.updating import forget, update
+from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.statistics import Statistics, statistics
+from penchant.recommendation import Model
+from penchant.training.update import forget, update
 
 SETTINGS = TransitionSettings(candidates=200)
 
@@ -75,8 +75,8 @@ def main():
     arguments = parser.parse_args()
     recipes = Path(__file__).parent.parent / "recipes"
     with TemporaryDirectory() as scratch:
-        store.ingest(arguments.folder, Path(scratch) / "d", mapping=recipes / "ml-100k.toml")
-        data = store.load(Path(scratch) / "d")
+        load.ingest(arguments.folder, Path(scratch) / "d", mapping=recipes / "ml-100k.toml")
+        data = load.load(Path(scratch) / "d")
     events, model = data.events, fitted(data)
     print(f"{partitions(data)} of 10 random partitions by user have the sums of all, bit for bit")
     gone = [data.users.ids[user] for user in range(0, len(data.users), 47)]
@@ -107,7 +107,7 @@ def main():
                 lambda found, first=first, second=second: merge(first, second).dataset,
             )
         )
-    new = memory.from_columns(
+    new = from_columns.from_columns(
         [data.users.ids[9], "someone new"],
         ["a new item"] * 2,
         behavior="rate",

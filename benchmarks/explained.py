@@ -20,19 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from penchant import fit, load_dataset, metrics
+from penchant import fit, load_dataset
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import simulate
-from penchant.data.cases import Cases, Split
+from penchant.data import synthetic
 from penchant.data.dataset import Dataset
-from penchant.data.splits import split
-from penchant.explaining import explain, fidelity, with_reasons
-from penchant.fitting import train
-from penchant.interests import Interests
-from penchant.model import Model
-from penchant.models.transition import Fitter
-from penchant.rerank import Reranker, Rules
-from penchant.search import take
+from penchant.data.splitting.cases import Cases, Split, take
+from penchant.data.splitting.split import split
+from penchant.evaluation import metrics
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model
+from penchant.recommendation.explain import explain, fidelity, with_reasons
+from penchant.recommendation.interests import Interests
+from penchant.recommendation.rerank import Reranker, Rules
+from penchant.training.fit import train
 
 QUOTAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 USERS = 500
@@ -52,7 +52,7 @@ def share(hits: list[bool]) -> dict[str, Any]:
 
 
 def planted(tags: str, in_turns: bool, seed: int) -> dict[str, Any]:
-    data, genre, likes = simulate.genres(tags=tags, seed=seed, in_turns=in_turns)
+    data, genre, likes = synthetic.genres(tags=tags, seed=seed, in_turns=in_turns)
     model = fit(data, Recipe(seed=seed), model="transition")
     quota = Reranker(model, Rules(quota=0.9))
     found: dict[str, list[bool]] = {}
@@ -85,7 +85,7 @@ def planted(tags: str, in_turns: bool, seed: int) -> dict[str, Any]:
 
 
 def browsing(seed: int) -> dict[str, Any]:
-    world = simulate.world(1500, 600, seed=seed, browse_buy=True)
+    world = synthetic.world(1500, 600, seed=seed, browse_buy=True)
     data = world.dataset()
     model = fit(data, Recipe(seed=seed), model="transition")
     asked = ((world.weights > 0).sum(1) <= 2) & ((world.buying > 0).sum(1) <= 2)
@@ -182,7 +182,7 @@ def quotas(model: Model, parts: Split, seed: int, users: int) -> dict[str, Any]:
 
 
 def speed(items: int, seed: int) -> dict[str, Any]:
-    data = simulate.world(4000, items, seed=seed).dataset()
+    data = synthetic.world(4000, items, seed=seed).dataset()
     model = Model(data, Fitter(data)(TransitionSettings()))
     names = data.users.ids[:201]
     lists = {name: model.recommend(name, k=10) for name in names}

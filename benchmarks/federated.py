@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from penchant.config import Recipe
-from penchant.data import store
+from penchant.data.io import load
+from penchant.privacy.federated.agreement import cells
 from penchant.privacy.federated.simulation import CATALOGUES, Options, federate
-from penchant.privacy.federated.terms import cells
 
 ROUNDS = 40
 NETWORK = ["sequence.negatives=0", "sequence.batch=256"]
@@ -45,8 +45,8 @@ def main():
     arguments = parser.parse_args()
     recipes = Path(__file__).parent.parent / "recipes"
     with TemporaryDirectory() as scratch:
-        store.ingest(arguments.folder, Path(scratch) / "d", mapping=recipes / "ml-100k.toml")
-        data = store.load(Path(scratch) / "d")
+        load.ingest(arguments.folder, Path(scratch) / "d", mapping=recipes / "ml-100k.toml")
+        data = load.load(Path(scratch) / "d")
     found = json.loads(arguments.out.read_text("utf-8")) if arguments.out.exists() else {}
     found["megabytes of a client's sums"] = {n: round(cells(n) * 8e-6) for n in CATALOGUES}
     print(found["megabytes of a client's sums"])

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from penchant.config import Recipe
-from penchant.data.people import described_users
-from penchant.data.store import load
-from penchant.model import Model
-from penchant.models.transition import Fitter
-from penchant.privacy.attack import Shadows, attacked, drawn
-from penchant.updating import forget
+from penchant.data.io.load import load
+from penchant.data.user_attributes import described_users
+from penchant.models.transition.recommender import Fitter
+from penchant.privacy.membership_inference import Shadows, attacked, drawn
+from penchant.recommendation import Model
+from penchant.training.update import forget
 
 
 def compared(data, recipe=None, each=500, shadows=8, seed=0):

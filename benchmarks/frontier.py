@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 from penchant.config import Recipe
-from penchant.data.splits import split
-from penchant.data.store import load
-from penchant.evaluate import evaluate
-from penchant.fitting import start
-from penchant.models.families import FAMILIES
-from penchant.search import changed, search
+from penchant.data.io.load import load
+from penchant.data.splitting.split import split
+from penchant.evaluation.evaluate import evaluate
+from penchant.models.registry import FAMILIES
+from penchant.training.fit import start
+from penchant.training.tuning import changed, search
 
 LADDERS = {
     "transition": [{"candidates": c} for c in (12, 25, 50, 100, 200, 400)],

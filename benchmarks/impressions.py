@@ -21,17 +21,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from penchant import metrics
 from penchant.config import ContentSettings, TransitionSettings
-from penchant.content import described
-from penchant.data import store
 from penchant.data.dataset import Dataset
 from penchant.data.hashing import hashes, uniform
-from penchant.data.impressions import Impressions, impressions
+from penchant.data.io import load
+from penchant.data.io.impressions import Impressions, impressions
+from penchant.evaluation import metrics
+from penchant.features.item_content import described
 from penchant.models.base import Recommender
-from penchant.models.baselines import BASELINES
-from penchant.models.solve import solve, system
-from penchant.models.transition import Fitter, Transition, sized
+from penchant.models.registry import BASELINES
+from penchant.models.transition.recommender import Fitter, Transition, sized
+from penchant.models.transition.solver import solve, system
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 FOLDS = 5
@@ -146,8 +146,8 @@ def chosen(value: Folds, modalities: tuple[str, ...], seed: int) -> tuple[Transi
 
 def compared(folder: Path, folds: int, seed: int) -> dict:
     with TemporaryDirectory() as scratch:
-        store.ingest(folder, Path(scratch) / "d", mapping=RECIPES / "bing-news.toml")
-        data = store.load(Path(scratch) / "d")
+        load.ingest(folder, Path(scratch) / "d", mapping=RECIPES / "bing-news.toml")
+        data = load.load(Path(scratch) / "d")
         shown = impressions(Path(scratch) / "d", data)
     data, read = described(data, ContentSettings(text="universal", image="none", audio="none"))
     test = shown.request == shown.requests.rows(["test"])[0]

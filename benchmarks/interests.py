@@ -18,11 +18,12 @@ import numpy as np
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.data.splits import split
-from penchant.evaluate import evaluate
+from penchant.data.splitting.cases import take
+from penchant.data.splitting.split import split
+from penchant.evaluation.evaluate import evaluate
 from penchant.models.sequence import SEQUENCE
-from penchant.search import drawn, take
-from penchant.vectors import judge_vectors
+from penchant.training.tuning import drawn
+from penchant.training.vector_diagnostics import judge_vectors
 
 JUDGED = 3000
 MIXTURES = ((1, 1), (2, 2), (4, 1), (4, 4))

@@ -24,13 +24,13 @@ import numpy as np
 from penchant import from_columns
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset
-from penchant.data.features import Feature
+from penchant.data.item_features import Feature
 from penchant.data.merge import merge
-from penchant.model import Model
-from penchant.models.cold import cold_columns
-from penchant.models.kernels import arrived
-from penchant.models.transition import Fitter
-from penchant.updating import update
+from penchant.features.kernels import arrived
+from penchant.models.transition.cold_start import cold_columns
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model
+from penchant.training.update import update
 
 SETTINGS = TransitionSettings(alpha={"tags": 2.0, "vector": 2.0}, cold=10.0)
 REPEATS = 20

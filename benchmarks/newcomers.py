@@ -16,15 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from penchant import load_dataset, metrics
+from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.data import protocols
-from penchant.data.cases import Cases
-from penchant.data.dataset import Dataset, Vocabulary
-from penchant.data.people import described_users
-from penchant.evaluate import evaluate
-from penchant.models.baselines import BASELINES
-from penchant.models.transition import Fitter, sized
+from penchant.data.dataset import Dataset
+from penchant.data.splitting import protocols
+from penchant.data.splitting.cases import Cases
+from penchant.data.user_attributes import described_users
+from penchant.data.vocabulary import Vocabulary
+from penchant.evaluation import metrics
+from penchant.evaluation.evaluate import evaluate
+from penchant.models.registry import BASELINES
+from penchant.models.transition.recommender import Fitter, sized
 
 AFTER = (0, 1, 3, 10)
 AHEAD = 10

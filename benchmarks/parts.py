@@ -14,12 +14,12 @@ from pathlib import Path
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.content import described
 from penchant.data.dataset import Dataset
-from penchant.data.people import described_users
-from penchant.data.splits import split
-from penchant.evaluate import evaluate
-from penchant.fitting import train
+from penchant.data.splitting.split import split
+from penchant.data.user_attributes import described_users
+from penchant.evaluation.evaluate import evaluate
+from penchant.features.item_content import described
+from penchant.training.fit import train
 
 SHOWN = ("recall@10", "ndcg@10")
 PARTS = ("behaviors", "names", "tags", "friends")

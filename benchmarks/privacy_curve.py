@@ -16,17 +16,17 @@ from pathlib import Path
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.content import described
 from penchant.data.dataset import Dataset
-from penchant.data.splits import split
-from penchant.evaluate import Evaluation, evaluate
+from penchant.data.splitting.split import split
+from penchant.evaluation.evaluate import Evaluation, evaluate
+from penchant.features.item_content import described
 from penchant.models.base import Recommender
-from penchant.models.popularity import POPULARITY
+from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.private import ReleaseSettings
-from penchant.models.transition import Fitter
+from penchant.models.transition.recommender import Fitter
 from penchant.privacy import Ledger
-from penchant.privacy.fitting import released
-from penchant.privacy.release import MOST_ITEMS, Budget
+from penchant.privacy.differential.fit import released
+from penchant.privacy.differential.release import MOST_ITEMS, Budget
 
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, None)
 DEEP = (2.0, 8.0)

@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from penchant import Recipe
-from penchant.content import described
-from penchant.data import store
-from penchant.data.said import Said
-from penchant.data.splits import split
-from penchant.fitting import train
-from penchant.metrics import bootstrap, paired
-from penchant.model import Model
-from penchant.models.popularity import POPULARITY
+from penchant.data.io import load
+from penchant.data.splitting.split import split
+from penchant.data.text_query import Said
+from penchant.evaluation.metrics import bootstrap, paired
+from penchant.features.item_content import described
+from penchant.models.baselines.popularity import POPULARITY
+from penchant.recommendation import Model
+from penchant.training.fit import train
 
 MAIN = "animated film for children"
 QUERIES = {
@@ -70,7 +70,7 @@ def main():
     arguments = parser.parse_args()
     sets = ["content.image=none", "transition.ridge=200", "search.budget=1", *arguments.sets]
     recipe = Recipe.load(overrides=sets)
-    dataset, _ = described(store.load(arguments.data), recipe.content, print)
+    dataset, _ = described(load.load(arguments.data), recipe.content, print)
     parts = split(dataset, seed=recipe.seed)
     expert = train(dataset, parts, arguments.model, recipe, print).recommender
     known = dataset.with_events(parts.train)

@@ -22,18 +22,18 @@ from scipy.linalg.lapack import dpotrs
 from threadpoolctl import threadpool_limits
 
 from penchant.config import TransitionSettings
-from penchant.data.splits import split
-from penchant.data.store import load
-from penchant.model import Model
-from penchant.models.solve import candidates, solve, system
-from penchant.models.transition import Fitter, Transition, sized
+from penchant.data.io.load import load
+from penchant.data.splitting.split import split
+from penchant.models.transition.recommender import Fitter, Transition, sized
+from penchant.models.transition.solver import candidates, solve, system
+from penchant.recommendation import Model
 
 EVALUATE = """
 import json, sys
 from penchant.benchmarking import Peak
 from penchant.data.splits import split
 from penchant.evaluate import evaluate
-from penchant.model import load
+from penchant.recommendation import load
 with Peak() as peak:
     model = load(sys.argv[1])
     cases = split(model.dataset).test

@@ -35,7 +35,7 @@ from new_item import KINDS, described
 from penchant import fit, from_columns, load
 from penchant.config import Recipe
 from penchant.data.dataset import Histories
-from penchant.serve.store import Store
+from penchant.serve.store.store import Store
 
 MARKS = {"p50_ms": 8.0, "p99_ms": 20.0, "events_per_second": 3000.0}
 LENGTH = 100  # events of a history
@@ -442,7 +442,7 @@ def emptied(url: str) -> Callable[[str], str]:
     """The address of a database whose tables are dropped each time it is asked for."""
 
     def address(name: str) -> str:
-        from penchant.serve.tables import metadata
+        from penchant.serve.store.tables import metadata
 
         store = Store(url)
         metadata.drop_all(store.engine)

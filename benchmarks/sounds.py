@@ -18,12 +18,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from penchant import from_columns, metrics
+from penchant import from_columns
 from penchant.config import ContentSettings, TransitionSettings
-from penchant.content import described
 from penchant.data.dataset import Dataset
-from penchant.encoders.cache import Cache
-from penchant.models.transition import Fitter
+from penchant.evaluation import metrics
+from penchant.features.encoders.cache import Cache
+from penchant.features.item_content import described
+from penchant.models.transition.recommender import Fitter
 
 RATE = 22_050
 SETTINGS = TransitionSettings(alpha={"audio": 2.0}, cold=100.0)

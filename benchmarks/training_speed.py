@@ -26,10 +26,11 @@ import torch
 import penchant
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset
-from penchant.data.splits import split
-from penchant.evaluate import evaluate
+from penchant.data.splitting.cases import take
+from penchant.data.splitting.split import split
+from penchant.evaluation.evaluate import evaluate
 from penchant.models.sequence import SEQUENCE
-from penchant.search import drawn, take
+from penchant.training.tuning import drawn
 
 PEER = Path(__file__).parent / "peers"
 SAME = {"width": 64, "layers": 2, "heads": 2, "negatives": 512, "dropout": 0.3}

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penchant import metrics
 from penchant.config import Recipe
-from penchant.data.cases import Cases, Split
 from penchant.data.dataset import Dataset, Histories
-from penchant.evaluate import Evaluation, evaluate
-from penchant.fitting import Trained, train
-from penchant.models.base import Recommender, Scores
+from penchant.data.splitting.cases import Cases, Split
+from penchant.evaluation import metrics
+from penchant.evaluation.evaluate import Evaluation, evaluate
+from penchant.models.base import Recommender
+from penchant.training.fit import Trained, train
+from penchant.types import Scores
 
 MODELS = ("transition", "sequence", "fusion")
 SHOWN = ("recall@10", "ndcg@10")

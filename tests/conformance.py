@@ -6,13 +6,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from penchant import artifact
 from penchant.config import Settings
-from penchant.data import memory, simulate
-from penchant.data.dataset import Dataset, Events, Histories, Ints, Vocabulary
-from penchant.data.features import Feature
-from penchant.models.base import Family, Recommender, Scores
-from penchant.search import changed, ladders, lookup
+from penchant.data import synthetic
+from penchant.data.dataset import Dataset, Events, Histories
+from penchant.data.io.from_columns import from_columns
+from penchant.data.item_features import Feature
+from penchant.data.vocabulary import Vocabulary
+from penchant.models.base import Family, Recommender
+from penchant.storage import artifact
+from penchant.training.tuning import changed, ladders, lookup
+from penchant.types import Ints, Scores
 
 same = np.testing.assert_array_equal
 
@@ -135,7 +138,7 @@ class RecommenderSuite:
         checked(self.fit(thrice), thrice)
 
     def test_one_user_with_one_item(self) -> None:
-        data = memory.from_columns(["u"], ["a"], timestamp=[START])
+        data = from_columns(["u"], ["a"], timestamp=[START])
         checked(self.fit(data), data)
 
     def test_equal_histories_have_equal_scores(self) -> None:
@@ -150,7 +153,7 @@ class RecommenderSuite:
 
     def test_a_negative_event_is_no_positive_one(self) -> None:
         columns = ["u", "u", "v", "v", "v", "w"], ["a", "b", "a", "b", "bad", "bad"]
-        data = memory.from_columns(
+        data = from_columns(
             *columns,
             ["buy"] * 4 + ["dislike"] * 2,
             [START + 60 * step for step in range(6)],
@@ -167,7 +170,7 @@ class RecommenderSuite:
         checked(self.fit(data), data)
 
     def test_the_ladders_climb_through_real_settings(self) -> None:
-        data, default = simulate.world(30, 120, seed=1).dataset(), self.family.settings()
+        data, default = synthetic.world(30, 120, seed=1).dataset(), self.family.settings()
         rows = np.ones((len(data.catalogue), 1), np.float32)
         features = {"noise": Feature(rows, rows[0], rows[:1], "noise")}
         known = {"features": features, "attributes": Vocabulary(("plan=free",))}
@@ -190,7 +193,7 @@ START = 1_700_000_000
 
 def board() -> Dataset:
     """The planted checkerboard, on a clock."""
-    return replace(simulate.checkerboard(), time="clock")
+    return replace(synthetic.checkerboard(), time="clock")
 
 
 def missing(data: Dataset) -> Ints:
@@ -201,7 +204,7 @@ def missing(data: Dataset) -> Ints:
 
 def world() -> Dataset:
     """A small world of six behaviours, one of them negative."""
-    return simulate.world(40, 120, seed=2).dataset()
+    return synthetic.world(40, 120, seed=2).dataset()
 
 
 def with_tokens(data: Dataset) -> Dataset:

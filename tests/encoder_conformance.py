@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penchant.encoders.base import Encoded, Encoder, encoded
-from penchant.encoders.cache import Cache
+from penchant.features.encoders.base import Encoded, Encoder, encoded
+from penchant.features.encoders.cache import Cache
 
 same = np.testing.assert_array_equal
 

@@ -19,8 +19,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from penchant.privacy.federated.project import write
-from penchant.privacy.federated.terms import Terms
+from penchant.privacy.federated.agreement import Terms
+from penchant.privacy.federated.flower_app import write
 
 SUPERLINK = 9000
 FAULTY = """import os
@@ -29,7 +29,7 @@ from pathlib import Path
 
 from flwr.app import Array, ArrayRecord
 
-from penchant.privacy.federated.project import process_client, process_server
+from penchant.privacy.federated.flower_app import process_client, process_server
 
 
 def faulty(message, context, answer):

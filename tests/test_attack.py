@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import simulate
+from penchant.data import synthetic
 from penchant.errors import DataError
-from penchant.model import Model
-from penchant.models.transition import Fitter
-from penchant.privacy.attack import (
+from penchant.models.transition.recommender import Fitter
+from penchant.privacy.membership_inference import (
     Shadows,
     attacked,
     auc,
@@ -22,7 +21,8 @@ from penchant.privacy.attack import (
     verdict,
     without,
 )
-from penchant.updating import forget
+from penchant.recommendation import Model
+from penchant.training.update import forget
 
 # nearly no ridge: the sums of few users are learned by heart
 SETTINGS = TransitionSettings(ridge=0.5, candidates=120, reverse=0.0, alpha={})
@@ -34,7 +34,7 @@ def fitted(data):
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(240, 130, seed=5).dataset()
+    return synthetic.world(240, 130, seed=5).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_the_benchmark_compares_both_attacks_on_the_same_users(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
     script = importlib.import_module("forgetting")
     recipe = Recipe(transition=SETTINGS)
-    data = simulate.world(160, 120, seed=6).dataset()
+    data = synthetic.world(160, 120, seed=6).dataset()
     found = script.compared(data, recipe, each=50, shadows=2)
     json.dumps(found, allow_nan=False)
     assert found["same_sums"]

@@ -5,9 +5,9 @@ import pytest
 
 from encoder_conformance import FileSuite, need, run
 from onnx_files import sound_network
-from penchant.encoders import sounds
-from penchant.encoders.audio import LibrosaAudio, OnnxAudio
 from penchant.errors import DataError, MissingExtraError
+from penchant.features.encoders import audio_files
+from penchant.features.encoders.audio import LibrosaAudio, OnnxAudio
 
 soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed: extra audio")
 
@@ -178,4 +178,4 @@ def test_networks_that_do_not_fit_are_told(tmp_path):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
     with pytest.raises(MissingExtraError, match=r"penchant\[audio\]"):
-        sounds.samples(b"", 16_000, 60, 0.1)
+        audio_files.samples(b"", 16_000, 60, 0.1)

@@ -10,17 +10,18 @@ from scipy import sparse
 from threadpoolctl import threadpool_info
 
 from conformance import RecommenderSuite, board, of, same, unnamed, world
-from penchant.data import memory, simulate
+from penchant.data import synthetic
 from penchant.data.dataset import Behavior
+from penchant.data.io.from_columns import from_columns
 from penchant.errors import ConfigError, MissingExtraError
-from penchant.models.als import AlsSettings, fold_in
-from penchant.models.baselines import BASELINES
-from penchant.models.bpr import BprSettings
-from penchant.models.ease import EaseSettings, closed_form
-from penchant.models.factors import inner, rounded
-from penchant.models.interactions import of_users
-from penchant.models.neighbors import similarities
-from penchant.models.popularity import RecentSettings
+from penchant.models.baselines.als import AlsSettings, fold_in
+from penchant.models.baselines.bpr import BprSettings
+from penchant.models.baselines.ease import EaseSettings, closed_form
+from penchant.models.baselines.factor_scores import inner, rounded
+from penchant.models.baselines.interactions import of_users
+from penchant.models.baselines.item_knn import similarities
+from penchant.models.baselines.popularity import RecentSettings
+from penchant.models.registry import BASELINES
 
 
 class TestPopularity(RecommenderSuite):
@@ -59,7 +60,7 @@ NOW = 1_700_000_000
 
 def test_popularity_counts_the_target_or_else_all_positive_events():
     columns = ["u", "u", "v", "v", "v"], ["a", "b", "a", "c", "c"]
-    data = memory.from_columns(
+    data = from_columns(
         *columns,
         ["buy", "view", "view", "hide", "view"],
         behaviors=[Behavior("view", 0.5), Behavior("wish", 1.0)],
@@ -74,7 +75,7 @@ def test_popularity_counts_the_target_or_else_all_positive_events():
 
 def test_recent_halves_with_each_half_life_before_the_last_event():
     ages = [0, 10, 20, 30]
-    data = memory.from_columns(
+    data = from_columns(
         ["u", "v", "w", "x"], ["a", "b", "b", "c"], timestamp=[NOW - age * DAY for age in ages]
     )
     model = BASELINES["recent"].fitter(data, 0)(RecentSettings(half_life=10.0))
@@ -91,7 +92,7 @@ def test_recent_needs_a_clock(time):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("cells", [1, 1 << 22])
 def test_similarities_equal_the_dense_ones(weighted, cells, monkeypatch):
-    monkeypatch.setattr("penchant.models.neighbors._CELLS", cells)
+    monkeypatch.setattr("penchant.models.baselines.item_knn._CELLS", cells)
     X = of_users(world(), weighted=weighted)
     D = X.toarray()
     length = np.linalg.norm(D, axis=0)
@@ -127,7 +128,7 @@ def test_ease_of_more_items_than_a_block_equals_it_too():
 
 
 def test_ease_states_its_memory(monkeypatch):
-    monkeypatch.setattr("penchant.models.ease.MOST_ITEMS", 19)
+    monkeypatch.setattr("penchant.models.baselines.ease.MOST_ITEMS", 19)
     with pytest.raises(ConfigError, match=r"expected at most 19 items .* received 20; use trans"):
         BASELINES["ease"].fitter(board(), 0)
     singular = sparse.csr_array(np.full((2, 2), 1e12, np.float32))
@@ -168,7 +169,7 @@ def test_bpr_scores_a_stranger_by_the_mean_of_the_history():
 
 
 def test_bpr_that_diverges_says_what_to_lower():
-    fit = BASELINES["bpr"].fitter(simulate.world(300, 200, seed=1).dataset(), 0)
+    fit = BASELINES["bpr"].fitter(synthetic.world(300, 200, seed=1).dataset(), 0)
     with pytest.raises(ConfigError, match=r"received 1.0, .* lower it"):
         fit(BprSettings(learning_rate=1.0))
 

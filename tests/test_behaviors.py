@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from penchant.behaviors import held_out
 from penchant.config import Recipe
-from penchant.data import simulate
-from penchant.data.splits import split
+from penchant.data import synthetic
+from penchant.data.splitting.split import split
 from penchant.errors import ConfigError
-from penchant.explaining import explain
-from penchant.fitting import fit
-from penchant.model import load
-from penchant.models.transition import TRANSITION
-from penchant.updating import forget
+from penchant.models.transition.recommender import TRANSITION
+from penchant.recommendation import load
+from penchant.recommendation.explain import explain
+from penchant.training.behavior_heads import held_out
+from penchant.training.fit import fit
+from penchant.training.update import forget
 
 DEEP = (
     "sequence.width=32",
@@ -25,7 +25,7 @@ DEEP = (
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(600, 240, seed=2, browse_buy=True)
+    return synthetic.world(600, 240, seed=2, browse_buy=True)
 
 
 def fitted(world, family, *overrides):

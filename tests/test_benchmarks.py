@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from penchant.config import Recipe
-from penchant.data import simulate
-from penchant.data.store import save
+from penchant.data import synthetic
+from penchant.data.io.save import save
 
 pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
@@ -38,7 +38,7 @@ def stored(dataset, folder):
 
 
 def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
-    world = simulate.world(300, 120, seed=2, browse_buy=True).dataset()
+    world = synthetic.world(300, 120, seed=2, browse_buy=True).dataset()
     found = script("behaviors").compared(stored(world, tmp_path / "world"), QUICK)
     json.dumps(found, allow_nan=False)
     rows = {(row["way"], row["model"]): row["metrics"]["ndcg@10"] for row in found["rows"]}
@@ -62,7 +62,7 @@ def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
 
 
 def test_domains_are_compared_on_the_same_cases(script, tmp_path):
-    world = simulate.world(300, 120, seed=2).dataset()
+    world = synthetic.world(300, 120, seed=2).dataset()
     domain = world.events.domain.copy()
     domain[::50] = (domain[::50] + 1) % len(world.catalogue.domains)  # sold in two domains
     world = world.with_events(replace(world.events, domain=domain))
@@ -83,7 +83,7 @@ def test_domains_are_compared_on_the_same_cases(script, tmp_path):
 
 
 def test_interests_are_compared_at_an_equal_budget(script, tmp_path):
-    world = simulate.world(300, 120, seed=2).dataset()
+    world = synthetic.world(300, 120, seed=2).dataset()
     found = script("interests").compared(stored(world, tmp_path / "world"), QUICK)
     json.dumps(found, allow_nan=False)
     assert [row["interests"] for row in found["rows"]] == [1, 2, 4, 4]

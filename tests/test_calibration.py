@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from penchant.config import Recipe
-from penchant.data import simulate
-from penchant.data.memory import from_columns
-from penchant.data.splits import split
+from penchant.data import synthetic
+from penchant.data.io.from_columns import from_columns
+from penchant.data.splitting.split import split
 from penchant.errors import DataError
-from penchant.fitting import fit
-from penchant.metrics import brier_skill, ece, reliability, skill_interval
-from penchant.model import load
+from penchant.evaluation.metrics import brier_skill, ece, reliability, skill_interval
+from penchant.evaluation.probabilities import lists
 from penchant.models.calibration import LISTED, fit_calibration, regression
-from penchant.probability import lists
+from penchant.recommendation import load
+from penchant.training.fit import fit
 
 QUICK = Recipe.load(overrides=["search.budget=2"])
 
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(600, 120, seed=8).dataset()
+    return synthetic.world(600, 120, seed=8).dataset()
 
 
 @pytest.fixture(scope="module")

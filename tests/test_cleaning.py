@@ -3,7 +3,8 @@ import math
 import pytest
 
 from penchant.config import CleaningSettings
-from penchant.data.store import ingest, load
+from penchant.data.ingest import ingest
+from penchant.data.io.load import load
 from penchant.errors import ConfigError, DataError, StrictError
 
 HEAD = "user,item,behavior,domain,timestamp,value,event_id"

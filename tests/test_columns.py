@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from penchant.config import parse
-from penchant.data.columns import ColumnSettings, column_rows
+from penchant.data.item_columns import ColumnSettings, column_rows
 from penchant.errors import ConfigError
-from penchant.models.kernels import tag_columns, tag_rows
+from penchant.features.kernels import tag_columns, tag_rows
 
 same = np.testing.assert_array_equal
 

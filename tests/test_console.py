@@ -18,11 +18,11 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed; it is in the extr
 from sqlalchemy.exc import OperationalError
 
 from penchant import load
-from penchant.data import simulate
-from penchant.serve import keys as keys_module
-from penchant.serve.console.pages import STATIC
-from penchant.serve.keys import Keys
-from penchant.serve.store import Store
+from penchant.data import synthetic
+from penchant.serve.api import api_keys
+from penchant.serve.api.api_keys import Keys
+from penchant.serve.console.rendering import STATIC
+from penchant.serve.store.store import Store
 from serving import client_of, quoted, run_of, told, world
 
 HOSTILE = (
@@ -386,7 +386,7 @@ def test_other_sites_change_nothing(client, data, headers):
 
 
 def test_a_key_opens_the_pages_of_its_scopes(run, database, data, monkeypatch):
-    monkeypatch.setattr(keys_module, "_FRESH", 0.0)
+    monkeypatch.setattr(api_keys, "_FRESH", 0.0)
     keys = Keys(Store(database))
     made = {scope: keys.add(scope, {"read", scope}) for scope in ("read", "write", "admin")}
     user, item = data.users.ids[4], data.catalogue.items.ids[0]
@@ -455,7 +455,7 @@ def test_more_pages_than_a_key_may_ask_for_wait(run, database):
 
 @pytest.mark.parametrize("family", ["popularity", "transition"])
 def test_a_run_that_knows_little_has_pages_too(tmp_path, database, family):
-    data = simulate.checkerboard()
+    data = synthetic.checkerboard()
     run = run_of(tmp_path / "run", family, data, target="view")
     user, item = data.users.ids[0], data.catalogue.items.ids[0]
     with client_of(run, database) as client:

@@ -6,17 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from penchant import content
 from penchant.config import ContentSettings, Recipe, TransitionSettings
-from penchant.content import described
-from penchant.data import simulate, store
-from penchant.encoders.cache import Cache
+from penchant.data import synthetic
+from penchant.data.ingest import ingest
+from penchant.data.io.load import load as load_dataset
 from penchant.errors import ConfigError
-from penchant.fitting import fit
-from penchant.model import Model, load
-from penchant.models.kernels import content_rows
-from penchant.models.transition import Fitter
-from penchant.updating import update
+from penchant.features.encoders import registry
+from penchant.features.encoders.cache import Cache
+from penchant.features.item_content import described
+from penchant.features.kernels import content_rows
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model, load
+from penchant.training.fit import fit
+from penchant.training.update import update
 from test_endpoint import Service
 from test_update import assert_same
 
@@ -30,7 +32,7 @@ def cache(tmp_path):
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(200, 120, seed=4).dataset()
+    return synthetic.world(200, 120, seed=4).dataset()
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_an_encoder_that_is_not_known_is_an_error(world, cache, made):
 
 
 def test_what_is_not_installed_is_noted_and_what_is_not_wanted_left_out(world, cache, monkeypatch):
-    monkeypatch.setattr(content.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
     found, read = described(world, ContentSettings(), None, cache)
     assert not found.catalogue.features
     assert read.notes == (
@@ -110,13 +112,13 @@ def shop(tmp_path_factory):
         for step, number in enumerate(rng.permutation(12)[:6]):
             events.append(f"u{user},{color}{number},{1_700_000_000 + 100 * step + user}")
     (home / "events.csv").write_text("\n".join(events) + "\n")
-    store.ingest(home / "events.csv", home / "data", items=home / "items.csv")
+    ingest(home / "events.csv", home / "data", items=home / "items.csv")
     return home
 
 
 def test_pictures_of_a_folder_are_read_and_the_others_named(shop, cache):
     settings = ContentSettings(columns="none")
-    found, read = described(store.load(shop / "data"), settings, None, cache)
+    found, read = described(load_dataset(shop / "data"), settings, None, cache)
     reasons = {one.item: one.reason for one in read.modalities["image"].unread}
     assert reasons == {"red1": "empty", "lost": "no such file"}
     assert any("2 items could not be read" in note for note in read.notes)
@@ -133,7 +135,7 @@ def test_pictures_of_a_folder_are_read_and_the_others_named(shop, cache):
 def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("PENCHANT_CACHE", str(cache.folder))
     recipe = Recipe.load(overrides=["search.budget=1", "content.width=8"])
-    model = fit(store.load(shop / "data"), recipe, model="transition")
+    model = fit(load_dataset(shop / "data"), recipe, model="transition")
     assert model.info["content"]["image"]["unread"] == 2
     run = load(model.save(tmp_path / "run"))
     assert run.dataset.catalogue.counted == ("price",)
@@ -142,8 +144,8 @@ def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, mon
     assert a.made == b.made == "mobilenet"
     assert all(np.array_equal(getattr(a, p), getattr(b, p)) for p in ("rows", "center", "basis"))
     (shop / "more.csv").write_text("item,title,image,price\nnew,,pictures/blue3.png,4\n")
-    store.ingest(None, tmp_path / "more", items=shop / "more.csv", mapping=described_as(run))
-    renewed, receipt = update(run, store.load(tmp_path / "more"))
+    ingest(None, tmp_path / "more", items=shop / "more.csv", mapping=described_as(run))
+    renewed, receipt = update(run, load_dataset(tmp_path / "more"))
     assert receipt.items == 1
     catalogue = renewed.dataset.catalogue
     row, twin = catalogue.items.rows(["new", "blue3"])
@@ -158,7 +160,7 @@ def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, mon
 
 def described_as(run):
     """The mapping under which new items of a run are read."""
-    from penchant.data.mapping import BehaviorSettings, DataMapping
+    from penchant.data.readers.column_mapping import BehaviorSettings, DataMapping
 
     data = run.dataset
     behaviors = {b.name: BehaviorSettings(strength=b.strength) for b in data.catalogue.behaviors}

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from encoder_conformance import EncoderSuite, run, same
-from penchant.data.kept import default_folder
-from penchant.encoders import progress
-from penchant.encoders.base import encoded
-from penchant.encoders.cache import Cache
-from penchant.encoders.text import Text
 from penchant.errors import DataError, UnreadableError
+from penchant.features.encoders import progress
+from penchant.features.encoders.base import encoded
+from penchant.features.encoders.cache import Cache
+from penchant.features.encoders.text import Text
+from penchant.storage.sqlite_cache import default_folder
 
 VOWELS = "aeiou"
 

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from encoder_conformance import TEXTS, TextSuite, run, same
-from penchant.encoders.cache import Cache
-from penchant.encoders.endpoint import EmbeddingsEndpoint, EndpointSettings
 from penchant.errors import ConfigError, DataError
+from penchant.features.encoders.cache import Cache
+from penchant.features.encoders.embeddings_api import EmbeddingsEndpoint, EndpointSettings
 
 
 class Service(ThreadingHTTPServer):

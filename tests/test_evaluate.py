@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from penchant.benchmarking import Peak, resident
-from penchant.data import simulate
-from penchant.data.cases import Cases
-from penchant.data.dataset import Behavior, Catalogue, Events, Histories, Vocabulary
-from penchant.data.splits import split
-from penchant.evaluate import evaluate, top
-from penchant.models.transition import Fitter, TransitionSettings
-from penchant.search import take
+from penchant.data import synthetic
+from penchant.data.dataset import Behavior, Catalogue, Events, Histories
+from penchant.data.splitting.cases import Cases, take
+from penchant.data.splitting.split import split
+from penchant.data.vocabulary import Vocabulary
+from penchant.evaluation.evaluate import evaluate
+from penchant.models.topk import top
+from penchant.models.transition.recommender import Fitter, TransitionSettings
+from penchant.training.benchmark import Peak, resident
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def test_a_case_of_a_domain_ranks_the_items_of_that_domain():
 
 
 def test_no_size_of_block_and_no_number_of_threads_changes_a_bit():
-    data = simulate.world(200, 120, seed=5).dataset()
+    data = synthetic.world(200, 120, seed=5).dataset()
     parts = split(data)
     model = Fitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
     whole = evaluate(model, data.catalogue, parts.test)
@@ -107,7 +108,7 @@ def test_no_size_of_block_and_no_number_of_threads_changes_a_bit():
 
 
 def test_the_order_of_the_cases_changes_no_value():
-    data = simulate.world(150, 120, seed=6).dataset()
+    data = synthetic.world(150, 120, seed=6).dataset()
     parts = split(data)
     assert len(np.unique(parts.test.histories.lengths)) > 3
     model = Fitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
@@ -135,7 +136,7 @@ def test_ranks_alone_are_the_same_without_lists():
 
 def test_torch_has_its_threads_again_after_an_evaluation():
     torch = pytest.importorskip("torch", reason="the extra deep is not installed")
-    data = simulate.world(150, 120, seed=6).dataset()
+    data = synthetic.world(150, 120, seed=6).dataset()
     parts = split(data)
     told = []
 

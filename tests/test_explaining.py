@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 from penchant import fit, reranked
 from penchant.cli import app
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import simulate
+from penchant.data import synthetic
 from penchant.data.dataset import Histories
-from penchant.explaining import explain, fidelity, with_reasons
-from penchant.explaining.masking import masked
-from penchant.explaining.reasons import Past, Reason, Share, sentence
-from penchant.model import Model, load
-from penchant.models.transition import Fitter
-from penchant.rerank import Rules
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model, load
+from penchant.recommendation.explain import explain, fidelity, with_reasons
+from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
+from penchant.recommendation.explain.event_masking import masked
+from penchant.recommendation.rerank import Rules
 
 QUICK = Recipe.load(
     None,
@@ -32,7 +32,7 @@ QUICK = Recipe.load(
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(400, 240, seed=3).dataset()
+    return synthetic.world(400, 240, seed=3).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_what_is_cited_matters_more_than_what_is_not(model):
 
 
 def test_without_users_of_ten_events_there_is_no_fidelity():
-    data, _, _ = simulate.genres(200, 120, 6)
+    data, _, _ = synthetic.genres(200, 120, 6)
     model = Model(data, Fitter(data)(TransitionSettings()))
     assert fidelity(model) == {"users": 0, "cited": None, "uncited": None, "ratio": None}
 

@@ -15,18 +15,20 @@ from flwr.app import Array, ArrayRecord, Error, Message
 
 from penchant.cli import app
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import store
 from penchant.data.dataset import Behavior, Events
-from penchant.data.simulate import checkerboard, genres, world
+from penchant.data.ingest import ingest
+from penchant.data.io.load import load as load_dataset
+from penchant.data.io.save import save as save_dataset
+from penchant.data.synthetic.world import checkerboard, genres, world
 from penchant.errors import ConfigError, DataError, MissingExtraError, TrainingError
-from penchant.models.transition import Fitter
+from penchant.models.transition.recommender import Fitter
 from penchant.privacy import federated
-from penchant.privacy.federated import masking
+from penchant.privacy.federated import secure_aggregation
+from penchant.privacy.federated.agreement import Terms, best_sellers, cells, shared_out
 from penchant.privacy.federated.client import client_app
-from penchant.privacy.federated.local import LocalGrid
+from penchant.privacy.federated.in_process_grid import LocalGrid
 from penchant.privacy.federated.simulation import Options, federate, run_on
-from penchant.privacy.federated.summing import summed, summed_secretly
-from penchant.privacy.federated.terms import Terms, best_sellers, cells, shared_out
+from penchant.privacy.federated.sum_round import summed, summed_secretly
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -271,7 +273,7 @@ def test_a_client_alone_is_not_hidden(people, terms, clients):
 
 
 def test_a_member_tells_each_thing_once_and_to_enough():
-    members = {n: masking.Member(n, 2) for n in (1, 2, 3)}
+    members = {n: secure_aggregation.Member(n, 2) for n in (1, 2, 3)}
     keys = {n: member.public() for n, member in members.items()}
     own = {n: {o: k for o, k in keys.items() if o != n} for n in keys}
     letters = {n: member.share(own[n]) for n, member in members.items()}
@@ -284,7 +286,7 @@ def test_a_member_tells_each_thing_once_and_to_enough():
     one.masked(vector, mine)
     with pytest.raises(TrainingError, match="at least 2"):
         one.open([2])
-    assert masking.Member.from_json(one.to_json()) == one
+    assert secure_aggregation.Member.from_json(one.to_json()) == one
     assert set(one.open([2, 3])) == {2, 3}
     with pytest.raises(TrainingError, match="another"):
         one.open([2, 3])
@@ -293,16 +295,16 @@ def test_a_member_tells_each_thing_once_and_to_enough():
     with pytest.raises(TrainingError, match="member 3 was forged"):
         two.open([1, 3])
     with pytest.raises(TrainingError, match="distinct"):
-        masking.Member(4, 2).share({1: keys[1], 2: keys[1]})
+        secure_aggregation.Member(4, 2).share({1: keys[1], 2: keys[1]})
 
 
 def test_fewer_shares_than_the_threshold_say_nothing():
     secret = bytes(range(32))
-    shares = masking.split_secret(secret, range(1, 6), 3)
-    assert masking.joined_secret({n: shares[n] for n in (2, 4, 5)}, 3) == secret
+    shares = secure_aggregation.split_secret(secret, range(1, 6), 3)
+    assert secure_aggregation.joined_secret({n: shares[n] for n in (2, 4, 5)}, 3) == secret
     with pytest.raises(TrainingError, match="fit together"):
-        masking.joined_secret({n: shares[n] for n in (2, 4)}, 2)
-    again = masking.split_secret(secret, range(1, 6), 3)
+        secure_aggregation.joined_secret({n: shares[n] for n in (2, 4)}, 2)
+    again = secure_aggregation.split_secret(secret, range(1, 6), 3)
     assert all(again[n] != shares[n] for n in shares)
 
 
@@ -332,7 +334,7 @@ def test_ray_is_asked_for_by_name(people):
 
 
 def test_the_command_prints_bytes_and_both_values(tmp_path):
-    store.save(checkerboard(), tmp_path / "data")
+    save_dataset(checkerboard(), tmp_path / "data")
     command = ["federate", str(tmp_path / "data"), "--clients", "5", "--items", "20"]
     shown = CliRunner().invoke(app, [*command, "--secure"])
     assert shown.exit_code == 0, shown.output
@@ -355,8 +357,8 @@ def movielens(tmp_path_factory):
     if not root or not (Path(root) / "raw" / "ml-100k").is_dir():
         pytest.skip("PENCHANT_DATA holds no raw/ml-100k; the README says where to get it")
     out = tmp_path_factory.mktemp("ml-100k")
-    store.ingest(Path(root) / "raw" / "ml-100k", out, mapping=RECIPES / "ml-100k.toml")
-    return store.load(out)
+    ingest(Path(root) / "raw" / "ml-100k", out, mapping=RECIPES / "ml-100k.toml")
+    return load_dataset(out)
 
 
 @pytest.mark.parametrize(("clients", "secure"), [(20, True), (943, False)])

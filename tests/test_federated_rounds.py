@@ -17,18 +17,18 @@ pytest.importorskip("torch", reason="the extra deep is not installed")
 from flwr.app import Array, ArrayRecord
 
 from penchant.config import Recipe, SequenceSettings
-from penchant.data import store
 from penchant.data.dataset import Events
-from penchant.data.simulate import checkerboard
-from penchant.data.splits import split
+from penchant.data.io.save import save as save_dataset
+from penchant.data.splitting.split import split
+from penchant.data.synthetic.world import checkerboard
 from penchant.errors import ConfigError, DataError, TrainingError
-from penchant.evaluate import evaluate
-from penchant.privacy.federated.averaging import Guard, Mean, averaged, gaussian
+from penchant.evaluation.evaluate import evaluate
+from penchant.privacy.federated.agreement import Terms, shared_out
 from penchant.privacy.federated.client import client_app
-from penchant.privacy.federated.local import LocalGrid
-from penchant.privacy.federated.project import load, save, served, write
+from penchant.privacy.federated.fedavg import Guard, Mean, averaged, gaussian
+from penchant.privacy.federated.flower_app import load, save, served, write
+from penchant.privacy.federated.in_process_grid import LocalGrid
 from penchant.privacy.federated.simulation import Options, federate
-from penchant.privacy.federated.terms import Terms, shared_out
 
 HERE = Path(__file__).parent
 SMALL = SequenceSettings(width=8, layers=1, epochs=1, dropout=0.0, negatives=0)
@@ -260,7 +260,7 @@ def told_by(command, folder, seconds):
 def test_a_server_and_clients_as_processes(board, terms, tmp_path, faults, config):
     names = ("ann", "bo", "cy", "dee", "eve")[: len(faults)]
     for name, part in zip(names, shared_out(board, len(faults)), strict=True):
-        store.save(part, tmp_path / name)
+        save_dataset(part, tmp_path / name)
     (tmp_path / "terms.json").write_text(terms.to_json())
     pairs = [f"{name}={fault}" for name, fault in zip(names, faults, strict=True)]
     config = json.dumps({"timeout": 60.0, **config})
@@ -285,7 +285,7 @@ sys.path.insert(0, {here!r})
 from federation_processes import loopback_up
 loopback_up()
 from penchant.config import Recipe, SequenceSettings
-from penchant.data.simulate import checkerboard
+from penchant.data.synthetic import checkerboard
 from penchant.privacy.federated.simulation import Options, federate
 small = Recipe(sequence=SequenceSettings(width=8, layers=1))
 told = [

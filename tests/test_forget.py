@@ -9,22 +9,25 @@ import pytest
 from typer.testing import CliRunner
 
 from penchant import Recipe, fit, load, load_dataset
-from penchant.artifact import load_arrays, read_manifest
 from penchant.cli import app
-from penchant.data import memory, simulate, store
-from penchant.data.erasing import erase_rows, erase_users
-from penchant.data.keyed import Key, key_of
-from penchant.data.splits import split
+from penchant.data import synthetic
+from penchant.data.io.erase_users import erase_rows, erase_users
+from penchant.data.io.from_columns import from_columns
+from penchant.data.io.save import save as save_dataset
+from penchant.data.splitting.split import split
 from penchant.data.tombstones import Tombstones, read_tombstones
 from penchant.errors import ConfigError, DataError
-from penchant.fitting import again
-from penchant.models.features import Context
-from penchant.models.fusion import fit_weights
-from penchant.privacy.forgetting import FLAG, flagged, forget
-from penchant.privacy.receipts import deadline, read_receipt, receipt, signed, verdict
-from penchant.privacy.refitting import refitted
-from penchant.search import shared
-from penchant.updating import update
+from penchant.models.fusion.features import Context
+from penchant.models.fusion.weights import fit_weights
+from penchant.privacy.erasure.receipts import deadline, read_receipt, receipt, signed, verdict
+from penchant.privacy.erasure.refit import refitted
+from penchant.privacy.erasure.unlearn import FLAG, flagged, forget
+from penchant.storage.artifact import load_arrays, read_manifest
+from penchant.storage.database import write_parquet
+from penchant.storage.signing_key import Key, key_of
+from penchant.training.fit import again
+from penchant.training.tuning import shared
+from penchant.training.update import update
 from test_update import assert_same
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(32))
@@ -34,7 +37,7 @@ DEEP = ("sequence.epochs=2", "sequence.width=16", "sequence.layers=1", "sequence
 
 def peopled(users=700, items=130, seed=4):
     """A world with tags, behaviors and domains, whose users have attributes, friends and tokens."""
-    data = simulate.world(users, items, seed).dataset()
+    data = synthetic.world(users, items, seed).dataset()
     rng = np.random.default_rng(seed)
     plan = np.array(rng.choice(["free", "paid", None], users), object)
     plan[7] = "nobody else's"
@@ -55,7 +58,7 @@ def world():
 def folder(world, tmp_path_factory):
     """The world as a DATA directory, with searches that only one user made."""
     place = tmp_path_factory.mktemp("worlds") / "data"
-    store.save(world, place)
+    save_dataset(world, place)
     events = place / "events.parquet"
     mine = world.users.ids[7]
     duckdb.sql(
@@ -391,7 +394,7 @@ def test_all_that_is_held_of_one_is_told(shop):
 def test_what_cannot_be_erased_is_an_error(tmp_path):
     with pytest.raises(DataError, match="expected a DATA directory"):
         erase_users(tmp_path, ["x"], KEY)
-    store.write_parquet(tmp_path / "a.parquet", {"who": ["x"]})
+    write_parquet(tmp_path / "a.parquet", {"who": ["x"]})
     with pytest.raises(DataError, match="expected a column 'user'"):
         erase_rows(tmp_path / "a.parquet", ["x"])
     (tmp_path / "b.parquet").write_text("no")
@@ -401,10 +404,8 @@ def test_what_cannot_be_erased_is_an_error(tmp_path):
 
 def test_an_update_forgets_the_attributes_and_tokens_that_nobody_has_any_more(tmp_path):
     events = {"user": ["u", "u", "v"], "item": ["a", "b", "b"], "timestamp": [1, 2, 3]}
-    old = memory.from_columns(
-        **events, users={"user": ["u", "v"], "plan": ["x", "y"]}, time="order"
-    )
-    more = memory.from_columns(
+    old = from_columns(**events, users={"user": ["u", "v"], "plan": ["x", "y"]}, time="order")
+    more = from_columns(
         ["u"], ["a"], timestamp=[4], users={"user": ["u"], "plan": ["y"]}, time="order"
     )
     model, _ = update(fit(old, model="transition"), more)

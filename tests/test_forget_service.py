@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from penchant import load
 from penchant.cli import app
-from penchant.data.keyed import key_of
-from penchant.privacy.forgetting import FLAG
-from penchant.privacy.receipts import verdict
-from penchant.serve.refresh import refresh
-from penchant.serve.store import Store
+from penchant.privacy.erasure.receipts import verdict
+from penchant.privacy.erasure.unlearn import FLAG
+from penchant.serve.service.refresh import refresh
+from penchant.serve.store.store import Store
+from penchant.storage.signing_key import key_of
 from serving import client_of, run_of, told
 
 
@@ -134,7 +134,7 @@ def test_all_that_is_held_is_told_to_admins(data, own, database):
 
 
 def test_telling_takes_a_key_of_the_scope_admin(own, database):
-    from penchant.serve.keys import Keys
+    from penchant.serve.api.api_keys import Keys
 
     keys = Keys(Store(database))
     write, admin = keys.add("w", {"read", "write"}), keys.add("a", {"admin"})

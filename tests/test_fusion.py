@@ -9,20 +9,21 @@ from scipy import sparse
 
 pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
-from penchant.benchmarking import benchmark
 from penchant.config import Recipe
-from penchant.data import simulate
-from penchant.data.splits import split
-from penchant.evaluate import evaluate, top
-from penchant.fitting import fit, train
-from penchant.model import load
-from penchant.model.ranking import listed, scored
-from penchant.models import fusion
-from penchant.models.features import FEATURES, Context
-from penchant.models.fusion import _logit, bucket, fit_weights
-from penchant.models.transition import Fitter, TransitionSettings
-from penchant.plots import weighed
-from penchant.search import shared
+from penchant.data import synthetic
+from penchant.data.splitting.split import split
+from penchant.evaluation.evaluate import evaluate
+from penchant.models.fusion import weights
+from penchant.models.fusion.features import FEATURES, Context
+from penchant.models.fusion.weights import _logit, bucket, fit_weights
+from penchant.models.topk import top
+from penchant.models.transition.recommender import Fitter, TransitionSettings
+from penchant.recommendation import load
+from penchant.recommendation.ranking import listed, scored
+from penchant.report.plots import weighed
+from penchant.training.benchmark import benchmark
+from penchant.training.fit import fit, train
+from penchant.training.tuning import shared
 
 MODELS = ("transition", "sequence", "fusion")
 QUICK = Recipe.load(
@@ -40,7 +41,7 @@ QUICK = Recipe.load(
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(300, 120, seed=6).dataset()
+    return synthetic.world(300, 120, seed=6).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_without_a_hit_both_experts_count_alike():
 
 
 def test_too_few_cases_leave_the_transition_alone():
-    found = fit(simulate.world(30, 120, seed=1).dataset(), QUICK)
+    found = fit(synthetic.world(30, 120, seed=1).dataset(), QUICK)
     assert found.family == "transition"
     assert any(note.startswith("no fusion: ") for note in found.info["notes"])
 
@@ -208,7 +209,7 @@ def test_weights_are_fitted_within_the_domain_that_is_asked(world, monkeypatch):
         seen.append(float((squares - sums**2 / np.bincount(of)).sum()))
         return np.ones((6, X.shape[1]))
 
-    monkeypatch.setattr(fusion, "_logit", logit)
+    monkeypatch.setattr(weights, "_logit", logit)
     for asked in (cases, parts.validation):
         fit_weights(transition, loud, context, asked)
     assert seen[0] == pytest.approx(0, abs=1e-6)
@@ -235,7 +236,7 @@ def test_an_expert_that_ranks_better_alone_has_all_the_weight(monkeypatch, world
     asked = transition, noise, context, parts.validation
     fitted, _ = fit_weights(*asked)
     assert np.count_nonzero(fitted) > len(fitted)
-    monkeypatch.setattr(fusion, "_logit", lambda X, y, owner, group: -fitted)
+    monkeypatch.setattr(weights, "_logit", lambda X, y, owner, group: -fitted)
     alone, _ = fit_weights(*asked)
     assert np.array_equal(alone, np.eye(len(context.features))[[1] * len(alone)])
 

@@ -142,8 +142,14 @@ def test_the_public_names_need_the_core_only():
 
 
 def test_encoders_load_what_they_need_when_they_are_used():
-    names = [path.stem for path in (PACKAGE / "encoders").glob("*.py") if path.stem != "mobilenet"]
-    loaded = loaded_after(f"import {', '.join(f'penchant.encoders.{name}' for name in names)}")
+    names = [
+        path.stem
+        for path in (PACKAGE / "features" / "encoders").glob("*.py")
+        if path.stem != "mobilenet"
+    ]
+    loaded = loaded_after(
+        f"import {', '.join(f'penchant.features.encoders.{name}' for name in names)}"
+    )
     assert not loaded & (USED - {r.name for r in CORE})
 
 

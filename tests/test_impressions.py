@@ -10,12 +10,14 @@ import duckdb
 import numpy as np
 import pytest
 
-from penchant.data.database import write_parquet
-from penchant.data.dataset import Vocabulary
-from penchant.data.impressions import Impressions, impressions
-from penchant.data.memory import from_columns
-from penchant.data.store import ingest, load, save
+from penchant.data.ingest import ingest
+from penchant.data.io.from_columns import from_columns
+from penchant.data.io.impressions import Impressions, impressions
+from penchant.data.io.load import load
+from penchant.data.io.save import save
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError, StrictError
+from penchant.storage.database import write_parquet
 
 EVENTS = "user,item,behavior,timestamp\nann,tea,click,1700000000\nbo,cup,click,1700000060\n"
 ROWS = [

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 import penchant
 from llm_server import FakeModel
 from penchant.errors import ConfigError
-from penchant.language.reorder import Reorder, ReorderSettings
-from penchant.llm import prompts
-from penchant.llm.plain import LONGEST, plain
-from penchant.llm.prompts import prompt
+from penchant.llm.client import prompts
+from penchant.llm.client.prompts import prompt
+from penchant.llm.client.sanitize import LONGEST, plain
+from penchant.llm.tasks.rerank import Reorder, ReorderSettings
 
 FOLDER = prompts.FOLDER
 NAMES = sorted(path.stem for path in FOLDER.glob("*.txt"))

@@ -10,15 +10,15 @@ from typer.testing import CliRunner
 from penchant import load, reranked
 from penchant.cli import app
 from penchant.config import InterestSettings, Recipe, TransitionSettings
-from penchant.data import simulate
+from penchant.data import synthetic
 from penchant.errors import ConfigError
-from penchant.interests import Control, Space, interests_of, matched
-from penchant.interests.found import groups
-from penchant.interests.space import directions, threshold
-from penchant.model import Model, save_controls
-from penchant.models.transition import Fitter
-from penchant.rerank import Rules
-from penchant.updating import erase, forget
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model, save_controls
+from penchant.recommendation.interests import Control, Space, interests_of, matched
+from penchant.recommendation.interests.clusters import groups
+from penchant.recommendation.interests.item_space import directions, threshold
+from penchant.recommendation.rerank import Rules
+from penchant.training.update import erase, forget
 
 TAGS = "own", "shared", "none"
 
@@ -30,13 +30,13 @@ def made(data, **settings):
 @pytest.fixture(scope="module", params=TAGS)
 def world(request):
     """Four genres, and their model; (data, genre of each item, likes of each user, model)."""
-    data, genre, likes = simulate.genres(400, tags=request.param)
+    data, genre, likes = synthetic.genres(400, tags=request.param)
     return data, genre, likes, made(data)
 
 
 @pytest.fixture(scope="module")
 def model():
-    return made(simulate.genres(300)[0])
+    return made(synthetic.genres(300)[0])
 
 
 def kinds(found, genre):
@@ -120,7 +120,7 @@ def test_a_grown_interest_keeps_what_was_said_of_it(model):
 
 
 def test_one_taste_is_one_interest():
-    data, genre, _ = simulate.genres(400)
+    data, genre, _ = synthetic.genres(400)
     model = made(data)
     for kind in range(4):
         ids = [data.catalogue.items.ids[row] for row in np.flatnonzero(genre == kind)[:12]]
@@ -147,13 +147,13 @@ def test_weights_shares_and_evidence_add_up(world):
 
 def test_labels_are_telling_tags_or_titles():
     for tags, wanted in (("own", "genre "), ("shared", "genres "), ("none", "Item ")):
-        data, _, _ = simulate.genres(200, tags=tags)
+        data, _, _ = synthetic.genres(200, tags=tags)
         for one in made(data).interests(data.users.ids[0]).found:
             assert one.label.startswith(wanted)
 
 
 def test_browsing_and_buying_are_both_found_and_served():
-    world = simulate.world(1500, 600, seed=2, browse_buy=True)
+    world = synthetic.world(1500, 600, seed=2, browse_buy=True)
     data = world.dataset()
     recipe = Recipe.load(None, ["transition.decay=0.95", "search.budget=1"])
     models = {}
@@ -190,7 +190,7 @@ def test_controls_are_saved_and_forgotten_with_their_user(model, tmp_path):
     run = model.save(tmp_path / "run")
     first = model.interests(name).found[0].id
     changed = model.steer(name, first, 0.0).steer(other, model.interests(other).found[0].id, 2.0)
-    save_controls(changed, run)
+    save_controls(changed.controls, run)
     again = load(run)
     assert again.controls == changed.controls
     assert again.recommend(name) == changed.recommend(name)
@@ -272,7 +272,7 @@ def test_groups_do_not_depend_on_the_order():
 
 
 def test_items_that_nobody_met_lie_by_their_content():
-    data, genre, _ = simulate.genres(200)
+    data, genre, _ = synthetic.genres(200)
     kept = data.events.item >= 8
     few = data.with_events(data.events.take(kept))
     expert = Fitter(few)(TransitionSettings())

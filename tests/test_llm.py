@@ -18,10 +18,10 @@ from pydantic import BaseModel, Field
 from llm_conformance import BLUE, PERSONAL, PROMPT, Colour, ModelSuite
 from llm_server import FakeModel, service
 from penchant.errors import ConfigError, LanguageModelError, MissingExtraError
-from penchant.llm import Prompt
-from penchant.llm.chat import Chat
-from penchant.llm.settings import ModelSettings
-from penchant.llm.spending import SpentBudgetError
+from penchant.llm.client import Prompt
+from penchant.llm.client.budget import SpentBudgetError
+from penchant.llm.client.openai_chat import Chat
+from penchant.llm.client.settings import ModelSettings
 
 SECRET = "sk-secret-123"
 

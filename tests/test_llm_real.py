@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from llm_server import MODEL, real_model
 from penchant.errors import LanguageModelError
-from penchant.llm import Prompt
-from penchant.llm.chat import Chat
-from penchant.llm.settings import ModelSettings
+from penchant.llm.client import Prompt
+from penchant.llm.client.openai_chat import Chat
+from penchant.llm.client.settings import ModelSettings
 
 PROMPT = Prompt("colours", "You answer in JSON.", '{"wanted": "a colour and a few fruits"}')
 

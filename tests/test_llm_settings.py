@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.errors import ConfigError, DataError
-from penchant.llm import Prompt, prompts
-from penchant.llm.chat import Chat, chat_of
-from penchant.llm.settings import ModelSettings, key_told, settings_of
+from penchant.llm.client import Prompt, prompts
+from penchant.llm.client.openai_chat import Chat, chat_of
+from penchant.llm.client.settings import ModelSettings, key_told, settings_of
 
 SECRET = "sk-secret-123"
 URL = "http://127.0.0.1:9/v1"

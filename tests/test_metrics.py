@@ -16,8 +16,8 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from penchant import metrics
 from penchant.errors import ConfigError, DataError
+from penchant.evaluation import metrics
 
 K = 10
 TABLE = dict(metrics.AT_K) | {"auc": lambda ranks, k, indptr=None: metrics.auc(ranks, 30, indptr)}
@@ -211,7 +211,7 @@ def test_ranks_are_the_same_in_blocks(monkeypatch):
     scores = rng.integers(0, 5, (50, 30)).astype(np.float32)
     truth = rng.integers(0, 30, 50)
     whole = metrics.ranks(scores, truth)
-    monkeypatch.setattr("penchant.metrics.ranking.CELLS", 64)
+    monkeypatch.setattr("penchant.evaluation.metrics.ranking.CELLS", 64)
     assert (metrics.ranks(scores, truth) == whole).all()
 
 

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 import penchant
-from penchant import artifact
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import memory, simulate, store
-from penchant.data.splits import split
+from penchant.data import synthetic
+from penchant.data.ingest import ingest
+from penchant.data.io.from_columns import from_columns
+from penchant.data.io.load import load as load_dataset
+from penchant.data.splitting.split import split
 from penchant.errors import ArtifactError, ConfigError, DataError
-from penchant.explaining import explain, with_reasons
-from penchant.fitting import fit
-from penchant.model import Model, load
-from penchant.models.transition import TRANSITION, Fitter
-from penchant.search import search
+from penchant.models.transition.recommender import TRANSITION, Fitter
+from penchant.recommendation import Model, load
+from penchant.recommendation.explain import explain, with_reasons
+from penchant.storage import artifact
+from penchant.training.fit import fit
+from penchant.training.tuning import search
 
 FAST = Recipe.load(overrides=["search.budget=2"])
 STRANGE = [
@@ -37,7 +40,7 @@ STRANGE = [
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(150, 120, seed=3)
+    return synthetic.world(150, 120, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def test_a_history_serves_a_user_never_seen(model):
 def test_a_catalogue_of_nine_gives_the_other_eight_and_says_that_the_list_is_short():
     items = [f"item {n}" for n in range(9)]
     for seen in (items[0], items[4], items[8]):
-        data = memory.from_columns(
+        data = from_columns(
             ["u", *["v"] * 9], [seen, *items], timestamp=[1, *range(1, 10)], time="order"
         )
         found = plain(data).recommend("u", k=20)
@@ -101,7 +104,7 @@ def test_a_catalogue_of_nine_gives_the_other_eight_and_says_that_the_list_is_sho
 
 
 def test_everything_seen_leaves_an_empty_list():
-    data = memory.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
+    data = from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
     found = plain(data).recommend("u")
     assert (found.items, found.short) == ((), True)
     assert [row.item for row in plain(data).recommend("u", repeats=True).items] == ["a", "b"] or (
@@ -211,8 +214,8 @@ def test_identifiers_round_trip_byte_for_byte(tmp_path):
     events.write_text(
         "\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8"
     )
-    store.ingest(events, tmp_path / "data")
-    model = fit(store.load(tmp_path / "data"), FAST, model="transition")
+    ingest(events, tmp_path / "data")
+    model = fit(load_dataset(tmp_path / "data"), FAST, model="transition")
     model.save(tmp_path / "run")
     again = load(tmp_path / "run")
     assert set(again.dataset.catalogue.items.ids) == set(STRANGE)
@@ -228,7 +231,7 @@ def test_identifiers_round_trip_byte_for_byte(tmp_path):
 SCRIPT = """
 import sys
 import numpy as np
-from penchant.model import load
+from penchant.recommendation import load
 model = load(sys.argv[1])
 users = np.arange(len(model.dataset.users))
 np.save(sys.argv[2], model.recommender.score(model.dataset.events.histories(users)))
@@ -328,7 +331,7 @@ def test_fit_reports_its_twin_and_what_it_tried(model):
 
 
 def test_too_few_events_are_fitted_and_the_note_says_so():
-    data = memory.from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
+    data = from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
     found = fit(data, model="transition")
     assert "evaluation" not in found.info
     assert any("not evaluated" in note for note in found.info["notes"])

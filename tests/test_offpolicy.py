@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant import metrics
 from penchant.errors import DataError
+from penchant.evaluation import metrics
 
 SEEDS = 100
 FEWEST = 88

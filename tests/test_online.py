@@ -16,13 +16,13 @@ import postgres
 from penchant import load
 from penchant.cli import app
 from penchant.errors import ConfigError, DataError
-from penchant.serve import asking
-from penchant.serve.arm import Arm
-from penchant.serve.logged import parts, slots
-from penchant.serve.online import FEW, before, chosen, online
-from penchant.serve.refresh import refresh
-from penchant.serve.rows import Kept, Posted, Shown
-from penchant.serve.store import Store
+from penchant.serve.service import reads
+from penchant.serve.service.online_evaluation import FEW, before, chosen, online
+from penchant.serve.service.refresh import refresh
+from penchant.serve.service.variant import Arm
+from penchant.serve.store.impression_queries import parts, slots
+from penchant.serve.store.records import Kept, Posted, Shown
+from penchant.serve.store.store import Store
 from serving import client_of, expected, run_of, told
 
 START = 1_750_000_000_000  # ms; after all events of the world
@@ -69,8 +69,8 @@ def shop(tmp_path_factory, run, data):
     done, clicks, at, count = defaultdict(list), 0, START, 0
     seen = {}
     with pytest.MonkeyPatch.context() as patch, client_of(run, database, rules=RULES) as client:
-        patch.setattr(asking, "now", lambda: at)
-        patch.setattr(asking, "uuid4", lambda: type("Number", (), {"hex": f"{count:08x}"}))
+        patch.setattr(reads, "now", lambda: at)
+        patch.setattr(reads, "uuid4", lambda: type("Number", (), {"hex": f"{count:08x}"}))
         for _ in range(2):
             for user in data.users.ids[:200]:
                 at, count = at + STEP, count + 1

@@ -5,7 +5,7 @@ import pytest
 
 from drawn import Image, draw
 from encoder_conformance import same
-from penchant.encoders import pictures
+from penchant.features.encoders import image_files
 
 
 class TestReading:
@@ -14,7 +14,7 @@ class TestReading:
     def read(self, folder, name, picture, **options):
         path = folder / name
         picture.save(path, **options)
-        return np.asarray(pictures.picture(path.read_bytes(), 224), np.int64)
+        return np.asarray(image_files.picture(path.read_bytes(), 224), np.int64)
 
     def test_cmyk(self, tmp_path):
         picture = draw("ramp")
@@ -91,16 +91,16 @@ class TestReading:
             read = self.read(tmp_path, "edge.png", Image.new("RGB", size, "red"))
             assert read.shape == (size[1], size[0], 3)
             picture = Image.fromarray(read.astype(np.uint8))
-            same(pictures.square(picture, 224), np.full((224, 224, 3), (255, 0, 0)))
+            same(image_files.square(picture, 224), np.full((224, 224, 3), (255, 0, 0)))
             longest = {(20_000, 10): 448, (1, 1): 224, (1, 3000): 448, (3, 2): 336}[size]
-            assert max(pictures.whole(picture, 224).shape) == longest
+            assert max(image_files.whole(picture, 224).shape) == longest
 
     def test_what_is_in_the_middle_is_kept(self):
         tall = Image.new("RGB", (10, 30), "black")
         tall.paste("white", (0, 10, 10, 20))
-        assert pictures.square(tall, 8).min() > 200
-        whole = pictures.whole(tall, 32)
+        assert image_files.square(tall, 8).min() > 200
+        whole = image_files.whole(tall, 32)
         assert whole.shape == (64, 32, 3)
         assert whole[0].max() < 60 < 200 < whole[32].min()
-        assert pictures.reduced(tall, 5).size == (5, 15)
-        assert pictures.reduced(tall, 50).size == (10, 30)
+        assert image_files.reduced(tall, 5).size == (5, 15)
+        assert image_files.reduced(tall, 50).size == (10, 30)

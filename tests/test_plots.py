@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from penchant.cli import app
-from penchant.data import simulate
-from penchant.fitting import fit
-from penchant.plots import reliability
+from penchant.data import synthetic
+from penchant.report.plots import reliability
+from penchant.training.fit import fit
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -42,7 +42,9 @@ def test_nothing_and_certainty_can_be_drawn():
 
 
 def test_a_run_is_drawn(tmp_path):
-    run = fit(simulate.world(400, 120, seed=3).dataset(), model="popularity").save(tmp_path / "run")
+    run = fit(synthetic.world(400, 120, seed=3).dataset(), model="popularity").save(
+        tmp_path / "run"
+    )
     out = tmp_path / "plot.svg"
     found = CliRunner().invoke(app, ["evaluate", str(run), "--reliability", str(out)])
     assert found.exit_code == 0, found.output

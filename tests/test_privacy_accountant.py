@@ -8,7 +8,14 @@ import pytest
 from scipy import stats
 
 from penchant.errors import BudgetError, ConfigError, PenchantError
-from penchant.privacy.accountant import Ledger, check, delta_at, delta_of, rho_of, sigma_of
+from penchant.privacy.differential.accountant import (
+    Ledger,
+    check,
+    delta_at,
+    delta_of,
+    rho_of,
+    sigma_of,
+)
 
 
 @pytest.mark.parametrize(("rho", "epsilon"), [(0.01, 0.5), (0.1, 2.0), (0.5, 4.5), (1.0, 8.0)])

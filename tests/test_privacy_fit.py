@@ -11,17 +11,30 @@ from typer.testing import CliRunner
 import penchant
 from penchant.cli import app
 from penchant.config import PrivacySettings, Recipe, TransitionSettings
-from penchant.data.dataset import Vocabulary
-from penchant.data.memory import from_columns
+from penchant.data.io.from_columns import from_columns
+from penchant.data.io.save import save
 from penchant.data.merge import without_users
-from penchant.data.simulate import checkerboard
-from penchant.data.store import save
+from penchant.data.synthetic.world import checkerboard
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import BudgetError, ConfigError
 from penchant.models.private import ReleaseSettings
-from penchant.models.statistics import statistics
+from penchant.models.transition.statistics import statistics
 from penchant.privacy import Ledger, fit_private
-from penchant.privacy.contributions import Acts, clipped, counts, projected_sums, whole_sums
-from penchant.privacy.release import Budget, public_space, release, ridge, solved, units
+from penchant.privacy.differential.contributions import (
+    Acts,
+    clipped,
+    counts,
+    projected_sums,
+    whole_sums,
+)
+from penchant.privacy.differential.release import (
+    Budget,
+    public_space,
+    release,
+    ridge,
+    solved,
+    units,
+)
 
 D = 1 << 12
 TRANSITION = TransitionSettings(window=5, reverse=0.3)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from penchant.errors import ConfigError
-from penchant.privacy.noise import VARIATION, WIDEST, DiscreteGaussian
+from penchant.privacy.differential.noise import VARIATION, WIDEST, DiscreteGaussian
 
 
 def seeded(seed):

@@ -11,16 +11,16 @@ from opacus.accountants import RDPAccountant
 
 from penchant import load
 from penchant.config import PrivacySettings, Recipe, SequenceSettings
-from penchant.data import simulate
-from penchant.data.memory import from_columns
-from penchant.data.splits import split
+from penchant.data import synthetic
+from penchant.data.io.from_columns import from_columns
+from penchant.data.splitting.split import split
 from penchant.errors import ConfigError
-from penchant.evaluate import evaluate
-from penchant.models.popularity import POPULARITY
-from penchant.models.sequence.expert import built
-from penchant.privacy.fitting import fit_private, in_words
-from penchant.privacy.sgd import _OneUser, _Reader, _Run, private_sequence
-from penchant.updating import forget, update
+from penchant.evaluation.evaluate import evaluate
+from penchant.models.baselines.popularity import POPULARITY
+from penchant.models.sequence.recommender import built
+from penchant.privacy.differential.dp_sgd import _OneUser, _Reader, _Run, private_sequence
+from penchant.privacy.differential.fit import fit_private, in_words
+from penchant.training.update import forget, update
 
 SMALL = SequenceSettings(width=16, layers=1, heads=2, length=8, dropout=0.0)
 FEW = PrivacySettings(sample=20, passes=2)
@@ -28,7 +28,7 @@ FEW = PrivacySettings(sample=20, passes=2)
 
 @pytest.fixture(scope="module")
 def data():
-    return simulate.world(60, 120, seed=3).dataset()
+    return synthetic.world(60, 120, seed=3).dataset()
 
 
 def run_of(data, noise, sampling=1.0, clip=0.1):
@@ -169,7 +169,7 @@ def test_a_public_run_holds_nobody(data, tmp_path):
 
 
 def test_with_little_noise_it_learns():
-    world = simulate.world(400, 120, seed=4).dataset()
+    world = synthetic.world(400, 120, seed=4).dataset()
     parts = split(world)
     data = world.with_events(parts.train)
     steps = PrivacySettings(sample=64, passes=25)

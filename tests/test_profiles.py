@@ -10,17 +10,17 @@ from llm_server import FakeModel
 from penchant import load
 from penchant.cli import app
 from penchant.config import TransitionSettings
-from penchant.data import simulate
-from penchant.data.keyed import key_of
+from penchant.data import synthetic
 from penchant.errors import ArtifactError, ConfigError, LanguageModelError
-from penchant.interests import Profile
-from penchant.language.profile import CHECK, NONE, plainly, profiled
-from penchant.model import Model, save_profiles
-from penchant.models.transition import Fitter
-from penchant.privacy.erasure import erase
-from penchant.privacy.subject import held
-from penchant.updating import erase as without_events
-from penchant.updating import forget, update
+from penchant.llm.tasks.user_profile import CHECK, NONE, plainly, profiled
+from penchant.models.transition.recommender import Fitter
+from penchant.privacy.erasure.erase import erase
+from penchant.privacy.subject_access import held
+from penchant.recommendation import Model, save_profiles
+from penchant.recommendation.interests import Profile
+from penchant.storage.signing_key import key_of
+from penchant.training.update import erase as without_events
+from penchant.training.update import forget, update
 
 OWN = "Green tea, and pots to make it in.\nNo coffee."
 
@@ -36,7 +36,7 @@ def obedient(prompt):
 
 @pytest.fixture(scope="module")
 def model():
-    data = simulate.genres(150)[0]
+    data = synthetic.genres(150)[0]
     return Model(data, Fitter(data)(TransitionSettings()))
 
 
@@ -56,7 +56,7 @@ def configured(monkeypatch):
     monkeypatch.delenv("PENCHANT_LLM_URL", raising=False)
 
     def put(fake):
-        monkeypatch.setattr("penchant.llm.chat.chat_of", lambda file=None: fake)
+        monkeypatch.setattr("penchant.llm.client.openai_chat.chat_of", lambda file=None: fake)
         return fake
 
     return put
@@ -132,7 +132,7 @@ def test_lines_of_a_form_are_lines():
 
 def test_profiles_are_saved_beside_controls(run, model, user):
     text = {user: Profile.written(OWN), "b": Profile("made", False, "a model", "0f", "so")}
-    save_profiles(replace(model, profiles=text), run)
+    save_profiles(text, run)
     assert load(run).profiles == text
     load(run).save(run)
     assert load(run).profiles == text
@@ -144,7 +144,7 @@ def test_profiles_are_saved_beside_controls(run, model, user):
 
 
 def test_a_run_without_profiles_is_read(run):
-    from penchant import artifact
+    from penchant.storage import artifact
 
     content = json.loads((run / "manifest.json").read_text())
     del content["profiles"]
@@ -169,7 +169,7 @@ def test_profiles_go_with_the_user_and_with_the_events(model, user):
 
 
 def test_a_receipt_counts_profiles(run, model, user):
-    save_profiles(replace(model, profiles={user: Profile.written(OWN)}), run)
+    save_profiles({user: Profile.written(OWN)}, run)
     _, receipt = erase(run, [user], key_of())
     assert receipt["erased"]["run"]["profiles"] == 1
     assert load(run).profiles == {}

@@ -10,10 +10,10 @@ pytest.importorskip("fastapi", reason="fastapi is not installed; it is in the ex
 
 from llm_server import FakeModel
 from penchant.errors import LanguageModelError
-from penchant.interests import Profile
-from penchant.language.patient import Patient
-from penchant.serve import profiles
-from penchant.serve.rows import now
+from penchant.llm.client.time_limit import Patient
+from penchant.recommendation.interests import Profile
+from penchant.serve.service import profiles
+from penchant.serve.store.records import now
 from serving import client_of, told
 from test_profiles import obedient
 from test_worded import obedient as words
@@ -224,7 +224,7 @@ def test_the_console_shows_keeps_and_resets_a_text(client, user):
 
 
 def test_the_console_needs_a_key_that_writes(run, database, user):
-    from penchant.serve.keys import Keys
+    from penchant.serve.api.api_keys import Keys
 
     with client_of(run, database, open=False) as client:
         key = Keys(client.live.store).add("reader", {"read"})

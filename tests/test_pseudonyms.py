@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from penchant import load, load_dataset
 from penchant.cli import app
-from penchant.data.keyed import Key, key_of
-from penchant.data.pseudonyms import pseudonym
-from penchant.data.store import ingest
+from penchant.data.cleaning.pseudonyms import pseudonym
+from penchant.data.ingest import ingest
 from penchant.errors import ConfigError
+from penchant.storage.signing_key import Key, key_of
 
 FILES = {
     "events.csv": "user,item,behavior,timestamp\n"

@@ -12,16 +12,17 @@ from llm_server import FakeModel
 from penchant import Recipe, fit
 from penchant.cli import app
 from penchant.config import QuerySettings
-from penchant.data.said import Said
-from penchant.data.store import ingest, load
+from penchant.data.ingest import ingest
+from penchant.data.io.load import load
+from penchant.data.text_query import Said
 from penchant.errors import ConfigError, LanguageModelError
-from penchant.interests import Profile
-from penchant.language.asking import ask, question
-from penchant.model import load as load_model
-from penchant.queries import answered, said_in, understood, wishes
-from penchant.queries.reading import words
-from penchant.serve.refresh import refresh
-from penchant.serve.store import Store
+from penchant.llm.tasks.question import ask, question
+from penchant.recommendation import load as load_model
+from penchant.recommendation.interests import Profile
+from penchant.recommendation.text_search import answered, said_in, understood, wishes
+from penchant.recommendation.text_search.relevance import words
+from penchant.serve.service.refresh import refresh
+from penchant.serve.store.store import Store
 from serving import client_of, quoted, told
 
 TITLES = {
@@ -87,7 +88,7 @@ def test_a_text_is_read_by_meaning_tags_and_words(model):
 
 
 def test_without_an_encoder_words_and_named_tags_are_left(model, monkeypatch):
-    monkeypatch.setattr("penchant.queries.reading._encoder", lambda made: None)
+    monkeypatch.setattr("penchant.recommendation.text_search.relevance._encoder", lambda made: None)
     reader = type(model.reader)(model.dataset.catalogue, model.content)
     ids = model.dataset.catalogue.items.ids
     assert "Horror" in TITLES[ids[int(np.argmax(reader.fit("horror")))]][1]

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from penchant.data import store
-from penchant.data.impressions import impressions
+from penchant.data.ingest import ingest
+from penchant.data.io.impressions import impressions
+from penchant.data.io.load import load
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -15,8 +16,8 @@ def test_movielens_1m(tmp_path):
     (tmp_path / "movies.dat").write_text(
         "1193::One Flew (1975)::Drama\n661::Café: Noir (1996)::Animation|Musical\n", "latin-1"
     )
-    store.ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "ml-1m.toml")
-    data = store.load(tmp_path / "data")
+    ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "ml-1m.toml")
+    data = load(tmp_path / "data")
     assert data.catalogue.items.ids == ("1193", "661")
     assert data.catalogue.titles == ("One Flew (1975)", "Café: Noir (1996)")
     assert data.catalogue.tags == (("Drama",), ("Animation", "Musical"))
@@ -30,8 +31,8 @@ def test_amazon_beauty_in_the_layout_of_s3_rec(tmp_path):
     (tmp_path / "Beauty_item2attributes.json").write_text(
         '{"10": [1, 2], "11": [2], "12": [], "13": [1], "14": [3]}'
     )
-    store.ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "amazon-beauty.toml")
-    data = store.load(tmp_path / "data")
+    ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "amazon-beauty.toml")
+    data = load(tmp_path / "data")
     ids = data.catalogue.items.ids
     assert [ids[i] for i in data.events.item] == ["10", "11", "12", "10", "12", "13", "14"]
     assert data.catalogue.tags == (("1", "2"), ("2",), (), ("1",), ("3",))
@@ -45,8 +46,8 @@ def test_bing_news_in_the_layout_of_dkn(tmp_path):
         "8\tnew phone\t1\t1:Phone\n"
     )
     (tmp_path / "raw_test.txt").write_text("8\tthe sequel\t1\t9:Film\n8\tnew phone\t0\t1:Phone\n")
-    store.ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "bing-news.toml")
-    data = store.load(tmp_path / "data")
+    ingest(tmp_path, tmp_path / "data", mapping=RECIPES / "bing-news.toml")
+    data = load(tmp_path / "data")
     assert data.catalogue.titles == ("new phone", "passes rumored", "the sequel")
     assert data.catalogue.tags == (("Phone",), ("Xbox",), ("Film",))
     assert data.events.item.tolist() == [0, 0]

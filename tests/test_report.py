@@ -14,20 +14,21 @@ from typer.testing import CliRunner
 
 from penchant.cli import app
 from penchant.config import Recipe
-from penchant.data import simulate
-from penchant.data.dataset import Vocabulary
-from penchant.data.splits import split
-from penchant.evaluate import evaluate
-from penchant.fitting import fit, on_test
-from penchant.model import load
-from penchant.models.popularity import POPULARITY
-from penchant.models.transition import Fitter
+from penchant.data import synthetic
+from penchant.data.splitting.cases import sampled
+from penchant.data.splitting.split import split
+from penchant.data.vocabulary import Vocabulary
+from penchant.evaluation.evaluate import evaluate
+from penchant.evaluation.slices import SLICED, sliced
+from penchant.models.baselines.popularity import POPULARITY
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import load
 from penchant.report import report
-from penchant.report.drawing import Point, Row, curve, intervals
-from penchant.report.page import interval
-from penchant.report.people import examples
-from penchant.report.tradeoff import sampled, tradeoff
-from penchant.slices import SLICED, sliced
+from penchant.report.diversity_section import tradeoff
+from penchant.report.html import interval
+from penchant.report.interest_maps import examples
+from penchant.report.svg import Point, Row, curve, intervals
+from penchant.training.fit import fit, on_test
 
 SVG = "{http://www.w3.org/2000/svg}"
 SECTIONS = [
@@ -105,7 +106,7 @@ def plots(page):
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate.world(240, 120, seed=6).dataset()
+    return synthetic.world(240, 120, seed=6).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +258,7 @@ def test_a_run_that_lacks_something_says_so(world):
         "diversity": "transition expert",
     }.items():
         assert words in "".join(reader.sections[name])
-    tiny = fit(simulate.checkerboard(users=3, items=8), model="transition")
+    tiny = fit(synthetic.checkerboard(users=3, items=8), model="transition")
     assert list(read(report(tiny, cases=3)).sections) == SECTIONS
     bare = fit(world, model="popularity")
     bare.info.clear()
@@ -282,7 +283,7 @@ def test_the_command_writes_the_page(model, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not find_spec("torch"), reason="torch is not installed; it is the extra deep")
 def test_a_fusion_shows_what_its_parts_weigh():
-    data = simulate.world(260, 120, seed=6).dataset()
+    data = synthetic.world(260, 120, seed=6).dataset()
     fused = fit(data, Recipe.load(overrides=QUICK))
     assert fused.family == "fusion"
     reader = read(report(fused, cases=5))

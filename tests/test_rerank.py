@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import memory
+from penchant.data.io.from_columns import from_columns
 from penchant.errors import ConfigError, DataError
-from penchant.model import Model
-from penchant.models.transition import Fitter
-from penchant.rerank import Reranker, Rules, reranked
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model
+from penchant.recommendation.rerank import Reranker, Rules, reranked
 
 N = 60
 BRANDS = ("ash", "birch", "cedar", None)
@@ -47,7 +47,7 @@ def shop():
     item += ["i01", "i05", "i02", "i06"]
     behavior += ["buy", "view", "buy", "view"]
     at += [1_700_100_000 + n for n in range(4)]
-    return memory.from_columns(user, item, behavior, at, items=items, target="buy")
+    return from_columns(user, item, behavior, at, items=items, target="buy")
 
 
 @pytest.fixture(scope="module")

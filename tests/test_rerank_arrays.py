@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from penchant import metrics
 from penchant.errors import ConfigError, DataError
-from penchant.rerank import calibrated, dpp, guaranteed, mmr
-from penchant.rerank.collapse import Walk
-from penchant.rerank.exploring import draw, generator, positions, strata
-from penchant.rerank.quota import main_interest
-from penchant.rerank.selection import Caps, Plain, relevance_of, select
-from penchant.rerank.similarity import cosines
+from penchant.evaluation import metrics
+from penchant.recommendation.rerank import calibrated, dpp, guaranteed, mmr
+from penchant.recommendation.rerank.deduplication import Walk
+from penchant.recommendation.rerank.diversity import Caps, Plain, relevance_of, select
+from penchant.recommendation.rerank.exploration import draw, generator, positions, strata
+from penchant.recommendation.rerank.interest_quota import main_interest
+from penchant.recommendation.rerank.similarity import cosines
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 10**6))
 

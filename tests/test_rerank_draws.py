@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from penchant.errors import ConfigError
-from penchant.explaining import with_reasons
-from penchant.rerank import Reranker, Rules, reranked
+from penchant.recommendation.explain import with_reasons
+from penchant.recommendation.rerank import Reranker, Rules, reranked
 from test_rerank import BRANDS, N, adds_up, cells, model, names
 
 __all__ = ["model"]  # the fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penchant.data import memory
+from penchant.data.io.from_columns import from_columns
 from penchant.errors import ConfigError
-from penchant.rerank import Condition, Rules
-from penchant.rerank.filters import groups, passes, values
+from penchant.recommendation.rerank import Condition, Rules
+from penchant.recommendation.rerank.filters import groups, passes, values
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_groups_follow_variants_and_circles():
         "of": [None, "a", "b", "e", "d", "set", "set"],
         "many": [["x"]] * 7,
     }
-    catalogue = memory.from_columns(["u"], ["a"], items=items).catalogue
+    catalogue = from_columns(["u"], ["a"], items=items).catalogue
     assert groups(catalogue, "of").tolist() == [0, 0, 0, 1, 1, 2, 2]
     assert values(catalogue, "of").tolist() == [-1, 0, 1, 2, 3, 4, 4]
     with pytest.raises(ConfigError, match="one value an item to group by, received lists"):

@@ -11,29 +11,31 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
 from penchant.config import InterestSettings, Recipe, SequenceSettings, TransitionSettings  # noqa: E402
-from penchant.data import simulate  # noqa: E402
-from penchant.data.mapping import DataMapping  # noqa: E402
-from penchant.data.memory import from_columns  # noqa: E402
-from penchant.data.splits import split  # noqa: E402
-from penchant.data.store import ingest, load  # noqa: E402
+from penchant.data import synthetic  # noqa: E402
+from penchant.data.ingest import ingest  # noqa: E402
+from penchant.data.io.from_columns import from_columns  # noqa: E402
+from penchant.data.io.load import load  # noqa: E402
+from penchant.data.readers.column_mapping import DataMapping  # noqa: E402
+from penchant.data.splitting.split import split  # noqa: E402
 from penchant.errors import ConfigError, TrainingError  # noqa: E402
-from penchant.evaluate import evaluate  # noqa: E402
+from penchant.evaluation.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
-from penchant.models.sequence.expert import Fitter, built, lesson, units  # noqa: E402
+from penchant.models.sequence.event_order import units  # noqa: E402
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck  # noqa: E402
 from penchant.models.sequence.network import Dropout, Network, Shape, Table  # noqa: E402
-from penchant.models.sequence.rows import RowAdam  # noqa: E402
+from penchant.models.sequence.recommender import Fitter, built, lesson  # noqa: E402
+from penchant.models.sequence.sparse_adamw import RowAdam  # noqa: E402
 from penchant.models.sequence.training import Trainer  # noqa: E402
-from penchant.models.transition import TRANSITION  # noqa: E402
-from penchant.vectors import agreement, judge_vectors  # noqa: E402
+from penchant.models.transition.recommender import TRANSITION  # noqa: E402
+from penchant.training.vector_diagnostics import agreement, judge_vectors  # noqa: E402
 
 SMALL = SequenceSettings(width=16, layers=1, heads=2, length=12, epochs=4, negatives=32, batch=512)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return simulate.world(150, 120, seed=3).dataset()
+    return synthetic.world(150, 120, seed=3).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +303,7 @@ def test_an_item_without_events_is_scored_by_its_content(data):
     [(1, 1, "float32"), (3, 1, "float32"), (2, 2, "float32"), (1, 1, "bfloat16")],
 )
 def test_it_learns_the_planted_world(interests, facets, precision):
-    data = simulate.world(400, 120, seed=3).dataset()
+    data = synthetic.world(400, 120, seed=3).dataset()
     parts = split(data)
     train = data.with_events(parts.train)
     settings = SequenceSettings(
@@ -375,7 +377,7 @@ def test_one_history_alone_has_the_scores_that_it_has_among_others(clock, scale,
 
 
 def test_asked_for_another_behavior_it_reads_the_same_items():
-    world = simulate.world(60, 120, seed=3).dataset()
+    world = synthetic.world(60, 120, seed=3).dataset()
     model, user = Fitter(world, 0)(SMALL), histories(world, [3])
     _ = model.score(user), model.table
     other = model.aimed("view")
@@ -398,7 +400,7 @@ def test_repeats_empty_histories_and_strangers_are_scored(model, data):
 
 
 def test_vectors_add_to_the_score_and_are_judged():
-    world = simulate.world(300, 120, seed=4).dataset()
+    world = synthetic.world(300, 120, seed=4).dataset()
     parts = split(world)
     data = world.with_events(parts.train)
     settings = SequenceSettings(width=16, layers=1, epochs=2, interests=3, facets=2)

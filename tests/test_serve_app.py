@@ -14,10 +14,10 @@ pytest.importorskip("fastapi", reason="fastapi is not installed; it is in the ex
 import itertools
 
 from penchant import load
-from penchant.serve import keys as keys_module
-from penchant.serve.keys import Keys
-from penchant.serve.page import Page, token
-from penchant.serve.store import Store
+from penchant.serve.api import api_keys
+from penchant.serve.api.api_keys import Keys
+from penchant.serve.service.pagination import Page, token
+from penchant.serve.store.store import Store
 from serving import client_of, expected, quoted, run_of, told
 
 
@@ -386,7 +386,7 @@ def test_each_problem_says_what_to_do(client, method, address, status):
 
 
 def test_keys_open_what_they_are_for(run, database, data, monkeypatch):
-    monkeypatch.setattr(keys_module, "_FRESH", 0.0)
+    monkeypatch.setattr(api_keys, "_FRESH", 0.0)
     keys = Keys(Store(database))
     made = {scope: keys.add(scope, {scope}) for scope in ("read", "write", "admin")}
     user, item = data.users.ids[0], data.catalogue.items.ids[0]

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from penchant import forget, load
 from penchant.cli import app
 from penchant.data.merge import without_users
-from penchant.model import Model
-from penchant.models.transition import Fitter
-from penchant.serve.refresh import refresh
-from penchant.serve.store import Store
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model
+from penchant.serve.service.refresh import refresh
+from penchant.serve.store.store import Store
 from serving import client_of, run_of, told
 
 

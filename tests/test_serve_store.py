@@ -8,10 +8,10 @@ pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed; it is in 
 
 import postgres
 from penchant.errors import ConfigError
-from penchant.interests import Control
-from penchant.serve.rows import Posted, Shown
-from penchant.serve.store import REASONS, Store
-from penchant.serve.tables import metadata, writing
+from penchant.recommendation.interests import Control
+from penchant.serve.store.records import Posted, Shown
+from penchant.serve.store.store import REASONS, Store
+from penchant.serve.store.tables import metadata, writing
 
 
 def event(id, user="ann", item="tea", time=1000, **others):

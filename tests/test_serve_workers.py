@@ -13,8 +13,8 @@ pytest.importorskip("fastapi", reason="fastapi is not installed; it is in the ex
 pytest.importorskip("torch", reason="torch is not installed; it is the extra deep")
 
 import postgres
-from penchant.serve.store import Store
-from penchant.serve.tables import metadata
+from penchant.serve.store.store import Store
+from penchant.serve.store.tables import metadata
 from serving import run_of
 
 

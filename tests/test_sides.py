@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 
 from penchant.config import Recipe, TransitionSettings, UserSettings
-from penchant.data import memory
-from penchant.data.dataset import Events, Vocabulary
+from penchant.data.dataset import Events
+from penchant.data.io.from_columns import from_columns
 from penchant.data.merge import merge
-from penchant.data.people import attribute_rows, described_users
+from penchant.data.user_attributes import attribute_rows, described_users
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
-from penchant.explaining import explain
-from penchant.fitting import fit
-from penchant.model import Model, load
-from penchant.models.sides import OPENINGS, Sides
-from penchant.models.statistics import C_UNIT, Predictors, statistics
-from penchant.models.transition import Fitter
-from penchant.updating import forget, update
+from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.side_information import OPENINGS, Sides
+from penchant.models.transition.statistics import C_UNIT, Predictors, statistics
+from penchant.recommendation import Model, load
+from penchant.recommendation.explain import explain
+from penchant.training.fit import fit
+from penchant.training.update import forget, update
 from test_update import assert_same
 
 SETTINGS = TransitionSettings(attributes=0.5, friends=0.25, recent=3, candidates=40)
@@ -48,7 +49,7 @@ def planted(users=240, seed=0, time="clock"):
         "friend": [names[b] for _, b in sorted(pairs)],
     }
     given = {} if time == "none" else {"timestamp": at}
-    return memory.from_columns(
+    return from_columns(
         user, item, **given, users=columns, relations=relations, time=time, target="event"
     )
 
@@ -63,7 +64,7 @@ def test_who_has_no_events_gets_what_others_began_with():
             user.append(f"u{row}")
             item.append(name)
             at.append(1_700_000_000 + place)
-    data = memory.from_columns(user, item, timestamp=at)
+    data = from_columns(user, item, timestamp=at)
     model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": 1.0})))
     assert model.recommend("nobody", k=1).items[0].item == "first"
     assert model.recommend(history=["first"], k=1).items[0].item == "second"
@@ -183,7 +184,7 @@ def test_an_update_equals_a_refit_on_all():
     old = data.with_events(data.events.take(~late))
     names = [data.users.ids[user] for user in data.events.user[late]]
     items = [data.catalogue.items.ids[item] for item in data.events.item[late]]
-    new = memory.from_columns(
+    new = from_columns(
         [*names, "newcomer"],
         [*items, "i01"],
         timestamp=[*(data.events.time[late] // 1000).tolist(), 1_700_999_999],
@@ -231,7 +232,7 @@ def test_a_run_with_attributes_and_friends_is_saved_and_loaded(tmp_path):
 
 def test_a_friends_event_is_not_a_seen_item():
     names = ["ann", "bo", "cy", "di"]
-    data = memory.from_columns(
+    data = from_columns(
         ["ann", "bo", "bo", "cy", "cy", "di", "di"],
         ["tea", "tea", "cup", "tea", "cup", "cup", "pot"],
         timestamp=[5, 1, 2, 1, 2, 1, 2],

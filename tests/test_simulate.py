@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from penchant import metrics
-from penchant.data.dirt import BOTS, FIELDS
-from penchant.data.simulate import BEHAVIORS, checkerboard, world
-from penchant.data.splits import split
+from penchant.data.splitting.split import split
+from penchant.data.synthetic.corruption import BOTS, FIELDS
+from penchant.data.synthetic.world import BEHAVIORS, checkerboard, world
 from penchant.errors import ConfigError
+from penchant.evaluation import metrics
 
 GOLDEN = Path(__file__).parent / "golden" / "worlds.json"
 KINDS = {"plain": {}, "drift": {"drift": True}, "browse_buy": {"browse_buy": True}}

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from penchant.config import CleaningSettings
-from penchant.data.database import connect
-from penchant.data.mapping import DataMapping
-from penchant.data.store import ingest, load, write_parquet
+from penchant.data.ingest import ingest
+from penchant.data.io.load import load
+from penchant.data.readers.column_mapping import DataMapping
 from penchant.errors import ConfigError, DataError
+from penchant.storage.database import connect, write_parquet
 
 LENIENT = CleaningSettings(bots="keep")
 IDS = [

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant.data import protocols
-from penchant.data.dataset import Behavior, Catalogue, Dataset, Events, Vocabulary
-from penchant.data.splits import PROTOCOLS, Split, check_leakage, dropped, share, split
-from penchant.data.store import ingest, load
+from penchant.data.dataset import Behavior, Catalogue, Dataset, Events
+from penchant.data.ingest import ingest
+from penchant.data.io.load import load
+from penchant.data.splitting import protocols
+from penchant.data.splitting.split import PROTOCOLS, Split, check_leakage, dropped, share, split
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError
 
 BEHAVIORS = (Behavior("buy"), Behavior("view", 0.2))

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from penchant.data.dataset import Behavior
-from penchant.data.memory import from_columns
-from penchant.data.store import ingest, load, write, write_parquet
+from penchant.data.ingest import ingest
+from penchant.data.io.from_columns import from_columns
+from penchant.data.io.load import load
+from penchant.data.io.save import write
 from penchant.errors import ConfigError, DataError
+from penchant.storage.database import write_parquet
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 NAMES = ["Z", "a", "é", "e\u0301", "商", "\uffff", "😀", "a\x00", "aa", "~"]

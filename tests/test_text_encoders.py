@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from encoder_conformance import TextSuite, need, run, same
-from penchant.encoders import text, weights
-from penchant.encoders.text import SentenceTransformers, UniversalText
 from penchant.errors import ArtifactError, DataError, MissingExtraError
+from penchant.features.encoders import packaged_weights, text
+from penchant.features.encoders.text import SentenceTransformers, UniversalText
 
 
 @cache
@@ -51,11 +51,11 @@ class TestUniversalText(TextSuite):
 
 def test_weights_that_are_not_there_are_told(tmp_path):
     with pytest.raises(ArtifactError, match="expected a file of weights"):
-        weights.digest(tmp_path / "none")
+        packaged_weights.digest(tmp_path / "none")
     (tmp_path / "file").write_bytes(b"a")
-    first = weights.digest(tmp_path / "file")
+    first = packaged_weights.digest(tmp_path / "file")
     (tmp_path / "file").write_bytes(b"bc")
-    assert weights.digest(tmp_path / "file") != first
+    assert packaged_weights.digest(tmp_path / "file") != first
 
 
 @pytest.fixture(scope="class")

@@ -8,26 +8,27 @@ from scipy import sparse
 
 from conformance import RecommenderSuite
 from penchant.config import Recipe, TransitionSettings
-from penchant.data import memory, simulate
+from penchant.data import synthetic
 from penchant.data.dataset import Behavior
-from penchant.data.splits import split
+from penchant.data.io.from_columns import from_columns
+from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
-from penchant.evaluate import top
-from penchant.explaining import explain
-from penchant.fitting import fit
-from penchant.models.kernels import Content, tag_rows, unit_rows
-from penchant.models.solve import solve, system
-from penchant.models.statistics import Predictors, Statistics, statistics
-from penchant.models.transition import TRANSITION, Fitter, Transition
-from penchant.search import changed
-from penchant.updating import forget, update
+from penchant.features.kernels import Content, tag_rows, unit_rows
+from penchant.models.topk import top
+from penchant.models.transition.recommender import TRANSITION, Fitter, Transition
+from penchant.models.transition.solver import solve, system
+from penchant.models.transition.statistics import Predictors, Statistics, statistics
+from penchant.recommendation.explain import explain
+from penchant.training.fit import fit
+from penchant.training.tuning import changed
+from penchant.training.update import forget, update
 
 SETTINGS = TransitionSettings(candidates=50)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return simulate.world(150, 120, seed=4).dataset()
+    return synthetic.world(150, 120, seed=4).dataset()
 
 
 def summed(data, settings=SETTINGS, events=None, target=None):
@@ -72,7 +73,7 @@ def by_hand(data, settings):
 
 @pytest.mark.parametrize("changes", [{}, {"others": 0.3, "decays": {"view": 0.5, "like": 1.0}}])
 def test_sums_equal_those_of_each_row_by_hand(changes):
-    data = simulate.world(12, 120, seed=1).dataset()
+    data = synthetic.world(12, 120, seed=1).dataset()
     settings = changed(SETTINGS, {"window": 5, **changes})
     found = summed(data, settings, target=data.target)
     for sums, (G, C) in zip((found.forward, found.backward), by_hand(data, settings), strict=True):
@@ -86,7 +87,7 @@ def several_domains(seed=0, users=40, items=30, events=600):
     rng = np.random.default_rng(seed)
     user, item = rng.integers(0, users, events), rng.integers(0, items, events)
     user = np.where((user < 10) & (item % 4 > 0), users + user, user)
-    return memory.from_columns(
+    return from_columns(
         [f"u{u}" for u in user],
         [f"i{i}" for i in item],
         rng.choice(["view", "buy", "dislike"], events).tolist(),
@@ -174,22 +175,24 @@ def test_any_partition_by_user_in_any_order_gives_the_same_bits(data):
 def test_no_size_of_block_and_no_way_of_summing_changes_a_bit(data, monkeypatch):
     first = summed(data)
     for block, cells, exact in ((37, 1 << 22, 2.0**53), (1, 1 << 22, 0.0), (5000, 0, 2.0**53)):
-        monkeypatch.setattr("penchant.models.statistics._BLOCK", block)
-        monkeypatch.setattr("penchant.models.sums.CELLS", cells)
-        monkeypatch.setattr("penchant.models.sums.EXACT", exact)  # 0: float64 takes no part
+        monkeypatch.setattr("penchant.models.transition.statistics._BLOCK", block)
+        monkeypatch.setattr("penchant.models.transition.exact_sums.CELLS", cells)
+        monkeypatch.setattr(
+            "penchant.models.transition.exact_sums.EXACT", exact
+        )  # 0: float64 takes no part
         assert summed(data) == first
 
 
 def test_three_equal_events_count_three_times():
-    once = memory.from_columns(["u"] * 2, ["a", "b"], timestamp=[1, 4])
-    thrice = memory.from_columns(["u"] * 4, ["a", "a", "a", "b"], timestamp=[1, 2, 3, 4])
+    once = from_columns(["u"] * 2, ["a", "b"], timestamp=[1, 4])
+    thrice = from_columns(["u"] * 4, ["a", "a", "a", "b"], timestamp=[1, 2, 3, 4])
     settings = TransitionSettings(decay=1.0)
     C = [summed(d, settings).forward.C.toarray() for d in (once, thrice)]
     assert C[1][0, 1] == 3 * C[0][0, 1]
 
 
 def test_negative_events_are_tokens_of_their_own_and_never_targets():
-    data = memory.from_columns(
+    data = from_columns(
         ["u"] * 3, ["a", "b", "c"], ["like", "dislike", "like"], timestamp=[1, 2, 3]
     )
     C = summed(data).forward.C
@@ -331,7 +334,7 @@ def test_without_order_a_history_is_a_set_as_in_ease():
     rng = np.random.default_rng(0)
     users, items = rng.integers(0, 30, 300), rng.integers(0, 12, 300)
     pairs = np.unique(users * 12 + items)
-    data = memory.from_columns(
+    data = from_columns(
         [f"u{u:02d}" for u in pairs // 12], [f"i{i:02d}" for i in pairs % 12], time="none"
     )
     settings = TransitionSettings(ridge=3.0, candidates=100, reverse=0.0)
@@ -347,7 +350,7 @@ def test_without_order_a_history_is_a_set_as_in_ease():
 
 
 def test_ages_decay_and_end_with_the_window():
-    data = memory.from_columns(["u"] * 6, list("abcdef"), timestamp=[1, 2, 3, 4, 5, 6])
+    data = from_columns(["u"] * 6, list("abcdef"), timestamp=[1, 2, 3, 4, 5, 6])
     settings = TransitionSettings(decay=0.5, window=3)
     model = Fitter(data)(settings)
     weights = model.weights(data.history("u"))
@@ -359,7 +362,7 @@ def test_ages_decay_and_end_with_the_window():
     [(["u"], ["a"]), (["u", "u"], ["a", "a"]), (["u", "v"], ["a", "a"]), (["u"] * 50, ["a"] * 50)],
 )
 def test_the_smallest_data_have_finite_scores(user, item):
-    data = memory.from_columns(user, item, timestamp=list(range(len(user))))
+    data = from_columns(user, item, timestamp=list(range(len(user))))
     model = Fitter(data)(TransitionSettings())
     scores = model.score(data.history("u"))
     assert scores.shape == (1, len(data.catalogue))

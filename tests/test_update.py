@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 
 from penchant.config import TransitionSettings
-from penchant.data import memory, simulate, store
+from penchant.data import synthetic
 from penchant.data.dataset import Events
-from penchant.data.features import Feature
+from penchant.data.ingest import ingest
+from penchant.data.io.from_columns import from_columns
+from penchant.data.io.load import load
+from penchant.data.io.save import write
+from penchant.data.item_features import Feature
 from penchant.data.merge import merge, without_users
 from penchant.errors import ConfigError, DataError
-from penchant.model import Model
-from penchant.models.cold import cold_columns
-from penchant.models.kernels import content_rows, unit_rows
-from penchant.models.transition import Fitter
-from penchant.updating import forget, update
+from penchant.features.kernels import content_rows, unit_rows
+from penchant.models.transition.cold_start import cold_columns
+from penchant.models.transition.recommender import Fitter
+from penchant.recommendation import Model
+from penchant.training.update import forget, update
 
 SETTINGS = TransitionSettings(candidates=60, cold=4.0)
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -46,12 +50,12 @@ def some(data, mask):
 
 @pytest.fixture(scope="module")
 def small():
-    return simulate.world(120, 120, seed=2).dataset()
+    return synthetic.world(120, 120, seed=2).dataset()
 
 
 @pytest.fixture(scope="module")
 def wide():
-    return simulate.world(300, 1200, seed=2).dataset()
+    return synthetic.world(300, 1200, seed=2).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +64,8 @@ def movielens(tmp_path_factory):
     if not root or not (Path(root) / "raw" / "ml-100k").is_dir():
         pytest.skip("PENCHANT_DATA holds no raw/ml-100k; the README says where to get it")
     out = tmp_path_factory.mktemp("ml")
-    store.ingest(Path(root) / "raw" / "ml-100k", out, mapping=RECIPES / "ml-100k.toml")
-    return store.load(out)
+    ingest(Path(root) / "raw" / "ml-100k", out, mapping=RECIPES / "ml-100k.toml")
+    return load(out)
 
 
 @pytest.fixture(scope="module", params=["small", "movielens"])
@@ -119,7 +123,7 @@ def test_an_update_equals_a_refit(data, case, capsys):
 def test_a_new_item_is_taken_in_with_its_tags(wide):
     item = "新/1"
     described = {"item": [item], "tags": [["jazz", "saxophone"]], "title": ["蓝调"]}
-    new = memory.from_columns(
+    new = from_columns(
         [wide.users.ids[3]],
         [item],
         behavior="buy",
@@ -151,7 +155,7 @@ def test_a_new_item_without_events_costs_one_small_solve(wide):
     tags = [wide.catalogue.tags[5], (*wide.catalogue.tags[9], "a tag of nobody else")]
     described = {"item": ["new/1", "0/new"], "tags": tags}
     known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
-    none = memory.from_columns([], [], [], [], items=described, **known)
+    none = from_columns([], [], [], [], items=described, **known)
     model = fitted(featured(wide), 20)
     found, receipt = update(model, none)
     assert (receipt.items, receipt.solved) == (2, 2)
@@ -160,7 +164,7 @@ def test_a_new_item_without_events_costs_one_small_solve(wide):
     assert_same(found, fitted(found.dataset, 20))
     # its first event makes it a predictor too
     user = wide.users.ids[3]
-    new = memory.from_columns([user], ["new/1"], "buy", [1_790_000_000], time="clock")
+    new = from_columns([user], ["new/1"], "buy", [1_790_000_000], time="clock")
     again, receipt = update(found, new)
     assert_same(again, fitted(again.dataset, 20))
     assert np.diff(again.recommender.B.indptr)[rows[0]] > 0
@@ -178,7 +182,7 @@ def test_new_items_with_columns_of_their_own(wide):
     assert data.catalogue.modalities == ("columns", "tags")
     described = {"item": ["new/1"], "tags": [["jazz"]], "price": [500.0], "color": ["violet"]}
     known = {"time": "clock", "target": "buy", "behaviors": wide.catalogue.behaviors}
-    new = memory.from_columns([], [], [], [], items=described, **known)
+    new = from_columns([], [], [], [], items=described, **known)
     found, _ = update(fitted(data, 20), new)
     assert found.dataset.catalogue.counted == ("color", "price")
     assert_same(found, fitted(found.dataset, 20))
@@ -197,7 +201,7 @@ def test_a_column_alone_is_that_of_the_whole_system(wide):
 
 def test_one_event_solves_few_columns(wide):
     user = wide.users.ids[3]
-    new = memory.from_columns([user], [wide.catalogue.items.ids[7]], "buy", [1_790_000_000])
+    new = from_columns([user], [wide.catalogue.items.ids[7]], "buy", [1_790_000_000])
     found, receipt = update(fitted(wide, 20), new)
     assert_same(found, fitted(found.dataset, 20))
     assert 0 < receipt.solved < receipt.columns / 4
@@ -213,7 +217,7 @@ def test_tokens_and_negatives_move_with_the_catalogue():
     }
 
     def loaded(path, columns):
-        return store.load(store.write(path, columns, time="order", target="buy"))
+        return load(write(path, columns, time="order", target="buy"))
 
     import tempfile
 
@@ -261,7 +265,7 @@ def test_what_cannot_be_updated_is_an_error(small):
     with pytest.raises(ConfigError, match="unknown user 'nobody'"):
         forget(model, ["nobody"])
     with pytest.raises(DataError, match=r"expected behaviors among buy, .*received gift"):
-        update(model, memory.from_columns(["u"], ["x"], "gift", [1_790_000_000]))
+        update(model, from_columns(["u"], ["x"], "gift", [1_790_000_000]))
     with pytest.raises(DataError, match="expected events with time 'clock', received 'order'"):
         update(model, replace(small, time="order"))
 

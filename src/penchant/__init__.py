@@ -12,43 +12,43 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
-    from penchant.benchmarking import benchmark as benchmark
     from penchant.config import Recipe as Recipe
     from penchant.data.dataset import Dataset as Dataset
-    from penchant.data.memory import from_columns as from_columns
-    from penchant.data.store import ingest as ingest
-    from penchant.data.store import load as load_dataset
+    from penchant.data.ingest import ingest as ingest
+    from penchant.data.io.from_columns import from_columns as from_columns
+    from penchant.data.io.load import load as load_dataset
     from penchant.errors import PenchantError as PenchantError
-    from penchant.explaining import explain as explain
-    from penchant.fitting import fit as fit
-    from penchant.listing import Recommendation as Recommendation
-    from penchant.model import Model as Model
-    from penchant.model import load as load
-    from penchant.rerank.reranking import reranked as reranked
-    from penchant.rerank.rules import Rules as Rules
-    from penchant.updating import forget as forget
-    from penchant.updating import update as update
+    from penchant.recommendation import Model as Model
+    from penchant.recommendation import load as load
+    from penchant.recommendation.explain import explain as explain
+    from penchant.recommendation.rerank.reranker import reranked as reranked
+    from penchant.recommendation.rerank.rules import Rules as Rules
+    from penchant.recommendation.results import Recommendation as Recommendation
+    from penchant.training.benchmark import benchmark as benchmark
+    from penchant.training.fit import fit as fit
+    from penchant.training.update import forget as forget
+    from penchant.training.update import update as update
+
+__version__ = "0.1.0"
 
 _PUBLIC = {
     "Dataset": ("penchant.data.dataset", "Dataset"),
-    "Model": ("penchant.model", "Model"),
+    "Model": ("penchant.recommendation", "Model"),
     "PenchantError": ("penchant.errors", "PenchantError"),
     "Recipe": ("penchant.config", "Recipe"),
-    "Recommendation": ("penchant.listing", "Recommendation"),
-    "Rules": ("penchant.rerank.rules", "Rules"),
-    "benchmark": ("penchant.benchmarking", "benchmark"),
-    "explain": ("penchant.explaining", "explain"),
-    "fit": ("penchant.fitting", "fit"),
-    "forget": ("penchant.updating", "forget"),
-    "from_columns": ("penchant.data.memory", "from_columns"),
-    "ingest": ("penchant.data.store", "ingest"),
-    "load": ("penchant.model", "load"),
-    "load_dataset": ("penchant.data.store", "load"),
-    "reranked": ("penchant.rerank.reranking", "reranked"),
-    "update": ("penchant.updating", "update"),
+    "Recommendation": ("penchant.recommendation.results", "Recommendation"),
+    "Rules": ("penchant.recommendation.rerank.rules", "Rules"),
+    "benchmark": ("penchant.training.benchmark", "benchmark"),
+    "explain": ("penchant.recommendation.explain", "explain"),
+    "fit": ("penchant.training.fit", "fit"),
+    "forget": ("penchant.training.update", "forget"),
+    "from_columns": ("penchant.data.io.from_columns", "from_columns"),
+    "ingest": ("penchant.data.ingest", "ingest"),
+    "load": ("penchant.recommendation", "load"),
+    "load_dataset": ("penchant.data.io.load", "load"),
+    "reranked": ("penchant.recommendation.rerank.reranker", "reranked"),
+    "update": ("penchant.training.update", "update"),
 }
 
 __all__ = [

@@ -1,23 +1,33 @@
 """The command line: ``penchant COMMAND``; each prints for a person, or one JSON document."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
 from penchant import __version__
-from penchant.cli import (
-    asked,
-    data,
-    enriched,
-    federated,
-    forgotten,
-    interests,
-    models,
-    service,
-    using,
-    worded,
-)
-from penchant.cli.output import errors
+from penchant.cli.commands.ask import ask
+from penchant.cli.commands.benchmark import benchmark
+from penchant.cli.commands.demo import demo
+from penchant.cli.commands.enrich import enrich
+from penchant.cli.commands.evaluate import evaluate
+from penchant.cli.commands.explain import explain
+from penchant.cli.commands.export_user import export_user
+from penchant.cli.commands.federate import federate
+from penchant.cli.commands.fit import fit
+from penchant.cli.commands.forget import forget
+from penchant.cli.commands.ingest import ingest
+from penchant.cli.commands.interests import interests
+from penchant.cli.commands.keys import keys
+from penchant.cli.commands.mcp import mcp
+from penchant.cli.commands.profile import profile
+from penchant.cli.commands.pseudonym import pseudonym
+from penchant.cli.commands.receipt import receipt
+from penchant.cli.commands.recommend import recommend
+from penchant.cli.commands.serve import serve
+from penchant.cli.commands.similar import similar
+from penchant.cli.commands.update import update
+from penchant.cli.views.console import errors
 from penchant.errors import PenchantError
 
 app = typer.Typer(
@@ -28,15 +38,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (
-    *(data, enriched, models, using, asked, forgotten, interests),
-    *(worded, service, federated),
-):
-    module.add(app)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Data": (demo, ingest),
+    "Model": (fit, evaluate, benchmark),
+    "Use": (recommend, similar, explain, interests, update),
+    "Serve": (serve, keys, mcp),
+    "Privacy": (forget, receipt, export_user, pseudonym, federate),
+    "Language models": (ask, enrich, profile),
+}
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(ask: bool) -> None:
+    if ask:
         print(f"penchant {__version__}")
         raise typer.Exit
 

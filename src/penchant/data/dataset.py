@@ -4,62 +4,29 @@ Identifiers are strings outside, kept byte for byte, and dense int64 rows inside
 is the rank of its identifier in byte order, so that a tie broken by row is broken by identifier.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.said import Said
+from penchant.data.arrays import runs
+from penchant.data.text_query import Said
 from penchant.data.tombstones import Tombstones
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError, unknown
+from penchant.types import Floats, Ints, TimeKind
 
 if TYPE_CHECKING:
-    from penchant.data.columns import Columns
-    from penchant.data.features import Feature
+    from penchant.data.item_columns import Columns
+    from penchant.data.item_features import Feature
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-TimeKind = Literal["clock", "order", "none"]
-Told = Callable[[str], None]
 """Told in words of what is done."""
 
 ENRICHED, SUMMARY = "enriched:tags", "enriched:summary"
 """Columns of a catalogue that hold what a language model said of the items."""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """Sorted, unique identifiers and their rows.
-
-    >>> Vocabulary.of(["7", "007", "b"]).ids
-    ('007', '7', 'b')
-    >>> Vocabulary.of(["7", "007"]).rows(["7", "9"]).tolist()
-    [1, -1]
-    """
-
-    ids: tuple[str, ...]
-
-    @classmethod
-    def of(cls, ids: Iterable[str]) -> Self:
-        return cls(tuple(sorted(set(ids))))
-
-    @cached_property
-    def index(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.ids)}
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.index
-
-    def rows(self, ids: Iterable[str]) -> Ints:
-        """Rows of identifiers, int64; -1 for those that are not known."""
-        index = self.index
-        return np.fromiter((index.get(name, -1) for name in ids), np.int64)
 
 
 @dataclass(frozen=True)
@@ -230,7 +197,7 @@ class Catalogue:
     @cached_property
     def described(self) -> "Columns":
         """The counted columns as rows of numbers."""
-        from penchant.data.columns import column_rows
+        from penchant.data.item_columns import column_rows
 
         return column_rows({name: self.columns[name].tolist() for name in self.counted})
 
@@ -314,24 +281,14 @@ class Dataset:
         """The error for a user that the dataset does not hold."""
         return unknown("user", user, [*self.users.ids[:3], f"... ({len(self.users)} in all)"])
 
+    def unknown_item(self, item: str) -> ConfigError:
+        """The error for an item that the catalogue does not hold."""
+        ids = self.catalogue.items.ids
+        return unknown("item", item, [*ids[:3], f"... ({len(ids)} in all)"])
+
     def history(self, user: str) -> Histories:
         """One user's history; empty, with user row -1, where the user is unknown."""
         return self.events.histories(self.users.rows([user]))
-
-
-def blocks(total: int, size: int) -> Iterator[slice]:
-    """Slices that cover ``total`` in blocks of at most ``size``."""
-    for start in range(0, total, size):
-        yield slice(start, min(start + size, total))
-
-
-def runs(first: Ints, counts: Ints) -> Ints:
-    """``counts`` (R,) whole numbers from each ``first`` (R,) on, one run after the other.
-
-    >>> runs(np.array([7, 0, 4]), np.array([2, 0, 3])).tolist()
-    [7, 8, 4, 5, 6]
-    """
-    return np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
 
 
 def behaviors_of(names: Sequence[str], declared: dict[str, dict[str, float]]) -> list[Behavior]:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Floats
+from penchant.types import Floats
 
 Hashes = NDArray[np.uint64]
 

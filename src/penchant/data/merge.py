@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Catalogue, Dataset, Events, Ints, Vocabulary
+from penchant.data.dataset import Catalogue, Dataset, Events
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError
+from penchant.types import Ints
 
 Mask = NDArray[np.bool_]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from penchant.data.dataset import Floats, Ints
+from penchant.types import Floats, Ints
 
 _STEPS = 4  # the idf is rounded to 1/4, so that one more item seldom moves every similarity
 

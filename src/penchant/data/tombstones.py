@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from penchant.data.keyed import Key
 from penchant.errors import ConfigError, DataError
+from penchant.storage.signing_key import Key
 
 FILE = "tombstones.json"
 PURPOSE = "tombstone"

@@ -4,14 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from penchant.config import Settings
 from penchant.data.dataset import Dataset, Histories
-
-Scores = NDArray[np.float64]
-Arrays = dict[str, NDArray[Any]]
+from penchant.types import Arrays, Scores
 
 
 @runtime_checkable
@@ -79,24 +74,3 @@ def over(arrays: Arrays, start: str) -> Arrays:
 def under(arrays: Arrays, start: str) -> Arrays:
     """Those whose names begin with ``start``, without it."""
     return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
-
-
-def at_least(scores: Scores, count: int) -> Scores:
-    """What the ``count`` best scores of each row (B, N) are not below, (B, 1).
-
-    No more than the least of them; -inf where a row has no more than ``count``.
-
-    >>> at_least(np.array([[3.0, 1.0, 2.0]]), 2).tolist()
-    [[2.0]]
-    """
-    B, N = scores.shape
-    if count > N:
-        return np.full((B, 1), -np.inf)
-    best, width = scores, N
-    if 8 * count < N:
-        # the k-th largest of the maxima of k or more groups is no larger than the k-th best score
-        width = max(count, int(np.sqrt(N)))
-        whole = N // width
-        best = scores[:, : whole * width].reshape(B, whole, width).max(axis=1)
-    least: Scores = np.partition(best, width - count, axis=1)[:, width - count, None]
-    return least

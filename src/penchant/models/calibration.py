@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from penchant.data.dataset import Floats, Ints
 from penchant.errors import DataError
+from penchant.types import Floats, Ints
 
 LISTED = 100
 """Items of a list that have a probability: the best by score, seen ones left out."""

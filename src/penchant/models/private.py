@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import PrivacySettings, Settings, TransitionSettings
-from penchant.data.dataset import Catalogue, Dataset, Floats, Histories, Ints
+from penchant.data.dataset import Catalogue, Dataset, Histories
 from penchant.errors import ConfigError
-from penchant.models.base import Arrays, Family, Scores
-from penchant.models.statistics import WEIGHT_BITS, Predictors, decays, grid
+from penchant.models.base import Family
+from penchant.models.transition.statistics import WEIGHT_BITS, Predictors, decays, grid
+from penchant.types import Arrays, Floats, Ints, Scores
 
 SPENDS = (
     "each fit, update or erasure of a private model is a release that spends of a budget: expected "

@@ -14,7 +14,7 @@ fitting        a run with a budget, and what its guarantee covers
 federated      training where the events are (Flower, extra ``federated``)
 """
 
-from penchant.privacy.accountant import Ledger
-from penchant.privacy.fitting import fit_private
+from penchant.privacy.differential.accountant import Ledger
+from penchant.privacy.differential.fit import fit_private
 
 __all__ = ["Ledger", "fit_private"]

@@ -8,6 +8,6 @@ people    interests of a few users
 tradeoff  what diversity costs
 """
 
-from penchant.report.whole import report
+from penchant.report.report import report
 
 __all__ = ["report"]

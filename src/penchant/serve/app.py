@@ -14,12 +14,13 @@ from fastapi import FastAPI
 from threadpoolctl import threadpool_limits
 
 from penchant import __version__
-from penchant.serve import console, problems, routes, texts
-from penchant.serve.guard import Guard
-from penchant.serve.keys import Bucket, Keys
-from penchant.serve.live import Live
+from penchant.serve import console
+from penchant.serve.api import problems, profile_routes, routes
+from penchant.serve.api.api_keys import Bucket, Keys
+from penchant.serve.api.middleware import Guard
+from penchant.serve.service.live import Live
 from penchant.serve.settings import Settings
-from penchant.serve.store import Store
+from penchant.serve.store.store import Store
 
 _KEYS = {
     "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -87,7 +88,7 @@ def _app(live: Live) -> FastAPI:
     )
     app.state.live = live
     app.state.counted = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-    for router in (*routes.ROUTERS, *texts.ROUTERS, *console.ROUTERS):
+    for router in (*routes.ROUTERS, *profile_routes.ROUTERS, *console.ROUTERS):
         app.include_router(router)
     problems.described(app)
     _describe(app)

@@ -20,14 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penchant import __version__
 from penchant.errors import ConfigError, PenchantError
-from penchant.interests import Interests
-from penchant.listing import POPULAR
-from penchant.serve import asking, incoming
-from penchant.serve.asking import Ask
-from penchant.serve.live import Live
-from penchant.serve.problems import told
+from penchant.recommendation.interests import Interests
+from penchant.recommendation.results import POPULAR
+from penchant.serve.api.problems import told
+from penchant.serve.service import reads, writes
+from penchant.serve.service.live import Live
+from penchant.serve.service.reads import Ask
 from penchant.serve.settings import Settings
-from penchant.serve.store import Store
+from penchant.serve.store.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,7 +145,7 @@ def server_of(live: Live, user: str) -> MCPServer:
     ) -> Listed:
         """The best items for the person, from all that is known of them now."""
         asked = Ask(user, k=k, behavior=behavior, domain=domain, explain=True, query=query)
-        found = asking.recommend(live, asked)
+        found = reads.recommend(live, asked)
         rows = [
             Row(
                 item=_plain(one.item),
@@ -170,7 +170,7 @@ def server_of(live: Live, user: str) -> MCPServer:
         live.follow(live.store.revision)
         if item not in live.arm_of(user).model.dataset.catalogue.items:
             raise ConfigError(f"unknown item {item[:LONGEST]!r}: take one that recommend names")
-        found = asking.explain(live, user, item, behavior)
+        found = reads.explain(live, user, item, behavior)
         causes = [
             Cause(
                 about=_plain(one["about"]),
@@ -192,13 +192,13 @@ def server_of(live: Live, user: str) -> MCPServer:
     @_answered
     def list_interests() -> Interested:
         """What the person is interested in, and what they have made of it."""
-        return _interested(asking.interests(live, user))
+        return _interested(reads.interests(live, user))
 
     @server.tool(annotations=_STEERS)
     @_answered
     def mute_interest(id: _Id) -> Interested:
         """Keep an interest out of all lists from now on; boost_interest with 1 undoes it."""
-        return _interested(asking.steer(live, user, id, 0))
+        return _interested(reads.steer(live, user, id, 0))
 
     @server.tool(annotations=_STEERS)
     @_answered
@@ -209,7 +209,7 @@ def server_of(live: Live, user: str) -> MCPServer:
         ],
     ) -> Interested:
         """Bring an interest up in all lists, or down, from now on."""
-        return _interested(asking.steer(live, user, id, factor))
+        return _interested(reads.steer(live, user, id, factor))
 
     @server.tool(annotations=_ERASES)
     @_answered
@@ -224,7 +224,7 @@ def server_of(live: Live, user: str) -> MCPServer:
                 "not confirmed, nothing was erased: expected the person's own identifier, received "
                 "another text; ask the person for it"
             )
-        found = incoming.forget(live, user)
+        found = writes.forget(live, user)
         return Forgotten(erased=found["erased"], held_until_update=bool(found["artifacts"]))
 
     return server

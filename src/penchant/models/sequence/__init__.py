@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any, Protocol, Self, runtime_checkable
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Dataset, Floats, Histories, Ints
+from penchant.data.dataset import Dataset, Histories
 from penchant.errors import MissingExtraError
-from penchant.models.base import Arrays, Family, Recommender, Scores
+from penchant.models.base import Family, Recommender
+from penchant.types import Arrays, Floats, Ints, Scores
 
 
 @runtime_checkable
@@ -55,7 +56,7 @@ class SequenceExpert(Recommender, Protocol):
 def fitter(dataset: Dataset, seed: int = 0) -> Callable[..., SequenceExpert]:
     """Train on the dataset's events. Raises MissingExtraError without the extra ``deep``."""
     try:
-        from penchant.models.sequence.expert import Fitter
+        from penchant.models.sequence.recommender import Fitter
     except ImportError as error:
         raise MissingExtraError("torch", "deep") from error
     return Fitter(dataset, seed)
@@ -64,7 +65,7 @@ def fitter(dataset: Dataset, seed: int = 0) -> Callable[..., SequenceExpert]:
 def restore(arrays: Arrays, dataset: Dataset, settings: Any) -> SequenceExpert:
     """The expert that gave these arrays."""
     try:
-        from penchant.models.sequence.expert import restored
+        from penchant.models.sequence.recommender import restored
     except ImportError as error:
         raise MissingExtraError("torch", "deep") from error
     return restored(arrays, dataset, settings)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.dataset import Catalogue, Events, Ints, TimeKind
+from penchant.data.dataset import Catalogue, Events
+from penchant.types import Ints, TimeKind
 
 GAPS = 32
 """Classes of the time between two events: 0 for none, then one for each doubling of a second."""

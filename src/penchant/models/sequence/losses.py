@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penchant.data.dataset import runs
+from penchant.data.arrays import runs
 
 
 def sampled_softmax(

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penchant.config import SequenceSettings
-from penchant.data.dataset import Ints, Told
 from penchant.errors import TrainingError
 from penchant.models.sequence.batches import Inputs, batches, windows
 from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck
 from penchant.models.sequence.network import Dropout, Network, Table
-from penchant.models.sequence.rows import Row, RowAdam
+from penchant.models.sequence.sparse_adamw import Row, RowAdam
+from penchant.types import Ints, Told
 
 Watch = Callable[[], float]
 """Gives the validation NDCG@10 of the network as it stands."""

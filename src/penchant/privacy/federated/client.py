@@ -13,9 +13,9 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from penchant.data.dataset import Dataset
-from penchant.privacy.federated import roll
-from penchant.privacy.federated.masking import Keys, Member
-from penchant.privacy.federated.terms import Terms
+from penchant.privacy.federated import participants
+from penchant.privacy.federated.agreement import Terms
+from penchant.privacy.federated.secure_aggregation import Keys, Member
 
 Load = Callable[[Context], Dataset]
 """Gives a client its own dataset, by its node's configuration."""
@@ -30,49 +30,49 @@ def client_app(load: Load, mods: list[Mod] | None = None) -> ClientApp:
     app = ClientApp(mods=mods)
 
     def hello(message: Message, context: Context) -> RecordDict:
-        return roll.told(name=name_of(context))
+        return participants.told(name=name_of(context))
 
     def sums(message: Message, context: Context) -> RecordDict:
-        terms = terms_of(roll.text(message.content, "terms"))
-        return roll.packed({"sums": terms.vector(terms.aligned(load(context)))})
+        terms = terms_of(participants.text(message.content, "terms"))
+        return participants.packed({"sums": terms.vector(terms.aligned(load(context)))})
 
     def keys(message: Message, context: Context) -> RecordDict:
         # its number and threshold come with the neighbors; the keys do not depend on them
         member = Member(0, 0)
         _keep(context, member)
         public = member.public()
-        return roll.told(letters=public.letters, masks=public.masks)
+        return participants.told(letters=public.letters, masks=public.masks)
 
     def share(message: Message, context: Context) -> RecordDict:
         member = _kept(context)
-        member.number = int(roll.value(message.content, "number"))
-        member.threshold = int(roll.value(message.content, "threshold"))
-        told = json.loads(roll.text(message.content, "keys"))
+        member.number = int(participants.value(message.content, "number"))
+        member.threshold = int(participants.value(message.content, "threshold"))
+        told = json.loads(participants.text(message.content, "keys"))
         letters = member.share({int(n): Keys(*map(bytes.fromhex, k)) for n, k in told.items()})
         _keep(context, member)
-        return roll.told(letters=_hex(letters))
+        return participants.told(letters=_hex(letters))
 
     def masked(message: Message, context: Context) -> RecordDict:
-        terms, member = terms_of(roll.text(message.content, "terms")), _kept(context)
-        letters = _bytes(roll.text(message.content, "letters"))
+        terms, member = terms_of(participants.text(message.content, "terms")), _kept(context)
+        letters = _bytes(participants.text(message.content, "letters"))
         hidden = member.masked(terms.vector(terms.aligned(load(context))), letters)
         _keep(context, member)
-        return roll.packed({"sums": hidden})
+        return participants.packed({"sums": hidden})
 
     def opened(message: Message, context: Context) -> RecordDict:
         member = _kept(context)
-        shares = member.open(json.loads(roll.text(message.content, "arrived")))
+        shares = member.open(json.loads(participants.text(message.content, "arrived")))
         _keep(context, member)
-        return roll.told(shares=_hex(shares))
+        return participants.told(shares=_hex(shares))
 
     def trained(message: Message, context: Context) -> RecordDict:
-        from penchant.privacy.federated.averaging import locally
+        from penchant.privacy.federated.fedavg import locally
 
-        terms = terms_of(roll.text(message.content, "terms"))
-        data, arrays = terms.aligned(load(context)), roll.unpacked(message.content)
-        seed = int(roll.value(message.content, "seed"))
+        terms = terms_of(participants.text(message.content, "terms"))
+        data, arrays = terms.aligned(load(context)), participants.unpacked(message.content)
+        seed = int(participants.value(message.content, "seed"))
         arrays, examples = locally(terms, data, arrays, seed)
-        return roll.packed(arrays, examples=examples)
+        return participants.packed(arrays, examples=examples)
 
     answers = {"sums": sums, "keys": keys, "share": share, "masked": masked, "opened": opened}
     app.query("hello")(_replying(hello))
@@ -121,4 +121,4 @@ def _bytes(text: str) -> dict[int, bytes]:
 
 def words(record: RecordDict) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """The vector of an answer."""
-    return roll.unpacked(record)["sums"]
+    return participants.unpacked(record)["sums"]

@@ -19,19 +19,20 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
 from penchant.config import Recipe
-from penchant.data.dataset import Dataset, Told
-from penchant.data.protocols import suited
-from penchant.data.splits import split
+from penchant.data.dataset import Dataset
+from penchant.data.splitting.protocols import suited
+from penchant.data.splitting.split import split
 from penchant.errors import MissingExtraError
-from penchant.evaluate import evaluate
-from penchant.metrics.interval import interval_dict
+from penchant.evaluation.evaluate import evaluate
+from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.models.base import Recommender
-from penchant.models.transition import Fitter
+from penchant.models.transition.recommender import Fitter
+from penchant.privacy.federated.agreement import Terms, best_sellers, cells, shared_out
 from penchant.privacy.federated.client import client_app
-from penchant.privacy.federated.local import LocalGrid
-from penchant.privacy.federated.roll import Dropped, wait
-from penchant.privacy.federated.summing import Summed, summed, summed_secretly
-from penchant.privacy.federated.terms import Terms, best_sellers, cells, shared_out
+from penchant.privacy.federated.in_process_grid import LocalGrid
+from penchant.privacy.federated.participants import Dropped, wait
+from penchant.privacy.federated.sum_round import Summed, summed, summed_secretly
+from penchant.types import Told
 
 T = TypeVar("T")
 Engine = Literal["local", "ray"]
@@ -208,7 +209,7 @@ def _by_rounds(
     from penchant.models.sequence import SEQUENCE
 
     central = SEQUENCE.fitter(data, seed)  # raises without the extra ``deep``
-    from penchant.privacy.federated.averaging import Guard, averaged
+    from penchant.privacy.federated.fedavg import Guard, averaged
 
     guard = Guard(options.clip, options.noise) if options.clip or options.noise else None
     # a rate that rose and fell in each round would never stand high

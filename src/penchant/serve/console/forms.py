@@ -7,18 +7,19 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from penchant.data.dataset import Catalogue
-from penchant.report.page import short
-from penchant.serve import asking, incoming, profiles
-from penchant.serve import schemas as s
-from penchant.serve.console import people
-from penchant.serve.console.entry import entry
-from penchant.serve.console.goods import found
-from penchant.serve.console.pages import PageRoute, quoted, redirect, render, wants_part
-from penchant.serve.live import Live
-from penchant.serve.problems import Problem
-from penchant.serve.routes import EVENTS, On
-from penchant.serve.rows import Posted, now
-from penchant.updating import EXACT, standing
+from penchant.report.html import short
+from penchant.serve.api import schemas as s
+from penchant.serve.api.problems import Problem
+from penchant.serve.api.routes import EVENTS, On
+from penchant.serve.console import users
+from penchant.serve.console.auth import entry
+from penchant.serve.console.items import found
+from penchant.serve.console.rendering import PageRoute, quoted, redirect, render, wants_part
+from penchant.serve.service import profiles, reads
+from penchant.serve.service import writes as incoming
+from penchant.serve.service.live import Live
+from penchant.serve.store.records import Posted, now
+from penchant.training.update import EXACT, standing
 
 
 def _router(scope: str) -> APIRouter:
@@ -40,7 +41,7 @@ def event(
 ) -> Response:
     """Keep an event of a user; the list for the behavior ``asked`` has followed."""
     known = item_named(live, user, item)
-    before = people.listed(live, user, asked)
+    before = users.listed(live, user, asked)
     told = uuid4().hex, user, None, "item", known, behavior, None, now(), None
     added = incoming.post(live, [Posted(*told)])
     EVENTS.labels("accepted").inc(added.accepted)
@@ -62,9 +63,9 @@ def steer(
     asked: Annotated[s.Name | None, Form()] = None,
 ) -> Response:
     """Mute, boost or leave an interest."""
-    before = people.listed(live, user, asked)
-    label = asking.steer(live, user, interest, factor).named(interest).label
-    said = f"{label}: {people.weighed(factor)}."
+    before = users.listed(live, user, asked)
+    label = reads.steer(live, user, interest, factor).named(interest).label
+    said = f"{label}: {users.weighed(factor)}."
     return _moved(request, live, user, asked, before, said)
 
 
@@ -78,7 +79,7 @@ def profile(
     asked: Annotated[s.Name | None, Form()] = None,
 ) -> Response:
     """Keep what a user writes of their interests, or have the text made of them again."""
-    before = people.listed(live, user, asked)
+    before = users.listed(live, user, asked)
     if done == "keep":
         profiles.write(live, user, text)
         said = "Kept: the text is the user's own."
@@ -95,7 +96,7 @@ def _moved(
     if not wants_part(request):
         behavior = "" if asked is None else f"?behavior={quoted(asked)}"
         return redirect(f"/console/users/{quoted(user)}{behavior}")
-    view = people.view(live, user, asked, before)
+    view = users.view(live, user, asked, before)
     return render(request, "_live.html", **view, said=said)
 
 

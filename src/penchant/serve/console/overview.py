@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from penchant.artifact import MANIFEST
 from penchant.data.dataset import Dataset
-from penchant.report import measures
-from penchant.report.health import span
-from penchant.report.page import interval
-from penchant.serve.arm import Arm
-from penchant.serve.live import Live
+from penchant.report import metrics_section
+from penchant.report.data_section import span
+from penchant.report.html import interval
+from penchant.serve.service.live import Live
+from penchant.serve.service.variant import Arm
+from penchant.storage.artifact import MANIFEST
 
 
 class Bar(NamedTuple):
@@ -74,7 +74,7 @@ def _arm(live: Live, arm: Arm) -> dict[str, Any]:
             np.bincount(data.events.behavior, minlength=len(data.catalogue.behaviors)).tolist(),
         ),
         "domains": bars(list(data.catalogue.domains), _domains(data)),
-        "headline": measures.headline(model),
+        "headline": metrics_section.headline(model),
         "metrics": {name: interval(of) for name, of in metrics.items()},
         "notes": model.info.get("notes", []),
         "share": _shares(live)[arm.name],

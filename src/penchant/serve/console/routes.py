@@ -8,24 +8,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from penchant.data.dataset import Catalogue, Vocabulary
+from penchant.data.dataset import Catalogue
+from penchant.data.vocabulary import Vocabulary
 from penchant.errors import unknown
-from penchant.report import measures
-from penchant.serve import schemas as s
-from penchant.serve.console import entry, forms, goods, overview, people
-from penchant.serve.console.description import addresses
-from penchant.serve.console.pages import STATIC, Html, PageRoute, quoted, redirect, render
-from penchant.serve.problems import Problem
-from penchant.serve.routes import On, registry_of
+from penchant.report import metrics_section
+from penchant.serve.api import schemas as s
+from penchant.serve.api.problems import Problem
+from penchant.serve.api.routes import On, registry_of
+from penchant.serve.console import auth, forms, items, overview, users
+from penchant.serve.console.api_reference import addresses
+from penchant.serve.console.rendering import STATIC, Html, PageRoute, quoted, redirect, render
 
 SUGGESTED = 12
 """Identifiers that a field suggests."""
 
 Asked = Annotated[str, Query(max_length=500)]
 
-pages = APIRouter(
-    include_in_schema=False, route_class=PageRoute, dependencies=[entry.entry("read")]
-)
+pages = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[auth.entry("read")])
 plain = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
@@ -88,7 +87,7 @@ def person(
     return render(
         request,
         "user.html",
-        **people.view(live, user, behavior),
+        **users.view(live, user, behavior),
         said=None,
         doable=[one.name for one in catalogue.behaviors],
     )
@@ -97,13 +96,13 @@ def person(
 @pages.get("/console/items/{item}")
 def thing(request: Request, live: On, item: s.PathName) -> Response:
     """An item: what is known of it, and its neighbours."""
-    return render(request, "item.html", **goods.about(live, item))
+    return render(request, "item.html", **items.about(live, item))
 
 
 @pages.get("/console/items/{item}/image")
 def image(live: On, item: s.PathName) -> Response:
     """The image that the catalogue names for an item."""
-    found = goods.picture(live, item)
+    found = items.picture(live, item)
     headers = {"Cache-Control": "private, max-age=300", "Content-Security-Policy": "sandbox"}
     return Response(found.content, media_type=found.kind, headers=headers)
 
@@ -114,14 +113,19 @@ def evaluation(request: Request, live: On, arm: s.Name | None = None) -> Respons
     if arm is not None and arm not in live.arms:
         raise unknown("arm", arm, live.arms)
     chosen = live.arms[arm] if arm is not None else next(iter(live.arms.values()))
-    of = (measures.measured, measures.slices, measures.calibration, measures.parts)
+    of = (
+        metrics_section.measured,
+        metrics_section.slices,
+        metrics_section.calibration,
+        metrics_section.parts,
+    )
     sections = [one(chosen.model) for one in of]
     return render(
         request,
         "evaluation.html",
         arm=chosen,
         arms=list(live.arms),
-        headline=measures.headline(chosen.model),
+        headline=metrics_section.headline(chosen.model),
         sections=[one._replace(body=Html(one.body)) for one in sections],
     )
 
@@ -149,4 +153,4 @@ def static(name: str) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
-ROUTERS = (pages, forms.writes, forms.admin, entry.router, plain)
+ROUTERS = (pages, forms.writes, forms.admin, auth.router, plain)

@@ -1,0 +1,1 @@
+"""Cleaning rules, their report, exclusions and pseudonyms."""

@@ -1,0 +1,41 @@
+"""Pseudonyms: keyed digests in the place of user ids; the key stays outside of data and runs."""
+
+from penchant.data.cleaning.exclusions import PEOPLE, people
+from penchant.data.readers.sources import Sources
+from penchant.storage.database import Connection, exists, identifier, register
+from penchant.storage.signing_key import Key
+
+LENGTH = 32
+
+
+def pseudonym(user: str, key: Key) -> str:
+    """What stands for a user: a keyed digest, 32 hex characters.
+
+    >>> pseudonym("ann", Key(bytes(32)))
+    'afb07dcba9aaac3206c978242f4cc24f'
+    """
+    return key.digest("pseudonym", user)[:LENGTH]
+
+
+def pseudonymise(database: Connection, sources: Sources, key: Key) -> None:
+    """Put pseudonyms in the place of all user ids of the tables that ``read_sources`` made.
+
+    Rows that could not be read are no longer shown, as they may hold ids.
+    """
+    names = people(database)
+    columns = {"name": names, "pseudonym": [pseudonym(name, key) for name in names]}
+    register(database, "pseudonyms", columns)
+    for table, of in PEOPLE.items():
+        if exists(database, table):
+            for column in map(identifier, of):
+                database.execute(
+                    f"update {table} set {column} = p.pseudonym from pseudonyms p "
+                    f"where {table}.{column} = p.name"
+                )
+    database.execute("drop table pseudonyms")
+    for raw in sources.raw.values():
+        raw.examples.clear()
+    sources.notes.append(
+        f"user ids are pseudonyms of the key {key.id}, which is kept outside; other columns of "
+        "users stand as they were"
+    )

@@ -1,0 +1,115 @@
+"""Ingest: read files as they come, clean them, write a DATA directory and a cleaning report."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from penchant.config import CleaningSettings
+from penchant.data.cleaning.pseudonyms import pseudonymise
+from penchant.data.cleaning.report import CleaningReport
+from penchant.data.cleaning.rules import clean
+from penchant.data.io.columns import TEXT
+from penchant.data.io.impressions import selected
+from penchant.data.io.layout import DatasetSettings, write_directory
+from penchant.data.io.load import MEDIA
+from penchant.data.readers.column_mapping import KNOWN, DataMapping
+from penchant.data.readers.sources import read_sources
+from penchant.data.tombstones import Tombstones, read_tombstones
+from penchant.errors import DataError
+from penchant.storage.database import (
+    Connection,
+    connect,
+    exists,
+    identifier,
+    listing,
+    literal,
+    types,
+)
+from penchant.storage.signing_key import Key, key_of
+
+
+def ingest(
+    events_path: str | Path | None,
+    out: str | Path,
+    items: str | Path | None = None,
+    users: str | Path | None = None,
+    relations: str | Path | None = None,
+    mapping: str | Path | DataMapping | None = None,
+    settings: CleaningSettings | None = None,
+    strict: bool = False,
+    encoding: str | None = None,
+    impressions: str | Path | None = None,
+    pseudonyms: Key | None = None,
+    tombstones: Tombstones | None = None,
+    key: Key | None = None,
+) -> CleaningReport:
+    """Read raw files, clean them and write a DATA directory.
+
+    With ``pseudonyms`` user ids become keyed digests. The rows of users whom ``tombstones`` name,
+    and those that stand in the directory, are dropped: that takes the ``key`` of these.
+
+    ``events_path`` is a file, or a folder in which the mapping's tables name their files; None
+    where there are ``items`` alone, to update a run with. Raises
+    DataError where the input cannot be read, and StrictError, before anything is written, where
+    ``strict`` is set and a rule found something.
+    """
+    if mapping is None or isinstance(mapping, str | Path):
+        mapping = DataMapping() if mapping is None else DataMapping.load(mapping)
+    given = {"items": items, "users": users, "relations": relations, "impressions": impressions}
+    database = connect()
+    path = None if events_path is None else Path(events_path)
+    sources = read_sources(
+        database,
+        path,
+        {table: Path(file) for table, file in given.items() if file is not None},
+        mapping,
+        encoding=encoding,
+    )
+    if pseudonyms is not None:
+        pseudonymise(database, sources, pseudonyms)
+    there = read_tombstones(out) if Path(out).is_dir() else Tombstones()
+    stones = there.joined(tombstones or Tombstones())
+    forgotten = partial(stones.among, key=key or key_of()) if stones else None
+    report = clean(database, sources, settings or CleaningSettings(), strict, forgotten)
+    if path is not None and not report.rows_out:
+        raise DataError(
+            f"{path}: expected events to remain after cleaning, received none of "
+            f"{report.rows_in} rows: {'; '.join(map(str, report.findings))}"
+        )
+    kept = [n for n in KNOWN["events"] if n not in ("timestamp", "value", "session", "event_id")]
+    used = sources.columns["events"]
+    columns = [n for n in kept if n in (*TEXT[:2], "behavior", "domain") or n in used]
+    query = f"select {listing(columns)}, time as timestamp"
+    query += "".join(f", {name}" for name in ("value", "session", "event_id") if name in used)
+    queries = {"events": f"{query} from events order by row"}
+    for table in ("items", "users", "relations"):
+        if exists(database, table):
+            if table == "items":
+                home = Path(items or events_path or ".")
+                _rebased(database, home if home.is_dir() else home.parent, Path(out))
+            names = [name for name in types(database, table) if name != "row"]
+            queries[table] = f"select {listing(names)} from {table} order by row"
+    if exists(database, "impressions"):
+        queries["impressions"] = selected(sources.columns["impressions"])
+    kind = sources.time.kind
+    dataset = DatasetSettings(
+        name=mapping.name or Path(out).resolve().name,
+        time=kind,
+        unit="ms" if kind == "clock" else None,
+        protocol=mapping.protocol,
+        target=mapping.target,
+        behaviors=mapping.behaviors,
+    )
+    write_directory(database, Path(out), queries, dataset)
+    stones.write(out)
+    return report
+
+
+def _rebased(database: Connection, home: Path, out: Path) -> None:
+    """Paths that stood relative to the items' file, relative to the DATA directory."""
+    prefix = literal(os.path.relpath(home, out) + "/")
+    for name in {*MEDIA} & {*types(database, "items")}:
+        cell = identifier(name)
+        database.execute(
+            f"update items set {cell} = {prefix} || {cell} where not starts_with({cell}, '/')"
+        )

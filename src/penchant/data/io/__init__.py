@@ -1,0 +1,1 @@
+"""DATA directories: their layout, what reads and writes them, datasets from columns in memory."""

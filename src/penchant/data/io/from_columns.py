@@ -1,0 +1,88 @@
+"""Columns in memory as a dataset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from penchant.config import parse
+from penchant.data.dataset import Behavior, Dataset
+from penchant.data.io.columns import assemble, name_columns
+from penchant.data.io.layout import DatasetSettings
+from penchant.errors import DataError
+from penchant.storage.database import Columns, connect, register
+from penchant.types import TimeKind
+
+
+def from_columns(
+    user: Sequence[Any],
+    item: Sequence[Any],
+    behavior: Sequence[str] | str | None = None,
+    timestamp: Sequence[Any] | None = None,
+    value: Sequence[float | None] | None = None,
+    domain: Sequence[str] | str | None = None,
+    *,
+    items: Columns | None = None,
+    users: Columns | None = None,
+    relations: Columns | None = None,
+    time: TimeKind | None = None,
+    target: str | None = None,
+    protocol: str | None = None,
+    behaviors: Sequence[Behavior] = (),
+    name: str = "in memory",
+) -> Dataset:
+    """A dataset from columns in memory, checked as strictly as files are.
+
+    ``behavior`` and ``domain`` may be one text for all rows. Timestamps are in s, ms, us, ns, ISO
+    text or datetimes; None is a missing one.
+
+    Raises DataError naming row and column: for a wrong length, a missing identifier, a NaN time.
+
+    >>> data = from_columns(["u", "u"], ["b", "a"], timestamp=[1700000050, 1700000000])
+    >>> [data.catalogue.items.ids[i] for i in data.events.item]
+    ['a', 'b']
+    """
+    columns: dict[str, Any] = {"user": user, "item": item}
+    for key, given in (("behavior", behavior), ("domain", domain)):
+        if given is not None:
+            columns[key] = [given] * len(user) if isinstance(given, str) else given
+    if timestamp is not None:
+        columns["timestamp"] = timestamp
+    if value is not None:
+        columns["value"] = value
+    for key, cells in columns.items():
+        _check_cells(key, cells)
+    database = connect()
+    register(database, "events source", columns)
+    name_columns(database, "events", '"events source"', "events")
+    tables = ("items", items), ("users", users), ("relations", relations)
+    for table, further in tables:
+        if further is not None:
+            register(database, f"{table} source", further)
+            name_columns(database, table, f'"{table} source"', table)
+    declared = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
+    said = {"time": time, "target": target, "protocol": protocol, "behaviors": declared}
+    settings = parse(DatasetSettings, said, "from_columns")
+    return assemble(database, name, settings, [], name)
+
+
+def _check_cells(column: str, cells: Any) -> None:
+    identifiers = column not in ("timestamp", "value")
+    expected = "text or a whole number" if identifiers else "a time or None"
+    if isinstance(cells, np.ndarray) and (cells.ndim != 1 or cells.dtype.kind in "iubMUT"):
+        return
+    if column == "value":
+        expected = "a finite number, NaN or None"
+    for row, cell in enumerate(cells):
+        number = isinstance(cell, float | np.floating)
+        bad = (
+            (number or cell is None or cell == "")
+            if identifiers
+            else (number and (np.isinf(cell) or (np.isnan(cell) and column == "timestamp")))
+            or (column == "value" and isinstance(cell, str))
+        )
+        if bad:
+            raise DataError(
+                f"row {row} of column {column!r}: expected {expected}, received {cell!r}; "
+                "correct or remove the row"
+            )

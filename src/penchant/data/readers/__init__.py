@@ -1,0 +1,1 @@
+"""Readers of files as they come: formats, encodings, column names, timestamps."""

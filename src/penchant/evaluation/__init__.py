@@ -1,0 +1,1 @@
+"""Evaluation of ranked lists on held-out events: metrics, slices and probabilities."""

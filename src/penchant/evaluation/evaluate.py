@@ -1,0 +1,187 @@
+"""Evaluation: full ranking of every case, in blocks, with intervals.
+
+Per case, all N items are scored, the seen ones left out, and the truth is ranked among the rest.
+Blocks run on all cores; the result has the same bits for any size of block.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from penchant.data.arrays import blocks, runs
+from penchant.data.dataset import Catalogue
+from penchant.data.splitting.cases import Cases
+from penchant.evaluation import metrics
+from penchant.evaluation.metrics import Interval
+from penchant.features.kernels import on_cores, tag_rows, unit_rows
+from penchant.models.base import Recommender
+from penchant.models.topk import CELLS, mask, outside, top
+from penchant.types import Floats, Ints
+
+"""Scores of one block (16 MB); memory grows with this and not with users x items."""
+
+Progress = Callable[[int, int], None]
+"""Told of (done, total) as work goes on."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model did on some cases.
+
+    cases     metric -> one value per case, (B,); NaN where it has none
+    whole     metrics of all lists together: coverage and Gini
+    users     of each case, (B,): several cases of one user are drawn together
+    lists     (B, k) item rows of each list, -1 as padding
+    seconds   of scoring, ranking and listing
+    """
+
+    cases: dict[str, Floats]
+    whole: dict[str, float]
+    users: Ints
+    lists: Ints
+    seconds: float
+    seed: int = 0
+
+    @cached_property
+    def metrics(self) -> dict[str, Interval]:
+        """Mean of each metric with its bootstrap 95 % interval over users."""
+        users = self.clusters
+
+        def mean(values: Floats) -> Interval:
+            return metrics.bootstrap(values, self.seed, cluster=users)
+
+        means = dict(zip(self.cases, on_cores(mean, list(self.cases.values())), strict=True))
+        return means | {name: Interval(v, np.nan, np.nan) for name, v in self.whole.items()}
+
+    @property
+    def clusters(self) -> Ints | None:
+        """The user of each case where one has several; None where each has one."""
+        once = len(np.unique(self.users)) == len(self.users) and self.users.min(initial=0) >= 0
+        return None if once else self.users
+
+    def minus(self, other: "Evaluation", metric: str) -> Interval:
+        """Paired difference to another evaluation of the same cases, with its interval."""
+        return metrics.paired(
+            self.cases[metric], other.cases[metric], self.seed, cluster=self.clusters
+        )
+
+    def by(self, groups: Sequence[Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Cases, and mean and interval of some metrics, of each group; ``groups`` has one a case.
+
+        A case whose group is None is in none.
+        """
+        found = {}
+        for group in sorted({str(one) for one in groups if one is not None}):
+            mine = np.array([one is not None and str(one) == group for one in groups], bool)
+            found[group] = {"cases": int(mine.sum())} | {
+                name: metrics.bootstrap(
+                    self.cases[name][mine], self.seed, cluster=self.users[mine]
+                )._asdict()
+                for name in names
+            }
+        return found
+
+    def mean(self, metric: str) -> float:
+        """The mean of one metric; NaN cases are left out."""
+        return float(np.nanmean(self.cases[metric]))
+
+
+def evaluate(
+    model: Recommender,
+    catalogue: Catalogue,
+    cases: Cases,
+    *,
+    k: int = 10,
+    repeats: bool = False,
+    popularity: Ints | None = None,
+    listed: bool = True,
+    block: int | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Rank all items for each case and measure the list.
+
+    ``repeats`` lets seen items be recommended; otherwise a truth that was seen cannot be hit.
+    ``popularity`` (N,) counts events, for novelty. A case of one domain ranks that domain's items.
+    A case without any scored item counts as zero. Ranks alone take less time: without ``listed``
+    there are no lists, and no metrics that read them or how many items could be listed.
+    """
+    began = time.perf_counter()
+    size = block or max(1, CELLS // max(1, len(catalogue)))
+    truth, indptr = metrics.distinct(cases.truth, cases.indptr)
+    others = metrics.unseen(*_taken(cases, truth, indptr), len(catalogue), seed)
+    ranks, won = np.zeros(len(truth)), np.zeros(len(truth))
+    lists, room = np.zeros((len(others), k), np.int64), np.zeros(len(others), np.int64)
+    done = 0
+
+    def work(part: Ints) -> None:
+        nonlocal done
+        histories = cases.histories.take(part)
+        scores = model.score(histories)
+        counts = np.diff(indptr)[part]
+        places = runs(indptr[part], counts)
+        own, mine = truth[places], np.append(0, np.cumsum(counts))
+        case = np.repeat(np.arange(len(part)), counts)
+        other = others[part]
+        beside = np.where(other < 0, -np.inf, scores[np.arange(len(other)), other])
+        both = metrics.accuracy(scores[case, own], beside[case])
+        won[places] = np.where(other[case] < 0, np.nan, both)
+        mask(scores, histories, None if repeats else histories.events.item)
+        outside(scores, catalogue, cases.domain[part])
+        ranks[places] = metrics.ranks(scores, own, mine)
+        if listed:
+            room[part] = np.count_nonzero(scores > -np.inf, axis=1)
+            lists[part] = top(scores, k).items
+        done += len(part)
+        if progress:
+            progress(done, len(others))
+
+    # histories of one length are read together
+    order = np.argsort(cases.histories.lengths, kind="stable")
+    on_cores(work, [order[part] for part in blocks(len(order), size)], threads)
+    seconds = time.perf_counter() - began
+    found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in metrics.AT_K.items()}
+    found["accuracy"] = _per_case(won, indptr)
+    if not listed:
+        return Evaluation(found, {}, cases.histories.users, lists[:, :0], seconds, seed)
+    found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)
+    if popularity is not None:
+        found[f"novelty@{k}"] = metrics.novelty(lists, popularity)
+    if any(catalogue.tags):
+        rows = sparse.csr_array(unit_rows(tag_rows(catalogue.tags)))
+        found[f"distance@{k}"] = metrics.intra_list_distance(lists, rows)
+    whole = {
+        f"coverage@{k}": metrics.coverage(lists, len(catalogue)),
+        f"gini@{k}": metrics.gini(metrics.exposure(lists, len(catalogue))),
+    }
+    return Evaluation(found, whole, cases.histories.users, lists, seconds, seed)
+
+
+def _taken(cases: Cases, truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:
+    """What no sampled pair may use: each case's history and truth, and their offsets."""
+    histories = cases.histories
+    about = histories.events.item >= 0
+    case = np.repeat(np.arange(len(histories)), np.diff(indptr))
+    owner = np.concatenate([histories.owner[about], case])
+    item = np.concatenate([histories.events.item[about], truth])
+    order = np.argsort(owner, kind="stable")
+    start = np.searchsorted(owner[order], np.arange(len(histories) + 1))
+    return item[order], start.astype(np.int64)
+
+
+def _per_case(values: Floats, indptr: Ints) -> Floats:
+    """Mean of the values of each case; NaN where it has none."""
+    case = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    known = ~np.isnan(values)
+    count = np.bincount(case[known], minlength=len(indptr) - 1)
+    total = np.bincount(case[known], values[known], len(indptr) - 1)
+    mean: NDArray[np.float64] = np.full(len(count), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean

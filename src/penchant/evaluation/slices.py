@@ -1,0 +1,107 @@
+"""Slices: what a model did on parts of the test cases, and beside popularity on all of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from penchant.data.dataset import Catalogue, Dataset
+from penchant.data.splitting.cases import Cases
+from penchant.evaluation.evaluate import Evaluation
+from penchant.evaluation.metrics import Interval
+from penchant.types import Floats, Ints
+
+SLICED = ("recall@10", "ndcg@10")
+"""The metrics that each slice has."""
+
+COLD = 5
+"""An item that training met at most so often is cold."""
+
+_HISTORY = (4, 9, 19, 49)
+_MET = (0, COLD, 20, 100)
+
+
+def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, dict[str, Any]]:
+    """Cases, recall@10 and ndcg@10 with their intervals by slice, as JSON types.
+
+    ``history``   by the events of the case's history
+    ``item``      by how many training events, of any behavior, the true item has; of several true
+                  items the median counts
+    ``behavior``  of what is asked, where the cases have several
+    ``domain``    of the true items, where the cases have several; a case of mixed ones is in none
+
+    ``train`` holds the events that the model was fitted on. A slice without any case is left out.
+    """
+    catalogue = train.catalogue
+    domains = _domains(cases, catalogue)
+    names = (*catalogue.domains,)
+    parts = {
+        "history": _between(cases.histories.lengths.astype(np.float64), _HISTORY),
+        "item": _between(_medians(train.met[cases.truth], cases.indptr), _MET),
+        "behavior": [catalogue.behaviors[row].name for row in cases.behavior.tolist()],
+        "domain": [names[row] if row >= 0 else None for row in domains.tolist()],
+    }
+    found = {}
+    for name, groups in parts.items():
+        by = evaluation.by(groups, SLICED)
+        if name in ("history", "item"):
+            ends = _HISTORY if name == "history" else _MET
+            by = {label: by[label] for label in _labels(ends) if label in by}
+        if name in ("history", "item") or len(by) > 1:
+            found[name] = by
+    return found
+
+
+def beside(evaluation: Evaluation, other: Evaluation) -> dict[str, dict[str, Interval]]:
+    """Another evaluation of the same cases: its ``metrics``, and the paired difference to them.
+
+    ``less`` is the first evaluation less the other, for each metric that has a value per case.
+    """
+    both = [name for name in evaluation.cases if name in other.cases]
+    return {
+        "metrics": other.metrics,
+        "less": {name: evaluation.minus(other, name) for name in both},
+    }
+
+
+def _labels(ends: Sequence[int]) -> list[str]:
+    """Names of the parts between ends that each part includes.
+
+    >>> _labels((0, 5, 20))
+    ['0', '1 to 5', '6 to 20', 'over 20']
+    """
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    between = zip(starts, ends, strict=True)
+    named = [f"{start} to {end}" if end > start else str(end) for start, end in between]
+    return [*named, f"over {ends[-1]}"]
+
+
+def _between(values: Floats, ends: Sequence[int]) -> list[str | None]:
+    """The part in which each value lies, (B,); None for NaN."""
+    labels = _labels(ends)
+    place = np.searchsorted(ends, values)
+    return [
+        None if np.isnan(value) else labels[at]
+        for value, at in zip(values.tolist(), place.tolist(), strict=True)
+    ]
+
+
+def _medians(values: Ints, indptr: Ints) -> Floats:
+    """The lower median of each case's values, (B,); NaN where it has none."""
+    case = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    ordered = values[np.lexsort((values, case))]
+    size = np.diff(indptr)
+    found = np.full(len(size), np.nan)
+    some = size > 0
+    found[some] = ordered[(indptr[:-1] + (size - 1) // 2)[some]]
+    return found
+
+
+def _domains(cases: Cases, catalogue: Catalogue) -> Ints:
+    """The domain that a case names, else the one that all its true items have, else -1, (B,)."""
+    of = catalogue.domain[cases.truth]
+    low, high = cases.domain.copy(), cases.domain.copy()
+    for case in np.flatnonzero((cases.domain < 0) & (np.diff(cases.indptr) > 0)).tolist():
+        own = of[cases.indptr[case] : cases.indptr[case + 1]]
+        low[case], high[case] = own.min(), own.max()
+    return np.where(low == high, low, -1)

@@ -1,0 +1,1 @@
+"""Features of items: content vectors by modality and kernels over them."""

@@ -1,0 +1,167 @@
+"""Items as they are: each modality of a catalogue encoded and projected onto few directions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.config import ContentSettings
+from penchant.data.dataset import ENRICHED, SUMMARY, Catalogue, Dataset
+from penchant.data.item_features import Feature
+from penchant.features.encoders.base import Encoded, encoded
+from penchant.features.encoders.cache import Cache
+from penchant.features.encoders.registry import _AUTOMATIC, automatic, encoder_of
+from penchant.types import Ints, Told
+
+"""The variable of the environment that holds the key of an endpoint; it is written nowhere."""
+
+MODALITIES = ("text", "image", "audio", "summary")
+NOT_COUNTED = {
+    *("description", "image", "audio", "variant_of"),
+    *("available_from", "available_until"),
+    *(ENRICHED, SUMMARY),
+}
+"""Columns of items that say something else than what an item is, or are read otherwise."""
+
+_FEWEST = 2  # items without which there is nothing to compare
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of the items, by modality, and what is to be said of it."""
+
+    modalities: Mapping[str, Encoded] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types; of the items that could not be read the first ten."""
+        return {
+            name: {
+                "encoder": of.encoder,
+                "items": int(of.present.sum()),
+                "made": of.made,
+                "cached": of.cached,
+                "cut": len(of.cut),
+                "seconds": round(of.seconds, 2),
+                "unread": len(of.unread),
+                "examples": [vars(one) for one in of.unread[:_SHOWN]],
+            }
+            for name, of in self.modalities.items()
+        }
+
+
+def described(
+    dataset: Dataset,
+    settings: ContentSettings,
+    told: Told | None = None,
+    cache: Cache | None = None,
+) -> tuple[Dataset, Read]:
+    """The dataset with a feature for each modality that its items have and the settings take.
+
+    What could not be read stands in the ``Read``, item by item. Raises ConfigError for an encoder
+    that is not known, and MissingExtraError for one that was asked for by name and is not
+    installed; "auto" takes what is installed, and a note names what is not.
+    """
+    features, found, notes = dict(dataset.catalogue.features), {}, []
+    for modality in MODALITIES:
+        given = sources(dataset.catalogue, modality)
+        made = getattr(settings, modality)
+        if modality == "summary" and made == "auto":
+            made = settings.text
+        if made == "none" or sum(source is not None for source in given) < _FEWEST:
+            continue
+        if made == "auto":
+            made, needed, extra = _AUTOMATIC[modality]
+            encoder, missing = automatic(modality, made, needed, extra)
+        else:
+            encoder, missing = encoder_of(modality, made), ""
+        if encoder is None:
+            notes.append(f"{modality} of the items was not read: {missing}")
+            continue
+        ids = dataset.catalogue.items.ids
+        read = encoded(encoder, ids, given, cache=cache or Cache(), told=told)
+        found[modality] = read
+        notes += [f"{modality}: {note}" for note in read.notes]
+        if len(read.unread):
+            notes.append(f"{modality}: {unread_in_words(read)}")
+        if read.present.sum() < _FEWEST:
+            notes.append(f"{modality}: fewer than {_FEWEST} items could be read: it is left out")
+            continue
+        features[modality] = Feature.fitted(read.rows, read.present, settings.width, made)
+    names = tuple(sorted(dataset.catalogue.columns.keys() - NOT_COUNTED))
+    catalogue = replace(dataset.catalogue, features=features, counted=())
+    if names and settings.columns == "auto":
+        counted = replace(catalogue, counted=names)
+        notes += counted.described.notes
+        catalogue = counted if counted.described.rows.shape[1] else catalogue
+    return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
+
+
+def described_anew(
+    dataset: Dataset,
+    before: Catalogue,
+    items: Ints,
+    told: Told | None = None,
+    cache: Cache | None = None,
+) -> tuple[Dataset, Read]:
+    """The merged dataset with the features of what is new or described anew.
+
+    ``before`` is the catalogue that had been described; its item i is now row ``items[i]``. The
+    directions stay those of the fit.
+    """
+    features, found, notes = dict(dataset.catalogue.features), {}, []
+    for name, feature in dataset.catalogue.features.items():
+        given = sources(dataset.catalogue, name)
+        old = dict(zip(items.tolist(), sources(before, name), strict=True))
+        rows = [row for row, source in enumerate(given) if source != old.get(row)]
+        if not rows:
+            continue
+        ids = [dataset.catalogue.items.ids[row] for row in rows]
+        encoder = encoder_of(name, feature.made)
+        some = [given[row] for row in rows]
+        read = encoded(encoder, ids, some, cache=cache or Cache(), told=told)
+        found[name] = read
+        notes += [f"{name}: {unread_in_words(read)}"] if len(read.unread) else []
+        vectors = np.zeros((len(given), encoder.width), np.float32)
+        present = np.zeros(len(given), bool)
+        vectors[rows], present[rows] = read.rows, read.present
+        gone = feature.rows.copy()
+        gone[rows] = 0
+        features[name] = replace(feature, rows=gone).described(vectors, present)
+    catalogue = replace(dataset.catalogue, features=features)
+    return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
+
+
+def sources(catalogue: Catalogue, modality: str) -> list[str | None]:
+    """What an encoder reads of each item: a text, or a path; None where there is nothing.
+
+    A text is the title and the description, or the summary that a language model made of them.
+    """
+    if modality == "text":
+        parts = [catalogue.titles, catalogue.columns.get("description", ())]
+        cells = [list(part) if len(part) else [None] * len(catalogue) for part in parts]
+        return [
+            ". ".join(str(cell) for cell in row if cell is not None) or None
+            for row in zip(*cells, strict=True)
+        ]
+    column = catalogue.columns.get(SUMMARY if modality == "summary" else modality)
+    if column is None:
+        return [None] * len(catalogue)
+    return [None if cell is None else str(cell) for cell in column]
+
+
+def unread_in_words(read: Encoded) -> str:
+    """How many items could not be read, and why: the reasons, most frequent first."""
+    reasons: dict[str, list[str]] = {}
+    for one in read.unread:
+        reasons.setdefault(one.reason, []).append(one.item)
+    parts = [
+        f"{len(items)} {reason} ({', '.join(items[:3])}{', ...' if len(items) > 3 else ''})"
+        for reason, items in sorted(reasons.items(), key=lambda pair: -len(pair[1]))
+    ]
+    return f"{len(read.unread)} items could not be read: {'; '.join(parts)}"
+
+
+"""By modality and name: whether something follows the name, and what makes the encoder."""

@@ -1,0 +1,305 @@
+"""Listwise re-ranking by a language model, for users of whom few events are known.
+
+A model may obey what an item's text says, and no list of phrases tells such texts apart. So it is
+not trusted, it is bounded: ``fused`` moves no item further than its reach, whatever the reply. A
+second question without the text, to see whether an item moves by it, would cost as much again and
+prove less: a model that obeys can do so in both. What says nothing at all of texts is ``texts``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, Field, create_model
+
+from penchant.config import Settings, parse
+from penchant.data.dataset import Catalogue, Histories
+from penchant.data.hashing import hashes
+from penchant.errors import LanguageModelError
+from penchant.llm.client import LanguageModel
+from penchant.llm.client.prompts import prompt
+from penchant.llm.client.sanitize import plain
+from penchant.recommendation import Model
+from penchant.recommendation.rerank import Reranked
+from penchant.recommendation.results import Recommendation
+from penchant.types import Ints
+
+INFO = "reorder"
+"""Where a run's info keeps whether re-ranking won; see ``judging``."""
+
+_WORD = 40  # characters of a tag, and of a behaviour's name
+_TAGS = 8
+
+
+class ReorderSettings(Settings):
+    """Whose lists are re-ranked, and by what.
+
+    below  users with fewer events than this, and at least one
+    pool   how many of the recommender's best are put in order
+    shown  how many of the latest events are told
+    bound  of two items that the recommender has side by side, how far apart their texts can put
+           them, in places; no item moves further than ``reach`` from the recommender's place
+    texts  whether titles are shown; without them, tags and how often items were taken
+    """
+
+    below: Annotated[int, Field(ge=2)] = 5
+    pool: Annotated[int, Field(ge=2, le=100)] = 20
+    shown: Annotated[int, Field(ge=1, le=100)] = 10
+    bound: Annotated[int, Field(ge=1)] = 11
+    texts: bool = True
+
+    @property
+    def reach(self) -> int:
+        """How far an item moves at most, up or down.
+
+        With one text an item stands at most so far above the recommender's place, with another at
+        most so far below it: 2 * reach <= bound - 1. A neighbour adds the one place between them.
+        """
+        return (self.bound - 1) // 2
+
+
+class Order(BaseModel):
+    """What a model replies: numbers of the candidates, the best first."""
+
+    order: list[int]
+
+
+def order_of(n: int) -> type[Order]:
+    """The reply about n candidates: its schema ends it after n numbers, so that no model runs on.
+
+    A reply that is longer all the same is read, and what it has too much is dropped and counted.
+    """
+    numbers: Any = Field(json_schema_extra={"maxItems": n})
+    return create_model("Order", __base__=Order, order=(list[int], numbers))
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """How a model orders n items that a recommender has in places 0 to n - 1.
+
+    places    the recommender's places in their new order
+    invented  numbers of the reply that no item has; ``repeated``: that it had named already
+    left_out  items that it did not name: they follow in the recommender's order
+    failed    why there is no reply; the order is then the recommender's
+    """
+
+    places: tuple[int, ...]
+    invented: int = 0
+    repeated: int = 0
+    left_out: int = 0
+    failed: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it."""
+        if self.failed is not None:
+            return (f"the recommender's order, for no reply can be used: {self.failed}",)
+        if not self.invented + self.repeated + self.left_out:
+            return ()
+        return (
+            f"of the model's reply, {self.invented} invented and {self.repeated} repeated numbers "
+            f"were dropped; {self.left_out} items that it left out came in the recommender's order",
+        )
+
+
+@dataclass(frozen=True)
+class Reordered:
+    """A list, whether a model had a say in its order, and what a person should know of that.
+
+    Scores are the recommender's, so they need not fall from place to place.
+    """
+
+    found: Recommendation
+    used: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What is said beside the list, as JSON types."""
+        return {"used": self.used, "notes": list(self.notes)}
+
+
+class Reorder:
+    """Puts a recommender's best items in order by a language model."""
+
+    def __init__(self, model: LanguageModel, settings: ReorderSettings | None = None) -> None:
+        self.model = model
+        self.settings = settings or ReorderSettings()
+
+    def __call__(self, known: Model, given: Histories, items: Ints) -> Ordered:
+        """Order item rows (n,), best first, for one history.
+
+        Identifiers stay here: the model is shown numbers, in an order drawn by a hash of the
+        history. Where it fails, the order is as it was, and says why.
+        """
+        own = tuple(range(len(items)))
+        if len(items) < 2:
+            return Ordered(own)
+        shown = shuffled(known.dataset.catalogue, given, items)
+        data = self.told(known, given, items[shown])
+        try:
+            asked = prompt("reorder", data, about_users=True)
+            reply = self.model.ask(asked, order_of(len(items)))
+        except LanguageModelError as error:
+            return Ordered(own, failed=str(error))
+        named = [number for number in reply.order if 1 <= number <= len(items)]
+        once = list(dict.fromkeys(named))
+        liked = [int(shown[number - 1]) for number in once]
+        rest = sorted(set(own) - set(liked))
+        return Ordered(
+            fused([*liked, *rest], self.settings.reach),
+            invented=len(reply.order) - len(named),
+            repeated=len(named) - len(once),
+            left_out=len(rest),
+        )
+
+    def told(self, known: Model, given: Histories, items: Ints) -> dict[str, Any]:
+        """The data of the prompt, for one history and the candidates in the order shown."""
+        catalogue, events = known.dataset.catalogue, given.events
+        about = np.flatnonzero(events.item >= 0)[-self.settings.shown :]
+        names = [plain(behavior.name, _WORD) for behavior in catalogue.behaviors]
+        past = [
+            {"behavior": names[events.behavior[at]], **self._item(catalogue, int(events.item[at]))}
+            for at in about
+        ]
+        candidates = [
+            {"number": number, **self._item(catalogue, int(item))}
+            for number, item in enumerate(items, 1)
+        ]
+        if not self.settings.texts:
+            for row, item in zip(candidates, items, strict=True):
+                row["taken"] = int(known.popularity[item])
+        return {"events": past, "candidates": candidates}
+
+    def _item(self, catalogue: Catalogue, item: int) -> dict[str, Any]:
+        tags = catalogue.tags[item] if catalogue.tags else ()
+        row: dict[str, Any] = {"tags": [plain(tag, _WORD) for tag in tags[:_TAGS]]}
+        title = catalogue.title(item)
+        if self.settings.texts and title is not None:
+            row["title"] = plain(title)
+        return row
+
+
+def shuffled(catalogue: Catalogue, given: Histories, items: Ints) -> Ints:
+    """Places of the items (n,) in the order shown: by a hash of history and item.
+
+    It depends on neither the recommender's order nor any text, so a number says nothing.
+    """
+    events, ids = given.events, catalogue.items.ids
+    past = zip(events.item.tolist(), events.behavior.tolist(), strict=True)
+    told = "\0".join(f"{ids[item]}\0{behavior}" for item, behavior in past if item >= 0)
+    drawn = sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    return np.argsort(hashes(f"reorder {drawn}", [ids[item] for item in items], 0), kind="stable")
+
+
+def fused(liked: Sequence[int], reach: int) -> tuple[int, ...]:
+    """A Borda count of two orders of n items, in which no item moves further than ``reach``.
+
+    Items are named by their places in the recommender's order, 0 to n - 1; ``liked`` is the
+    model's order of them. The Borda count of an item is the sum of its places in both, the least
+    first, ties to the recommender. Places p = 0, 1, ... are filled one after the other:
+
+    * item p - reach takes place p if it is still left, for it may go down no further;
+    * else the least count among what is left of items 0 to p + reach, for no other may come up
+      so far. Something is left: these are p + reach + 1 items (or all n), and p are placed.
+
+    So item i stands in places i - reach to i + reach, whatever ``liked`` is. Here the model wants
+    the last of six items first and the first last:
+
+    >>> fused([5, 1, 2, 3, 4, 0], reach=2)
+    (1, 2, 0, 5, 3, 4)
+
+    Item 5 has come up to 5 - 2 = 3 and item 0 has gone down to 0 + 2. The farthest that one item's
+    place with one reply and with another can differ is twice the reach:
+
+    >>> every = [fused(liked, 2) for liked in __import__("itertools").permutations(range(6))]
+    >>> [(min(p), max(p)) for p in ([one.index(item) for one in every] for item in range(6))]
+    [(0, 2), (0, 3), (0, 4), (1, 5), (2, 5), (3, 5)]
+    """
+    count = {item: item + place for place, item in enumerate(liked)}
+    left = sorted(count, key=lambda item: (count[item], item))
+    order = []
+    for place in range(len(liked)):
+        due = place - reach
+        item = due if due in left else next(item for item in left if item <= place + reach)
+        left.remove(item)
+        order.append(item)
+    return tuple(order)
+
+
+def off(known: Model, model: LanguageModel | None) -> str | None:
+    """Why a run's lists are not re-ranked by this model, in a sentence; None where they are."""
+    if model is None:
+        return (
+            "not re-ranked: no language model is configured; name one with --llm FILE, or with "
+            "PENCHANT_LLM_URL and PENCHANT_LLM_MODEL"
+        )
+    judged = known.info.get(INFO)
+    how = "measure it with penchant evaluate RUN --reorder"
+    if not judged:
+        return f"not re-ranked: this run does not know whether that helps; {how}"
+    if judged["model"] != model.name:
+        return f"not re-ranked: measured with {judged['model']}, not with {model.name}; {how}"
+    if judged["behavior"] != known.dataset.target:
+        return f"not re-ranked: measured for {judged['behavior']!r} only"
+    if not judged["wins"]:
+        low, value, high = (f"{judged[name]:+.4f}" for name in ("low", "difference", "high"))
+        return (
+            f"not re-ranked: {model.name} did not win; NDCG@10 with it less without, on "
+            f"{judged['cases']:,} cases: {value} [{low}, {high}]"
+        )
+    return None
+
+
+def wanted(known: Model, model: LanguageModel | None, k: int) -> int:
+    """How long a list ``reordered`` needs, to give k: as long as the pool where it re-ranks."""
+    return k if off(known, model) is not None else max(k, _settings(known).pool)
+
+
+def reordered(
+    found: Recommendation,
+    known: Model,
+    given: Histories,
+    model: LanguageModel | None,
+    k: int = 10,
+) -> Reordered:
+    """The first k of a list for one history, put in order by a model where the run says it wins.
+
+    ``found`` is best as long as ``wanted`` says: what is not in it cannot come up. It is re-ranked
+    with the settings that won, for a user with events, and fewer than ``below``. A list by rules
+    stays as it is: the rules have the last word, and what they draw its probability.
+    """
+    why = off(known, model) or _unsuited(found, known, given)
+    if why is not None or model is None:
+        return Reordered(_first(found, found.items, k), False, () if why is None else (why,))
+    settings = _settings(known)
+    pool, rest = found.items[: settings.pool], found.items[settings.pool :]
+    rows = known.dataset.catalogue.items.rows([row.item for row in pool])
+    ordered = Reorder(model, settings)(known, given, rows)
+    items = (*(pool[place] for place in ordered.places), *rest)
+    return Reordered(_first(found, items, k), ordered.failed is None, ordered.notes)
+
+
+def _unsuited(found: Recommendation, known: Model, given: Histories) -> str | None:
+    """Why this list is not re-ranked; None where it is."""
+    if isinstance(found, Reranked):
+        return "not re-ranked: the list is by rules, which have the last word"
+    events, below = int(given.lengths[0]), _settings(known).below
+    if not events:
+        return "not re-ranked: no event is known, so there is nothing to tell a model"
+    if events >= below:
+        return f"not re-ranked: {events} events are known, and that is for fewer than {below}"
+    return None
+
+
+def _settings(known: Model) -> ReorderSettings:
+    return parse(ReorderSettings, known.info[INFO]["settings"], f"info of the run, {INFO}")
+
+
+def _first(found: Recommendation, items: Sequence[Any], k: int) -> Recommendation:
+    """The list with its first k items in this order; one by rules as it is."""
+    if isinstance(found, Reranked):
+        return found
+    return replace(found, items=tuple(items[:k]), short=len(items) < k)

@@ -1,0 +1,191 @@
+"""Whether re-ranking by a language model is worth it: measured on events that a twin never saw."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.data.arrays import blocks
+from penchant.data.dataset import Dataset, Histories
+from penchant.data.splitting.cases import Cases, sampled, take
+from penchant.data.splitting.split import split
+from penchant.errors import ConfigError, DataError, LanguageModelError
+from penchant.evaluation import metrics
+from penchant.evaluation.evaluate import Evaluation
+from penchant.evaluation.metrics.intervals import interval_dict
+from penchant.llm.client import LanguageModel, Spent
+from penchant.llm.tasks.rerank import INFO, Ordered, Reorder, ReorderSettings
+from penchant.models.fusion.recommender import Fusion
+from penchant.models.topk import CELLS, mask
+from penchant.privacy.erasure.refit import twin_of
+from penchant.recommendation import Model
+from penchant.recommendation.ranking import listed, scored
+from penchant.storage import artifact
+from penchant.types import Ints, Told
+
+FEWEST = 30
+"""Cases below which no win is declared, whatever their interval."""
+
+K = 10
+_AT_ONCE = 4  # prompts under way; the client may allow fewer
+_IN_A_ROW = 5  # failures after which nothing more is asked
+
+
+def judge(
+    model: Model,
+    llm: LanguageModel,
+    settings: ReorderSettings | None = None,
+    *,
+    users: int = 300,
+    seed: int = 0,
+    told: Told | None = None,
+) -> dict[str, Any]:
+    """NDCG@10 and recall@10 with re-ranking and without, on the same cases; JSON types.
+
+    A twin with the run's settings is made without the test events, as the fit did, and lists what
+    the run would; cases are test cases of at most ``users`` users with fewer than
+    ``settings.below`` events and at least one, drawn by a hash. Where the data has fewer than
+    FEWEST such users, others stand in: their histories are cut to the latest ``below`` - 1 events,
+    and what came before is kept out of their lists all the same. ``wins`` is true where the
+    paired difference of NDCG@10 has its whole 95 % interval above 0, on FEWEST cases or more. A
+    case whose reply fails has the recommender's order.
+
+    Raises ConfigError for a private run, and for a fusion that was saved without its twin;
+    DataError where no event can be held out; LanguageModelError where replies fail five times in a
+    row.
+    """
+    settings, say = settings or ReorderSettings(), told or (lambda text: None)
+    recipe, data = model.recipe, model.dataset
+    if model.info.get("privacy"):
+        raise ConfigError(
+            "expected a run without a privacy budget, received a private one: it holds no case out"
+        )
+    if isinstance(model.recommender, Fusion) and model.twin is None:
+        raise ConfigError(
+            "expected a fusion with the twin that it was measured by, received one without; fit "
+            "the run again"
+        )
+    parts = split(data, seed=recipe.seed)
+    cases, histories = chosen(parts.test, data, settings.below, users, seed)
+    say(f"fitting a twin without the {len(parts.test.histories):,} test cases")
+    train = data.with_events(parts.train)
+    twin = Model(train, twin_of(model, train), recipe)
+    before = listing(twin, cases, histories, max(settings.pool, K))
+    spent = llm.spent
+    replies = _asked(Reorder(llm, settings), twin, histories, before, say)
+    cost = {of.name: getattr(llm.spent, of.name) - getattr(spent, of.name) for of in fields(Spent)}
+    after = before.copy()
+    for row, reply in enumerate(replies):
+        after[row, : len(reply.places)] = before[row, list(reply.places)]
+    without, beside = _measured(before, cases, seed), _measured(after, cases, seed)
+    less = {name: beside.minus(without, name) for name in without.cases}
+    first = less[f"ndcg@{K}"]
+    count = len(histories)
+    return {
+        "wins": bool(first.low > 0 and count >= FEWEST),
+        "difference": first.value,
+        "low": first.low,
+        "high": first.high,
+        "model": llm.name,
+        "behavior": data.target,
+        "settings": settings.model_dump(),
+        "protocol": parts.protocol,
+        "cases": count,
+        "shortened": histories is not cases.histories,
+        "seed": seed,
+        "without": interval_dict(without.metrics),
+        "with": interval_dict(beside.metrics),
+        "less": interval_dict(less),
+        "failed": sum(reply.failed is not None for reply in replies),
+        **{name: sum(getattr(r, name) for r in replies) for name in _COUNTED},
+        "cost": cost,
+    }
+
+
+_COUNTED = ("invented", "repeated", "left_out")
+
+
+def keep(path: str | Path, outcome: dict[str, Any]) -> None:
+    """Write what ``judge`` found into a saved run: with a win, its lists are re-ranked."""
+    info = artifact.read_manifest(path)["info"]
+    artifact.amend(path, {"info": {**info, INFO: outcome}})
+
+
+def chosen(
+    test: Cases, data: Dataset, below: int, users: int, seed: int
+) -> tuple[Cases, Histories]:
+    """Cases to ask, and what the model is shown of their histories: see ``judge``.
+
+    Raises DataError where no case has a history.
+    """
+    lengths = test.histories.lengths
+    few = np.flatnonzero((lengths > 0) & (lengths < below))
+    cases = sampled(take(test, few), data.users.ids, users, seed)
+    if len(cases.histories) >= min(FEWEST, users):
+        return cases, cases.histories
+    cases = sampled(test, data.users.ids, users, seed)
+    if not len(cases.histories):
+        raise DataError(
+            f"expected test cases with a history, received none of {len(lengths)} in "
+            f"{data.name!r}; give more events to each user"
+        )
+    histories = cases.histories
+    since = histories.indptr[1:][histories.owner] - np.arange(len(histories.events))
+    return cases, histories.keep(since < below)
+
+
+def listing(twin: Model, cases: Cases, histories: Histories, k: int) -> Ints:
+    """The k best items after each history, (B, k), -1 as padding; B histories of the cases.
+
+    What is in the whole history of a case is left out, unless the run repeats.
+    """
+    size = max(1, CELLS // max(1, len(twin.dataset.catalogue)))
+    lists = [np.zeros((0, k), np.int64)]
+    for part in blocks(len(histories), size):
+        whole = cases.histories.take(part)
+        found = scored(twin, histories.take(part), None)
+        mask(found.scores, whole, None if twin.recipe.repeats else whole.events.item)
+        lists.append(listed(twin, found, k, cases.domain[part]).items)
+    return np.concatenate(lists)
+
+
+def _asked(
+    reorder: Reorder, twin: Model, histories: Histories, lists: Ints, say: Told
+) -> list[Ordered]:
+    """What the model makes of each list; LanguageModelError where it fails again and again."""
+
+    def one(row: int) -> Ordered:
+        best = lists[row, : reorder.settings.pool]
+        return reorder(twin, histories.take(np.array([row])), best[best >= 0])
+
+    replies: list[Ordered] = []
+    total = len(histories)
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        while len(replies) < total:
+            step = range(len(replies), min(len(replies) + _AT_ONCE, total))
+            replies += workers.map(one, step)
+            failing = _failing(replies)
+            if failing >= _IN_A_ROW:
+                raise LanguageModelError(
+                    f"the last {failing} of {len(replies)} replies failed, so nothing is "
+                    f"measured and the run stays as it is: {replies[-1].failed}"
+                )
+            if len(replies) // 20 != (len(replies) - len(step)) // 20 or len(replies) == total:
+                say(f"asked for {len(replies):,} of {total:,} lists")
+    return replies
+
+
+def _failing(replies: Sequence[Ordered]) -> int:
+    """How many replies failed since the last that did not."""
+    good = [at for at, reply in enumerate(replies) if reply.failed is None]
+    return len(replies) - 1 - (good[-1] if good else -1)
+
+
+def _measured(lists: Ints, cases: Cases, seed: int) -> Evaluation:
+    truth, indptr = metrics.distinct(cases.truth, cases.indptr)
+    ranks = metrics.list_ranks(lists, truth, indptr)
+    found = {f"{name}@{K}": metrics.AT_K[name](ranks, K, indptr) for name in ("ndcg", "recall")}
+    return Evaluation(found, {}, cases.histories.users, lists, 0.0, seed)

@@ -1,0 +1,1 @@
+"""Baselines that every table of accuracy shows."""

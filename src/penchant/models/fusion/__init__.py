@@ -1,0 +1,1 @@
+"""The fusion: a log-linear mixture of the experts."""

@@ -1,0 +1,1 @@
+"""The transition expert: a closed-form regression of the next event on the history."""

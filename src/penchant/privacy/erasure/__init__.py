@@ -1,0 +1,1 @@
+"""Erasure of users from a run, exactly, with a signed receipt."""

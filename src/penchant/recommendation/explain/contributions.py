@@ -1,0 +1,273 @@
+"""The score of the transition expert as an exact sum, over events and over interests."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from penchant.data.dataset import Histories
+from penchant.data.io.assembler import TOKENS
+from penchant.errors import ConfigError
+from penchant.features.kernels import sparse_or_dense
+from penchant.models.transition.recommender import Transition
+from penchant.models.transition.side_information import OPENINGS
+from penchant.recommendation.interests import Interests
+from penchant.recommendation.model import Model
+from penchant.types import Floats, Ints
+
+OPENED = (*(f"a history of up to {length} events" for length in OPENINGS), "a longer history")
+TOGETHER = "together"
+"""What carries a reason besides content: that people take both."""
+
+_PAST = {
+    "buy": "bought",
+    "cart": "put {} into your cart",
+    "click": "clicked",
+    "follow": "followed",
+    "like": "liked",
+    "listen": "listened to",
+    "play": "played",
+    "purchase": "bought",
+    "rate": "rated",
+    "read": "read",
+    "save": "saved",
+    "search": "searched for",
+    "share": "shared",
+    "tag": "tagged",
+    "view": "looked at",
+    "watch": "watched",
+}
+
+
+class Reason(NamedTuple):
+    """What one past event adds to a score, or what stands beside the history.
+
+    about         the item or token of the event, or the attribute of the user
+    behavior      of the event; "attribute", "opening" for the length of the history, or "friend"
+                  for the event of a friend
+    age           its position from the end of the history, the latest being 1; 0 for what has none
+    contribution  signed, in the units of the score
+    share         of the sum of absolute contributions, signed, from -1 to 1
+    carried       what ties it to the item: "together", or the modality that says most
+    interest      the id of the interest that the event is of
+    """
+
+    about: str
+    title: str | None
+    behavior: str
+    age: int
+    contribution: float
+    share: float
+    carried: str | None = None
+    interest: str | None = None
+
+
+class Share(NamedTuple):
+    """What an interest, or a modality, adds to a score, signed, and its share of all, from -1 to 1.
+
+    ``id`` is None for what belongs to no interest.
+    """
+
+    id: str | None
+    label: str
+    contribution: float
+    share: float
+
+
+class Ties(NamedTuple):
+    """What ties a past to one item: a column of B (E + S,), and cells of each kind (E,)."""
+
+    column: Floats
+    cells: dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class Past:
+    """One history as the transition expert reads it, for the explanation of any item."""
+
+    model: Model
+    given: Histories
+    interests: Interests
+
+    @classmethod
+    def of(cls, model: Model, given: Histories, user: str | None) -> "Past":
+        """Of a user or of a bare history; without what the user has muted."""
+        if model.transition is None:
+            raise ConfigError(
+                f"expected a run with a transition expert, whose scores are sums over events, "
+                f"received {model.family!r}; fit with --model transition"
+            )
+        interests = model.interests_of(given, user)
+        muted = [one.rows for one in interests.found if one.factor == 0]
+        if muted:
+            kept = np.ones(len(given.events), bool)
+            kept[np.concatenate(muted)] = False
+            given = given.keep(kept)
+            interests = model.interests_of(given, user)
+        return cls(model, given, interests)
+
+    @property
+    def expert(self) -> Transition:
+        found = self.model.transition
+        assert found is not None
+        return found
+
+    @cached_property
+    def predictors(self) -> Ints:
+        """Of each event, (E,)."""
+        return self.expert.predictors.rows(self.given.events)
+
+    @cached_property
+    def scores(self) -> Floats:
+        """Of all items, (N,)."""
+        found: Floats = self.expert.score(self.given)[0]
+        return found
+
+    @cached_property
+    def interest(self) -> list[str | None]:
+        """The id of each event's interest."""
+        of: list[str | None] = [None] * len(self.given.events)
+        for one in self.interests.found:
+            for row in one.rows.tolist():
+                of[row] = one.id
+        return of
+
+    @cached_property
+    def beside(self) -> tuple[Ints, Floats]:
+        """Predictors (S,) and weights (S,) of what stands beside the history."""
+        sides = self.expert.beside(self.given).tocoo()
+        return sides.col, sides.data
+
+    @cached_property
+    def ties(self) -> dict[int, Ties]:
+        """What has been read for items so far; ``read`` fills it."""
+        return {}
+
+    def read(self, items: Ints) -> None:
+        """Read what ties the past to some items, all at once."""
+        rows = np.concatenate([self.predictors, self.beside[0]])
+        columns = self.expert.whole[rows][:, items].toarray()
+        cells = {TOGETHER: self.expert.cross[self.predictors][:, items].toarray()}
+        about = self.given.events.item
+        for name, of in self.model.content.items():
+            near = sparse_or_dense(of[np.maximum(about, 0)] @ of[items].T)
+            cells[name] = self.expert.alpha(name) * near * (about >= 0)[:, None]
+        for place, item in enumerate(items.tolist()):
+            mine = {name: of[:, place] for name, of in cells.items()}
+            self.ties[item] = Ties(columns[:, place], mine)
+
+    def parts(self, item: int) -> tuple[Floats, Floats]:
+        """What each event (E,), and each thing beside the history (S,), adds to an item's score."""
+        if item not in self.ties:
+            self.read(np.array([item]))
+        column, events = self.ties[item].column, len(self.predictors)
+        own = self.expert.weights(self.given, item) * column[:events]
+        return own, self.beside[1] * column[events:]
+
+    def reasons(self, item: int, most: int | None = None) -> tuple[Reason, ...]:
+        """The parts of an item's score by name, the largest first; the ``most`` largest."""
+        own, beside = self.parts(item)
+        catalogue = self.model.dataset.catalogue
+        mass = float(np.abs(own).sum() + np.abs(beside).sum()) or 1.0
+        first = self.expert.predictors.before_sides
+        named = (*OPENED, *catalogue.attributes.ids)
+        order = np.argsort(-np.abs(np.concatenate([own, beside])), kind="stable")
+        found: list[Reason] = []
+        for place in order[:most].tolist():
+            if place >= len(own):
+                p, part = int(self.beside[0][place - len(own)]), float(beside[place - len(own)])
+                if p >= first:
+                    kind = "attribute" if p - first >= len(OPENED) else "opening"
+                    found.append(Reason(named[p - first], None, kind, 0, part, part / mass))
+                elif part:
+                    name, title = catalogue.items.ids[p], catalogue.title(p)
+                    found.append(Reason(name, title, "friend", 0, part, part / mass))
+                continue
+            if not own[place]:
+                continue
+            part = float(own[place])
+            carried = self.carried(place, item)
+            told = *self.named(place), len(own) - place, part, part / mass
+            found.append(Reason(*told, carried, self.interest[place]))
+        return tuple(found)
+
+    def named(self, place: int) -> tuple[str, str | None, str]:
+        """What an event is about, by identifier and title, and its behaviour."""
+        catalogue, events = self.model.dataset.catalogue, self.given.events
+        row, behavior = int(events.item[place]), catalogue.behaviors[events.behavior[place]].name
+        if row < 0:
+            return catalogue.tokens.ids[events.token[place]], None, behavior
+        return catalogue.items.ids[row], catalogue.title(row), behavior
+
+    def carried(self, place: int, item: int) -> str:
+        """What ties an event to an item most: "together", or a modality.
+
+        By what the regression reads of the pair: the cell of C, and alpha times closeness.
+        """
+        cells = self.ties[item].cells
+        return max(cells, key=lambda name: float(cells[name][place]))
+
+    def by_interest(self, item: int) -> tuple[Share, ...]:
+        """An item's score as a sum over interests; what belongs to none comes last."""
+        own, beside = self.parts(item)
+        of: defaultdict[str | None, float] = defaultdict(float)
+        for name, part in zip(self.interest, own.tolist(), strict=True):
+            of[name] += part
+        of[None] += float(beside.sum())
+        mass = sum(map(abs, of.values())) or 1.0
+        labels = {one.id: one.label for one in self.interests.found}
+        names = sorted(of, key=lambda name: (name is None, -of[name]))
+        return tuple(
+            Share(name, labels.get(name or "", "none of them"), of[name], of[name] / mass)
+            for name in names
+        )
+
+
+def sentence(reasons: tuple[Reason, ...], interests: tuple[Share, ...]) -> str:
+    """Why, for a person: the two events that add most, and the interest that most comes from."""
+    speaking = {one.about: one for one in reversed(reasons) if one.share >= 0.05}
+    cited = sorted(speaking.values(), key=lambda one: -one.contribution)[:2]
+    said = [_clause(one) for one in cited]
+    if not said:
+        return "not because of your past: nothing in it speaks for this"
+    if len(said) > 1 and all(clause.startswith("you ") for clause in said):
+        said[1] = said[1].removeprefix("you ")
+        if cited[0].behavior == cited[1].behavior and said[1].endswith(_about(cited[1])):
+            said[1] = _about(cited[1])  # "bought A and B"
+    text = f"because {' and '.join(said)}"
+    main = max(interests, key=lambda one: one.contribution, default=None)
+    if main is not None and main.id is not None and main.share >= 0.5:
+        text += f"; mostly your interest in {main.label}"
+    return text
+
+
+def done(behavior: str) -> str:
+    """What was done, without what it was done to.
+
+    >>> done("view"), done("cart"), done("swipe")
+    ('looked at', 'put into your cart', 'swipe')
+    """
+    return _PAST.get(behavior, behavior).replace(" {}", "")
+
+
+def _about(reason: Reason) -> str:
+    """What a reason is about, a token without what says of which kind it is."""
+    if reason.title is None and reason.about.startswith(tuple(TOKENS.values())):
+        return reason.about.partition(":")[2]
+    return reason.title or reason.about
+
+
+def _clause(reason: Reason) -> str:
+    about = _about(reason)
+    if reason.behavior == "attribute":
+        return f"of {about}"
+    if reason.behavior == "opening":
+        return "many begin with it"
+    if reason.behavior == "friend":
+        return f"a friend chose {about}"
+    verb = _PAST.get(reason.behavior)
+    if verb is None:
+        return f"you chose {about} ({reason.behavior})"
+    return f"you {verb.format(about)}" if "{}" in verb else f"you {verb} {about}"

@@ -1,0 +1,223 @@
+"""Why an item is recommended, and what the list would be without an event."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from penchant.data.dataset import Histories
+from penchant.errors import ConfigError
+from penchant.models.fusion.features import features
+from penchant.models.fusion.recommender import Fusion
+from penchant.models.fusion.weights import bucket
+from penchant.models.sequence import SequenceExpert
+from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
+from penchant.recommendation.model import Model
+from penchant.recommendation.results import Recommendation
+
+L = TypeVar("L", bound=Recommendation)
+_AMONG = 100  # the best, whose mean is what a feature's part is told against
+
+
+class Without(NamedTuple):
+    """What happens without the events about one thing of the past.
+
+    rank      of the item as it is, 1 being the first of what can be listed
+    deleted   what the transition score loses where the events are masked and all ages stay
+    removed   the rank after a history in which they never were (the counterfactual)
+    """
+
+    about: str
+    title: str | None
+    rank: int
+    deleted: float
+    removed: int
+
+
+class Deep(NamedTuple):
+    """The logit of the sequence expert, by integrated gradients (Sundararajan et al. 2017, eq. 1).
+
+    baseline  the logit of a history whose events say nothing, at their places
+    reasons   what each event adds, the largest first
+    residue   logit - baseline - the sum of these: the error of the integral
+    """
+
+    logit: float
+    baseline: float
+    reasons: tuple[Reason, ...]
+    residue: float
+
+
+class Explanation(NamedTuple):
+    """Why an item has its score.
+
+    score      of the transition expert, and ``reasons`` the events that it is the sum of
+    residue    the score less the sum of all contributions: rounding, and nothing else
+    factor     by which boosted interests multiply the item's odds
+    interests  the same score as a sum over interests
+    parts      of a fusion: each part's signed logit, less its mean over the user's 100 best items
+    deep       the sequence expert's logit by events; None where the run has none
+    carried    what ties the item to the past most: "together", or a modality
+    sentence   for a person
+    without    the list without what is cited first; None where nothing is
+    """
+
+    user: str | None
+    item: str
+    title: str | None
+    score: float
+    reasons: tuple[Reason, ...]
+    residue: float
+    factor: float
+    interests: tuple[Share, ...]
+    parts: tuple[Share, ...]
+    deep: Deep | None
+    carried: str | None
+    sentence: str
+    without: Without | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as JSON types."""
+        content = self._asdict()
+        for name in ("reasons", "interests", "parts"):
+            content[name] = [one._asdict() for one in content[name]]
+        if self.deep is not None:
+            reasons = [one._asdict() for one in self.deep.reasons]
+            content["deep"] = {**self.deep._asdict(), "reasons": reasons}
+        if self.without is not None:
+            content["without"] = self.without._asdict()
+        return content
+
+
+def explain(
+    model: Model,
+    item: str,
+    *,
+    user: str | None = None,
+    history: list[str] | None = None,
+    given: Histories | None = None,
+) -> Explanation:
+    """Why an item has its score for a user, or for a history of items, oldest first.
+
+    ``given`` stands in for the history that the dataset has of the user.
+
+    score = sum over events e of w(behavior) decay^(age - 1) B[e, item], so each event has its
+    signed part, and events past the window have none. Of what a user has muted nothing counts.
+
+    Raises ConfigError for an item that is not known, and for a model that is not a sum over events.
+    """
+    row = int(model.dataset.catalogue.items.rows([item])[0])
+    if row < 0:
+        raise model.dataset.unknown_item(item)
+    if given is None:
+        if (user is None) == (history is None):
+            raise ConfigError("expected a user or a history, one of the two")
+        given = model.histories(history or [])[0] if user is None else model.dataset.history(user)
+    past = Past.of(model, given, user)
+    own, beside = past.parts(row)
+    score = float(past.scores[row])
+    scored = np.isfinite(score)
+    reasons, interests = past.reasons(row), past.by_interest(row)
+    carried = next((one.carried for one in reasons if one.carried), None)
+    shares = past.interests.shares(np.array([row]))[0]
+    factors = np.array([one.factor for one in past.interests.found])
+    return Explanation(
+        user,
+        model.dataset.catalogue.items.ids[row],
+        model.dataset.catalogue.title(row),
+        score if scored else 0.0,
+        reasons,
+        score - float(own.sum() + beside.sum()) if scored else 0.0,
+        float(np.exp(shares @ np.log(np.where(factors > 0, factors, 1.0)))),
+        interests,
+        _parts(model, past, row),
+        _deep(model, past, row),
+        carried,
+        sentence(reasons, interests),
+        _without(model, past, given, row, reasons),
+    )
+
+
+def with_reasons(model: Model, listed: L, given: Histories) -> L:
+    """The list with up to three reasons, and a sentence, for each item that the model scored."""
+    past = Past.of(model, given, listed.user)
+    items = model.dataset.catalogue.items.rows(row.item for row in listed.items)
+    past.read(items)
+    rows = []
+    for ranked, item in zip(listed.items, items.tolist(), strict=True):
+        if ranked.source == model.family:
+            reasons = past.reasons(item, 3)
+            ranked = ranked._replace(
+                reasons=tuple(reason._asdict() for reason in reasons),
+                because=sentence(reasons, past.by_interest(item)),
+            )
+        rows.append(ranked)
+    return replace(listed, items=tuple(rows))
+
+
+def _parts(model: Model, past: Past, row: int) -> tuple[Share, ...]:
+    """What each part of a fusion adds to the item's logit, less its mean over the best items."""
+    one = model.recommender
+    if not isinstance(one, Fusion):
+        return ()
+    values, missing = features(one.transition, one.sequence, one.context, past.given)
+    weights = one.weights[bucket(past.given.lengths)][0]
+    logits = np.stack([weight * value[0] for weight, value in zip(weights, values, strict=True)])
+    total = np.where(missing[0], -np.inf, logits.sum(axis=0))
+    total[past.given.events.item[past.given.events.item >= 0]] = -np.inf
+    best = np.argsort(-total, kind="stable")[:_AMONG]
+    best = best[np.isfinite(total[best])]
+    if not len(best):
+        return ()
+    told = logits[:, row] - logits[:, best].mean(axis=1)
+    mass = float(np.abs(told).sum()) or 1.0
+    return tuple(
+        Share(name, name, float(part), float(part / mass))
+        for name, part in zip(one.context.features, told, strict=True)
+    )
+
+
+def _deep(model: Model, past: Past, row: int) -> Deep | None:
+    """The sequence expert's part, by events."""
+    one = model.recommender
+    if not isinstance(one, Fusion) or not isinstance(one.sequence, SequenceExpert):
+        return None
+    if not len(past.given.events):
+        return None
+    logit, baseline, parts = one.sequence.attributed(past.given, row)
+    mass = float(np.abs(parts).sum()) or 1.0
+    reasons = []
+    for place in np.argsort(-np.abs(parts), kind="stable").tolist():
+        if not parts[place]:
+            continue
+        part = float(parts[place])
+        told = *past.named(place), len(parts) - place, part, part / mass
+        reasons.append(Reason(*told, None, past.interest[place]))
+    return Deep(logit, baseline, tuple(reasons), logit - baseline - float(parts.sum()))
+
+
+def _without(
+    model: Model, past: Past, given: Histories, row: int, reasons: tuple[Reason, ...]
+) -> Without | None:
+    """The list without the events about what is cited first."""
+    cited = next((one for one in reasons if one.age and one.contribution > 0), None)
+    if cited is None:
+        return None
+    of, place = past.given, len(past.given.events) - cited.age
+    same = (of.events.item == of.events.item[place]) & (of.events.token == of.events.token[place])
+    own, _ = past.parts(row)
+    seen = np.setdiff1d(given.events.item[given.events.item >= 0], [row])
+
+    def rank(history: Histories) -> int:
+        bare = Histories(np.array([-1]), history.indptr, history.events)
+        found = model.ranked(bare, len(model.dataset.catalogue), np.array([-1]), None).items[0]
+        found = found[~np.isin(found, seen)]
+        return 1 + int(np.flatnonzero(found == row)[0])
+
+    return Without(
+        cited.about,
+        cited.title,
+        rank(of),
+        float(own[same].sum()),
+        rank(of.keep(~same)),
+    )

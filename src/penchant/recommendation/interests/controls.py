@@ -1,0 +1,108 @@
+"""What a user says of an interest: mute it, boost it; lists follow without training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.data.dataset import Histories
+from penchant.errors import ConfigError
+from penchant.models.base import Recommender
+from penchant.models.transition.recommender import Transition
+from penchant.recommendation.interests.clusters import Interests
+from penchant.types import Floats
+
+_OVERLAP = 0.5  # of the items of the smaller: what makes two interests the same
+
+
+@dataclass(frozen=True)
+class Control:
+    """What a user made of an interest: ``factor`` 0 mutes it, above 1 boosts it.
+
+    ``items`` are those that it held then, by which it is known again when it has grown.
+    """
+
+    id: str
+    factor: float
+    items: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.factor <= 100:
+            raise ConfigError(
+                f"interest {self.id}: expected a factor from 0 (mute) to 100, received "
+                f"{self.factor}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The control as JSON types."""
+        return {"id": self.id, "factor": self.factor, "items": list(self.items)}
+
+
+class Steered(NamedTuple):
+    """Scores of all items, (N,), and which of them a muted interest hides, (N,)."""
+
+    scores: Floats
+    hidden: NDArray[np.bool_]
+
+
+def matched(interests: Interests, controls: Sequence[Control]) -> Interests:
+    """The interests with the ids and factors of the controls that they match.
+
+    An interest is that of a control where they share half of the items of the smaller of both;
+    of several the one that shares most. Each control is of one interest at most.
+    """
+    found = list(interests.found)
+    taken: set[int] = set()
+    for control in controls:
+        before = set(control.items)
+        shared = [len(before.intersection(one.items)) for one in found]
+        least = [min(len(before), len(one.items)) for one in found]
+        fit = [
+            place
+            for place in range(len(found))
+            if place not in taken and shared[place] >= max(1, _OVERLAP * least[place])
+        ]
+        if fit:
+            best = max(fit, key=lambda place: (shared[place], -place))
+            taken.add(best)
+            found[best] = replace(found[best], id=control.id, factor=control.factor)
+    return replace(interests, found=tuple(found))
+
+
+def controlled(
+    interests: Interests, said: Sequence[Control], interest: str, factor: float
+) -> tuple[Control, ...]:
+    """What a user said of interests, with one more word; a factor of 1 takes the old one back.
+
+    Raises ConfigError for an interest that the user does not have.
+    """
+    one = interests.named(interest)
+    others = tuple(control for control in said if control.id != interest)
+    return others if factor == 1 else (*others, Control(interest, factor, one.items))
+
+
+def steered(recommender: Recommender, history: Histories, interests: Interests) -> Steered:
+    """Scores of one history as its user wants its interests.
+
+    The events of a muted interest are taken out of the history, and items that belong mostly to it
+    are hidden. A boost by f multiplies an item's odds by f to the power of the share in which it
+    belongs to that interest: log(f) share is added to a logit, and a score of the transition
+    expert, which is in units of its target, is multiplied.
+    """
+    kept = np.ones(len(history.events), bool)
+    for one in interests.found:
+        if one.factor == 0:
+            kept[one.rows] = False
+    scores = np.full(len(interests.space.vectors), -np.inf)
+    if kept.any():
+        scores = recommender.score(history.keep(kept))[0].astype(np.float64)
+    shares = interests.shares(np.arange(len(scores)))
+    factors = np.array([one.factor for one in interests.found])
+    gain = shares @ np.log(np.where(factors > 0, factors, 1.0))
+    if isinstance(recommender, Transition):
+        scores = np.where(scores > 0, scores * np.exp(gain), scores)
+    else:
+        scores = scores + gain
+    return Steered(scores, shares[:, factors == 0].sum(axis=1) > 0.5)

@@ -1,0 +1,106 @@
+"""What a model answers with: lists of items, for one user or for many."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.types import Floats, Ints
+
+POPULAR = "popular"
+"""The source of an item that came by popularity."""
+
+ASKED = "asked"
+"""The source of an item that stands where it does because it fits what its user asked for."""
+
+
+class Ranked(NamedTuple):
+    """One item of a list.
+
+    score        of the model; for source "popular" the item's share of all target events
+    probability  that the user does this next, given that it is among their 100 best; None past
+                 these, for popular items, and in a run without calibration
+    source       the family that scored it, "popular" where nothing is known of user or item, or
+                 "asked" where it was brought here by what the user searched or asked for
+    because      the reasons as a sentence, where they were asked for
+    """
+
+    item: str
+    score: float
+    title: str | None
+    source: str
+    probability: float | None = None
+    reasons: tuple[Any, ...] = ()
+    because: str | None = None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A list for one user.
+
+    user     the identifier asked for; None for a history
+    source   "popular" where no item has a score from this history, else the model's family
+    short    whether the catalogue had fewer than k items left to give
+    unknown  items of the given history that the catalogue does not hold
+    """
+
+    user: str | None
+    source: str
+    items: tuple[Ranked, ...]
+    short: bool = False
+    unknown: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The list as JSON types."""
+        names = ("item", "score", "probability", "title", "source", "reasons", "because")
+        return {
+            "user": self.user,
+            "source": self.source,
+            "items": [{name: getattr(row, name) for name in names} for row in self.items],
+            "short": self.short,
+            "unknown": list(self.unknown),
+        }
+
+
+class Block(NamedTuple):
+    """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
+
+    ``popular`` (B, k) marks the items that came by popularity; padding is -1. ``probability``
+    (B, k) is NaN where none is known. ``asked`` (B, k) is the text that brought an item to its
+    place, None where none did; None where nothing was asked.
+    """
+
+    users: Ints
+    items: Ints
+    scores: Floats
+    popular: NDArray[np.bool_]
+    probability: Floats
+    asked: NDArray[np.object_] | None = None
+
+
+@dataclass(frozen=True)
+class Reranked(Recommendation):
+    """A list by rules.
+
+    propensities  of each item, the probability of it at its place: 1 where nothing was drawn
+    explored      the places that were drawn, from 1
+    among         for each of these the items that it was drawn from
+    removed       how many items each rule kept out, an item by the first that did; a cap only
+                  counts items that would have been listed but for it
+    left          items that no rule kept out, listed or not: with those removed, the catalogue
+    """
+
+    propensities: tuple[float, ...] = ()
+    explored: tuple[int, ...] = ()
+    among: tuple[tuple[str, ...], ...] = ()
+    removed: dict[str, int] = field(default_factory=dict)
+    left: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The list as JSON types: that of a recommendation, with a propensity beside each item."""
+        content = super().to_dict()
+        for row, propensity in zip(content["items"], self.propensities, strict=True):
+            row["propensity"] = propensity
+        also = {"explored": list(self.explored), "removed": self.removed, "left": self.left}
+        return content | also

@@ -1,0 +1,145 @@
+"""A model as files: what ``Model.save`` writes and ``load`` reads."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant import __version__
+from penchant.config import Recipe, TransitionSettings, parse
+from penchant.data.dataset import Dataset
+from penchant.data.io.load import load as load_dataset
+from penchant.data.io.save import save as save_dataset
+from penchant.data.user_attributes import described_users
+from penchant.errors import ArtifactError
+from penchant.models.base import Recommender, over, under
+from penchant.models.calibration import Calibration
+from penchant.models.fusion.recommender import Fusion, asked_for, expert_of
+from penchant.models.registry import FAMILIES
+from penchant.models.sequence import SEQUENCE
+from penchant.models.transition.recommender import Transition, restore
+from penchant.recommendation.interests import Control, Profile
+from penchant.storage import artifact
+
+CALIBRATION = "calibration"
+OTHERS = "behavior"
+WEIGHTS = "weights of"
+TWIN = "twin"
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What the files of a run hold: the fields of a ``Model``, under the same names."""
+
+    dataset: Dataset
+    recommender: Recommender
+    recipe: Recipe
+    info: dict[str, Any]
+    calibrations: Mapping[str, Calibration]
+    others: Mapping[str, Recommender]
+    controls: Mapping[str, tuple[Control, ...]]
+    twin: Recommender | None
+    profiles: Mapping[str, Profile]
+
+    @classmethod
+    def of(cls, model: Any) -> "SavedRun":
+        """The record of a model."""
+        return cls(**{field.name: getattr(model, field.name) for field in fields(cls)})
+
+
+def save(model: SavedRun, path: str | Path) -> Path:
+    """Write a run: data, arrays and a manifest that vouches for each byte."""
+    main = expert_of(model.recommender)
+    heads = {name: expert_of(other) for name, other in model.others.items()}
+    own = {n: e for n, e in heads.items() if e is not None and e is not main}
+    manifest = {
+        "penchant": __version__,
+        "family": model.recommender.name,
+        "settings": model.recommender.settings.model_dump(),
+        "others": {n: own[n].settings.model_dump() if n in own else None for n in heads},
+        "recipe": model.recipe.model_dump(),
+        "info": model.info,
+        "controls": _told(model.controls),
+        "profiles": _kept(model.profiles),
+    }
+    with artifact.writing(path, manifest) as folder:
+        save_dataset(model.dataset, folder / "data")
+        arrays = dict(model.recommender.arrays())
+        for name, of in model.calibrations.items():
+            arrays[f"{CALIBRATION}/{name}"] = np.append(of.weights, of.bias)
+        for name, expert in own.items():
+            arrays |= over(expert.arrays(), f"{OTHERS}/{name}/")
+        for name, other in model.others.items():
+            if isinstance(other, Fusion):
+                arrays[f"{WEIGHTS}/{name}"] = other.weights
+        if model.twin is not None:
+            arrays |= over(model.twin.arrays(), f"{TWIN}/")
+        artifact.save_arrays(folder / "arrays.safetensors", arrays)
+    return Path(path)
+
+
+def save_controls(controls: Mapping[str, tuple[Control, ...]], path: str | Path) -> None:
+    """Write what users made of their interests into a saved run."""
+    artifact.amend(path, {"controls": _told(controls)})
+
+
+def save_profiles(profiles: Mapping[str, Profile], path: str | Path) -> None:
+    """Write the texts of interests into a saved run."""
+    artifact.amend(path, {"profiles": _kept(profiles)})
+
+
+def read(path: str | Path) -> SavedRun:
+    """Read a saved run. Raises ArtifactError where a byte of it has changed."""
+    manifest = artifact.read_manifest(path)
+    path = Path(path)
+    if manifest["family"] not in FAMILIES:
+        raise ArtifactError(f"{path}: expected a known family, received {manifest['family']!r}")
+    family = FAMILIES[manifest["family"]]
+    settings = parse(family.settings, manifest["settings"], str(path))
+    recipe = parse(Recipe, manifest["recipe"], str(path))
+    dataset, _ = described_users(load_dataset(path / "data"), recipe.users)
+    arrays = artifact.load_arrays(path / "arrays.safetensors")
+    calibrations = {
+        name: Calibration(flat[:-1], float(flat[-1]))
+        for name, flat in under(arrays, f"{CALIBRATION}/").items()
+    }
+    weights = under(arrays, f"{WEIGHTS}/")
+    recommender = family.restore(arrays, dataset, settings)
+
+    def other(name: str, content: dict[str, Any] | None) -> Recommender:
+        aimed = dataset.aimed(name)
+
+        def solved(expert: Transition) -> Transition:
+            if content is None:
+                return expert
+            chosen = parse(TransitionSettings, content, str(path))
+            return restore(under(arrays, f"{OTHERS}/{name}/"), aimed, chosen)
+
+        return asked_for(recommender, aimed, solved, weights.get(name))
+
+    others = {name: other(name, content) for name, content in manifest["others"].items()}
+    info, controls = manifest["info"], _controls(manifest["controls"])
+    held = under(arrays, f"{TWIN}/")
+    twin = None
+    if held and isinstance(recommender, Fusion):
+        twin = SEQUENCE.restore(held, dataset, recommender.sequence.settings)
+    profiles = {user: Profile(**of) for user, of in manifest.get("profiles", {}).items()}
+    kept = calibrations, others, controls, twin, profiles
+    return SavedRun(dataset, recommender, recipe, info, *kept)
+
+
+def _told(controls: Mapping[str, tuple[Control, ...]]) -> dict[str, Any]:
+    return {user: [one.to_dict() for one in said] for user, said in sorted(controls.items())}
+
+
+def _kept(profiles: Mapping[str, Profile]) -> dict[str, Any]:
+    return {user: asdict(one) for user, one in sorted(profiles.items())}
+
+
+def _controls(content: dict[str, Any]) -> dict[str, tuple[Control, ...]]:
+    return {
+        user: tuple(Control(one["id"], one["factor"], tuple(one["items"])) for one in said)
+        for user, said in content.items()
+    }

@@ -1,0 +1,307 @@
+"""What a run measured: in one sentence, metric by metric, by slices, and its probabilities."""
+
+from typing import Any
+
+from penchant.recommendation import Model
+from penchant.report.html import (
+    Section,
+    details,
+    figures,
+    interval,
+    items,
+    number,
+    paragraph,
+    share,
+    table,
+    text,
+)
+from penchant.report.plots import reliability, weighed
+from penchant.report.svg import Row, intervals
+
+FEW = 30
+"""Cases below which a slice says little, whatever its interval."""
+
+_SLICES = {
+    "history": "Events in the history",
+    "item": "Training events of the true item",
+    "behavior": "Behavior asked for",
+    "domain": "Domain of the true item",
+}
+_NOT_MEASURED = "This run held no events out, so nothing was measured; its notes say why."
+
+
+def summary(model: Model) -> Section:
+    """What the run is, and its headline against popularity."""
+    data, info = model.dataset, model.info
+    catalogue = data.catalogue
+    body = paragraph(headline(model), kind="lead")
+    counts = (
+        (model.family, "model"),
+        (f"{len(data.users):,}", "users"),
+        (f"{len(catalogue):,}", "items"),
+        (f"{len(data.events):,}", "events"),
+        (str(len(catalogue.behaviors)), "kinds of behavior"),
+        (str(len(catalogue.domains)), "domains"),
+        (data.time, "time is"),
+        (data.target, "behavior predicted"),
+    )
+    body += tiles(counts)
+    if evaluation := info.get("evaluation"):
+        body += paragraph(
+            f"Measured on a twin: a model with the same settings, fitted without the "
+            f"{evaluation['cases']:,} test cases (protocol {evaluation['protocol']}, seed "
+            f"{evaluation['seed']}). What is served was then fitted on all events."
+        )
+    if notes := info.get("notes"):
+        body += "<h3>Notes of the run</h3>" + items(notes)
+    settings = model.settings.model_dump()
+    rows = [(name, str(value)) for name, value in settings.items()]
+    if rows:
+        body += details("Settings", table(("setting", "value"), rows, left=2))
+    return Section("summary", "Summary", body)
+
+
+def headline(model: Model) -> str:
+    """The headline metric against popularity, in one sentence."""
+    evaluation = model.info.get("evaluation")
+    if not evaluation:
+        return _NOT_MEASURED
+    metrics = evaluation["metrics"]
+    own = (
+        f"Of what {evaluation['cases']:,} test cases asked for, the lists of ten held "
+        f"{share(metrics['recall@10']['value'])}"
+    )
+    ndcg = f"NDCG@10, which counts higher places more, is {interval(metrics['ndcg@10'])}"
+    popular = model.info.get("baselines", {}).get("popularity")
+    if not popular:
+        return f"{own}; {ndcg}."
+    less, other = popular["less"]["ndcg@10"], popular["metrics"]
+    verdict = "the test cases cannot tell the model from popularity"
+    if less["low"] is not None and less["low"] > 0:
+        verdict = "the model is better than popularity"
+    elif less["high"] is not None and less["high"] < 0:
+        verdict = "the model is worse than popularity"
+    return (
+        f"{own}, those of popularity {share(other['recall@10']['value'])}; {ndcg} against "
+        f"{number(other['ndcg@10']['value'])}, a paired difference of "
+        f"{interval(less, signed=True)}: {verdict}."
+    )
+
+
+def measured(model: Model) -> Section:
+    """Each metric with its interval, beside popularity."""
+    evaluation = model.info.get("evaluation")
+    title = "Metrics"
+    if not evaluation:
+        return Section("metrics", title, paragraph(_NOT_MEASURED, kind="absent"))
+    popular = model.info.get("baselines", {}).get("popularity")
+    if popular:
+        body = paragraph(
+            "Means over the test cases with 95 % intervals (bootstrap over users). The last column "
+            "is the difference case by case; where its interval leaves out 0, another draw of "
+            "users would show it too."
+        )
+        rows = [
+            (
+                name,
+                interval(entry),
+                interval(popular["metrics"].get(name)),
+                interval(popular["less"].get(name), signed=True),
+            )
+            for name, entry in evaluation["metrics"].items()
+        ]
+        body += table(("metric", model.family, "popularity", "difference"), rows)
+    else:
+        reason = (
+            "The run is popularity itself, so there is nothing simpler to compare it with."
+            if model.family == "popularity"
+            else "The run was fitted before popularity was measured beside it; fit it again to see."
+        )
+        body = paragraph("Means over the test cases with 95 % intervals.", reason)
+        alone = [(name, interval(entry)) for name, entry in evaluation["metrics"].items()]
+        body += table(("metric", model.family), alone)
+    return Section("metrics", title, body)
+
+
+def slices(model: Model) -> Section:
+    """NDCG@10 and recall@10 by parts of the test cases."""
+    found = model.info.get("slices")
+    title = "For whom, and for which items"
+    if not found:
+        reason = (
+            "The run was fitted before slices were measured; fit it again to see."
+            if model.info.get("evaluation")
+            else _NOT_MEASURED
+        )
+        return Section("slices", title, paragraph(reason, kind="absent"))
+    body = paragraph(
+        "The same test cases in parts: by how much was known of the user, and by how often the "
+        "item that was right had been met in training. Items met five times or less are cold: a "
+        "model that only repeats what sells finds none of them.",
+        f"Parts of fewer than {FEW} cases are pale; an interval of so few means little.",
+    )
+    groups = {_SLICES[name]: of for name, of in found.items()}
+    protected = {f"Users by {name}": of for name, of in model.info.get("groups", {}).items()}
+    groups |= protected
+    plots = [
+        intervals(
+            name,
+            "mean and 95 % interval",
+            [
+                row
+                for group, parts in groups.items()
+                for row in (Row(group), *(_row(label, of, metric) for label, of in parts.items()))
+            ],
+            FEW,
+        )
+        for metric, name in (("ndcg@10", "NDCG@10"), ("recall@10", "Recall@10"))
+    ]
+    body += figures(*plots)
+    rows = [
+        (group, label, f"{of['cases']:,}", interval(of["ndcg@10"]), interval(of["recall@10"]))
+        for group, parts in groups.items()
+        for label, of in parts.items()
+    ]
+    columns = ("by", "part", "cases", "ndcg@10", "recall@10")
+    body += details("The numbers", table(columns, rows, left=2))
+    return Section("slices", title, body)
+
+
+def calibration(model: Model) -> Section:
+    """How far probabilities can be trusted."""
+    found = model.info.get("probabilities")
+    title = "Can the probabilities be trusted?"
+    if not found:
+        reason = "This run has no probabilities: too few events were held out to fit them on."
+        return Section("calibration", title, paragraph(reason, kind="absent"))
+    body = paragraph(
+        "Each dot is a tenth of all recommendations: how likely the model said they were, against "
+        "how often they happened. On the dashed line the two agree. A skill above 0 means that the "
+        "probabilities tell more than the reference does; one that always says the base rate has "
+        "skill 0.",
+    )
+    plots = [reliability([row], alone=False) for row in found]
+    body += figures(
+        *plots, caption="Both axes are logarithmic; bars are 95 % intervals (Wilson 1927)."
+    )
+    rows = [
+        (
+            of["behavior"],
+            f"{of['pairs']:,}",
+            interval(of["skill_over_base_rate"]),
+            interval(of["skill_over_popularity"]),
+            number(of["ece"]),
+            number(of["log_loss"]),
+            number(of["log_loss_of_base_rate"]),
+        )
+        for of in found
+    ]
+    columns = (
+        "behavior",
+        "pairs",
+        "skill over base rate",
+        "skill over popularity",
+        "calibration error",
+        "log-loss",
+        "log-loss of base rate",
+    )
+    body += table(columns, rows)
+    for of in found:
+        bins = [
+            (number(one["said"]), number(one["happened"]), f"{one['pairs']:,}")
+            for one in of["reliability"]
+        ]
+        ahead = of["events_ahead"]
+        following = "the next event" if ahead == 1 else f"one of the next {ahead:.3g} events"
+        body += details(
+            f"{of['behavior']}: the bins",
+            table(
+                ("said", "happened", "pairs"),
+                bins,
+                left=0,
+                caption=f"That an item among the {of['listed']} best is {following}",
+            ),
+        )
+    return Section("calibration", title, body)
+
+
+def parts(model: Model) -> Section:
+    """What each part of a fusion weighs."""
+    found = model.info.get("weights")
+    title = "What each part weighs"
+    if not found:
+        reason = (
+            f"This run is one expert alone, {model.family}: there are no parts to weigh. A fusion "
+            "has them."
+        )
+        return Section("parts", title, paragraph(reason, kind="absent"))
+    body = paragraph(
+        "How far each part of the fusion moves a score: its weight times how much it differs among "
+        "the candidates, by the length of the history. Parts named after a modality are closeness "
+        "of content.",
+    )
+    body += figures(weighed(found, alone=False))
+    columns = zip(*found["effects"], strict=True)
+    rows = [
+        (name, *(number(effect, 2, signed=True) for effect in effects))
+        for name, effects in zip(found["features"], columns, strict=True)
+    ]
+    body += details("The numbers", table(("part", *found["lengths"]), rows))
+    return Section("parts", title, body)
+
+
+def faithful(model: Model, found: dict[str, Any] | None) -> Section:
+    """Whether what explanations cite matters; ``found`` is that of ``explaining.fidelity``."""
+    title = "Do explanations tell the truth?"
+    if found is None:
+        reason = (
+            f"Explanations are sums over past events, which a run of {model.family} does not have."
+        )
+        return Section("fidelity", title, paragraph(reason, kind="absent"))
+    if not found["users"]:
+        reason = "No user has enough events to delete one of: this takes ten."
+        return Section("fidelity", title, paragraph(reason, kind="absent"))
+    unit = "log-odds" if model.family == "fusion" else "the units of the score"
+    ratio = found["ratio"]["value"]
+    if ratio is None:
+        much = "lowers the score, deleting one that is not cited does not"
+    elif ratio > 1:
+        times = number(ratio, 1) if ratio < 100 else "more than 100"
+        much = f"lowers the score {times} times as much as deleting one that is not"
+    else:
+        much = "does not lower the score more than deleting one that is not"
+    body = paragraph(
+        f"For the first item of {found['users']:,} users' lists, in the median: deleting the event "
+        f"that its explanation cites first {much}."
+    )
+    rows = [
+        ("without the event cited first", interval(found["cited"])),
+        ("without one that is not cited", interval(found["uncited"])),
+        ("ratio of the two", _ratio(found["ratio"])),
+    ]
+    body += table(
+        ("median fall of the score", f"in {unit}, with 95 % interval"),
+        rows,
+    )
+    return Section("fidelity", title, body)
+
+
+def tiles(pairs: tuple[tuple[str, str], ...]) -> str:
+    """A few numbers, large."""
+    shown = "".join(
+        f'<div class="tile"><b>{text(value)}</b><span>{text(name)}</span></div>'
+        for value, name in pairs
+    )
+    return f'<div class="tiles">{shown}</div>'
+
+
+def _ratio(found: dict[str, float | None]) -> str:
+    """A ratio with its bounds, of which each may be without end."""
+    value, low, high = (
+        "∞" if found[name] is None else number(found[name], 2) for name in ("value", "low", "high")
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _row(label: str, of: dict[str, Any], metric: str) -> Row:
+    return Row(label, **of[metric], cases=of["cases"])

@@ -1,0 +1,44 @@
+"""All sections of a report in their order."""
+
+from typing import Any
+
+from penchant import __version__
+from penchant.recommendation import Model
+from penchant.recommendation.explain import fidelity
+from penchant.report import metrics_section
+from penchant.report.data_section import health
+from penchant.report.diversity_section import diversity
+from penchant.report.html import page
+from penchant.report.interest_maps import people
+from penchant.types import Told
+
+
+def report(model: Model, *, cases: int = 300, seed: int = 0, told: Told | None = None) -> str:
+    """The report on a run as one HTML document.
+
+    It stands alone: styles and plots are inside it, there is no script, and it asks nothing of the
+    network. What the run measured is shown as it is in ``info``; fidelity of explanations and what
+    diversity costs are measured here, on at most ``cases`` users each, drawn by a hash of their
+    identifiers and ``seed``. A run that lacks what a section needs has a sentence there instead.
+    """
+    say = told or (lambda text: None)
+    found: dict[str, Any] | None = None
+    if model.transition is not None:
+        say("report: deleting events that explanations cite")
+        found = fidelity(model, users=cases, seed=seed)
+    sections = [
+        metrics_section.summary(model),
+        health(model),
+        metrics_section.measured(model),
+        metrics_section.slices(model),
+        metrics_section.calibration(model),
+        metrics_section.parts(model),
+        metrics_section.faithful(model, found),
+        people(model, seed=seed),
+        diversity(model, cases, seed, told),
+    ]
+    foot = (
+        f"Made by Penchant {__version__}, seed {seed}. Intervals are 95 %. This page holds events "
+        "of a few users; share it as you would share these."
+    )
+    return page(f"{model.dataset.name}: report on a run", sections, foot)

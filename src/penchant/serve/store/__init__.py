@@ -1,0 +1,1 @@
+"""The service's database: its tables and what is read from and written to them."""

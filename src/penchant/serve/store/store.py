@@ -1,0 +1,336 @@
+"""The store: events, people, impressions and changes, durable and shared by all workers."""
+
+import hmac
+import json
+import secrets as random
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    text,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from penchant.recommendation.interests import Control
+from penchant.serve.store import tables as t
+from penchant.serve.store.records import Added, Change, Kept, Look, Person, Posted, Shown, now
+from penchant.serve.store.tables import engine_of, one_by_one, writing
+
+REASONS = {
+    "forgotten": "this user was forgotten after the event; only later events begin anew",
+    "consent": "this user does not consent to personalisation",
+}
+"""Why an event is not kept, whatever it says."""
+
+
+class Store:
+    """A database of SQLite or PostgreSQL, its tables made where they are not there."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = engine_of(url)
+        self.sqlite = self.engine.dialect.name == "sqlite"
+        # a reader needs no transaction: each statement sees all that was committed before it
+        self.reader = (
+            self.engine
+            if self.sqlite
+            else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
+        with writing(self.engine) as connection:
+            if not self.sqlite:  # of several that start at once, one makes the tables
+                connection.execute(text("select pg_advisory_xact_lock(7236341)"))
+            t.metadata.create_all(connection)
+            row = {"name": "forgotten", "value": random.token_hex(32)}
+            connection.execute(self.insert(t.secrets).values(row).on_conflict_do_nothing())
+        self.secret = bytes.fromhex(self._read(select(t.secrets.c.value))[0][0])
+
+    @property
+    def identity(self) -> str:
+        """By which runs that were updated from this store know it again."""
+        return hmac.new(self.secret, b"identity", sha256).hexdigest()[:16]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    # events
+
+    def add(self, posted: Sequence[Posted]) -> Added:
+        """Keep events, on disk when this returns; one whose id is known is a duplicate."""
+        with writing(self.engine) as connection:
+            rows, refused = self._admitted(connection, posted)
+            if not rows:
+                return Added(0, 0, refused)
+            statement = self.insert(t.events).on_conflict_do_nothing(index_elements=["id"])
+            kept = connection.execute(statement.returning(t.events.c.seq), rows)
+            accepted = len(kept.all())
+        return Added(accepted, len(rows) - accepted, refused)
+
+    def _admitted(
+        self, connection: Connection, posted: Sequence[Posted]
+    ) -> tuple[list[dict[str, Any]], tuple[tuple[int, str], ...]]:
+        """The rows of what is kept, signed-in sessions under their user, and what is refused."""
+        of = t.sessions.c
+        signed = {e.session for e in posted if e.session is not None and e.user is None}
+        users = {}
+        if signed:
+            found = select(of.session, of.user).where(of.session.in_(sorted(signed)))
+            users = dict(map(tuple, connection.execute(found)))
+        rows = [e._replace(user=users.get(e.session or "", e.user)) for e in posted]
+        names = sorted({row.user for row in rows if row.user is not None})
+        marks = {name: self.mark(name) for name in names}
+        since = self._since(connection, marks.values())
+        refusing = select(t.people.c.user).where(
+            t.people.c.user.in_(names), t.people.c.consent.is_(False)
+        )
+        silent = set(connection.scalars(refusing)) if names else set()
+        kept, refused = [], []
+        for place, row in enumerate(rows):
+            if row.user is not None and row.time <= since.get(marks[row.user], -1):
+                refused.append((place, REASONS["forgotten"]))
+            elif row.user in silent:
+                refused.append((place, REASONS["consent"]))
+            else:
+                kept.append(row._asdict())
+        return kept, tuple(refused)
+
+    def look(self, user: str | None, session: str | None = None, after: int = 0) -> Look:
+        """What a request of a user, or of an anonymous session, needs; events past a number.
+
+        One statement, so that all of it is of one moment.
+        """
+        asked = _LOOK if user is not None else _LOOK_SESSION
+        with self.reader.connect() as connection:
+            rows = connection.execute(
+                asked, {"user": user, "session": session, "after": after}
+            ).all()
+        revision, person, first = rows[0][1] or 0, Person(), 1
+        if len(rows) > first and rows[first][0] == _OF_PERSON:
+            consent = {None: None, 0: False}.get(rows[1][1], True)
+            person, first = Person(_told(json.loads(rows[1][2])), consent), 2
+        if len(rows) > first and rows[first][0] == _OF_PROFILE:
+            person, first = person._replace(profile=rows[first][2]), first + 1
+        return Look(revision, person, tuple(Kept(*row[1:]) for row in rows[first:]))
+
+    def later(self, after: int, until: int) -> list[Posted]:
+        """Events of users with numbers in (after, until], in order, for an update."""
+        columns = [t.events.c[name] for name in Posted._fields]
+        number = t.events.c.seq
+        query = select(*columns).where(number > after, number <= until, t.events.c.user.isnot(None))
+        return [Posted(*row) for row in self._read(query.order_by(number))]
+
+    def settled(self) -> tuple[int, int]:
+        """Numbers of the last event and the last change, below which none can come any more."""
+        with writing(self.engine) as connection:
+            one_by_one(connection, t.events)
+            one_by_one(connection, t.changes)
+            last = connection.scalar(select(func.max(t.events.c.seq))) or 0
+            return last, connection.scalar(_REVISION) or 0
+
+    def merge(self, session: str, user: str) -> int:
+        """Give an anonymous session to a user; how many events that brings them.
+
+        A session that another user has signed in stays theirs.
+        """
+        with writing(self.engine) as connection:
+            values = {"session": session, "user": user}
+            connection.execute(self.insert(t.sessions).values(values).on_conflict_do_nothing())
+            of = t.sessions.c
+            owner = connection.scalar(select(of.user).where(of.session == session))
+            if owner != user:
+                return 0
+            # numbered anew, so that whoever has read up to now does not miss them
+            mine = and_(t.events.c.session == session, t.events.c.user.is_(None))
+            names = [name for name in Posted._fields if name != "user"]
+            columns = [t.events.c[name] for name in names]
+            found = connection.execute(select(*columns).where(mine).order_by(t.events.c.seq))
+            rows = [dict(zip(names, row, strict=True)) | {"user": user} for row in found]
+            if rows:
+                connection.execute(delete(t.events).where(mine))
+                connection.execute(insert(t.events), rows)
+            return len(rows)
+
+    # people
+
+    def control(self, user: str, said: Sequence[Control]) -> None:
+        """Keep what a user has said of interests."""
+        self._person(user, {"controls": [one.to_dict() for one in said]})
+
+    def consent(self, user: str, given: bool) -> None:
+        """Keep whether a user consents to personalisation; without it no text made of them stays.
+
+        What the user has written stays theirs, and nothing reads it.
+        """
+        self._person(user, {"consent": given})
+        if not given:
+            made = and_(t.profiles.c.user == user, t.profiles.c.edited.is_(False))
+            nothing = {"text": "", "model": None, "made": "", "note": None}
+            with writing(self.engine) as connection:
+                connection.execute(update(t.profiles).where(made).values(nothing))
+
+    def _person(self, user: str, values: Mapping[str, Any]) -> None:
+        with writing(self.engine) as connection:
+            row = {"user": user, "controls": [], **values}
+            statement = self.insert(t.people).values(row)
+            statement = statement.on_conflict_do_update(index_elements=["user"], set_=values)
+            connection.execute(statement)
+
+    def mark(self, user: str) -> str:
+        """A keyed digest of a user, by which they are known again and cannot be found out."""
+        return hmac.new(self.secret, user.encode("utf-8", "surrogatepass"), sha256).hexdigest()
+
+    def forget(self, user: str) -> dict[str, int]:
+        """Erase all rows of a user and leave a mark; how many of each were erased."""
+        at = now()
+        with writing(self.engine) as connection:
+            mine = select(t.sessions.c.session).where(t.sessions.c.user == user)
+            orphans = and_(t.impressions.c.user.is_(None), t.impressions.c.session.in_(mine))
+            erased = {
+                "impressions": connection.execute(delete(t.impressions).where(orphans)).rowcount
+            }
+            for name in ("events", "impressions", "people", "profiles", "sessions"):
+                table = t.metadata.tables[name]
+                count = connection.execute(delete(table).where(table.c.user == user)).rowcount
+                erased[name] = erased.get(name, 0) + count
+            mark = self.mark(user)
+            statement = self.insert(t.forgotten).values({"mark": mark, "time": at})
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["mark"], set_={"time": at})
+            )
+            self._change(connection, "forgotten", mark, {})
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:  # the log still has what was erased
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        return erased
+
+    def forgotten(self) -> dict[str, int]:
+        """The mark of each user that was forgotten, and when."""
+        return dict(map(tuple, self._read(select(t.forgotten.c.mark, t.forgotten.c.time))))
+
+    # what all workers follow
+
+    def change(self, kind: str, contents: Mapping[str, Mapping[str, Any]]) -> int:
+        """Tell all workers of some things of a kind, at once, by key; the number of the last.
+
+        What is said of an item is added to what was said of it before.
+        """
+        number = 0
+        with writing(self.engine) as connection:
+            for key, content in contents.items():
+                number = self._change(connection, kind, key, content)
+        return number
+
+    def _change(
+        self, connection: Connection, kind: str, key: str, content: Mapping[str, Any]
+    ) -> int:
+        one_by_one(connection, t.changes)
+        content = dict(content)
+        if kind in ("item", "state"):  # one row says all of an item, so that the table stays small
+            same = and_(t.changes.c.kind == kind, t.changes.c.key == key)
+            before = connection.scalar(select(t.changes.c.content).where(same))
+            content = {**(before or {}), **content}
+            connection.execute(delete(t.changes).where(same))
+        row = {"kind": kind, "key": key, "content": content, "time": now()}
+        number = connection.execute(insert(t.changes).values(row)).inserted_primary_key
+        assert number is not None
+        return int(number[0])
+
+    def changes(self, after: int, kind: str | None = None) -> list[Change]:
+        """What changed past a number, in order."""
+        columns = [t.changes.c[name] for name in Change._fields]
+        query = select(*columns).where(t.changes.c.id > after)
+        if kind is not None:
+            query = query.where(t.changes.c.kind == kind)
+        return [Change(*row) for row in self._read(query.order_by(t.changes.c.id))]
+
+    @property
+    def revision(self) -> int:
+        """The number of the last change."""
+        return self._read(_REVISION)[0][0] or 0
+
+    # what was shown
+
+    def show(self, shown: Iterable[Shown]) -> None:
+        """Keep impressions, but none of a user who was forgotten since."""
+        rows = [one._asdict() for one in shown]
+        if not rows:
+            return
+        marks = {row["user"]: self.mark(row["user"]) for row in rows if row["user"] is not None}
+        with writing(self.engine) as connection:
+            since = self._since(connection, marks.values())
+            kept = [row for row in rows if row["time"] > since.get(marks.get(row["user"], ""), -1)]
+            if kept:
+                connection.execute(insert(t.impressions), kept)
+
+    def _since(self, connection: Connection, marks: Iterable[str]) -> dict[str, int]:
+        """When each of some marks was forgotten, of those that were."""
+        of = t.forgotten.c
+        query = select(of.mark, of.time).where(of.mark.in_(sorted(marks)))
+        return dict(map(tuple, connection.execute(query)))
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has."""
+        names = ("events", "people", "impressions", "changes", "forgotten")
+        return {
+            name: self._read(select(func.count()).select_from(t.metadata.tables[name]))[0][0]
+            for name in names
+        }
+
+    def _read(self, query: Select[Any]) -> Sequence[Any]:
+        with self.reader.connect() as connection:
+            return connection.execute(query).all()
+
+    def insert(self, table: Any) -> Any:
+        """An insert of the database's own kind, which may say what becomes of a known key."""
+        return (sqlite if self.sqlite else postgresql).insert(table)
+
+
+_REVISION: Select[Any] = select(func.max(t.changes.c.id))
+_OF_CHANGES, _OF_PERSON, _OF_PROFILE, _OF_EVENTS = range(4)
+
+
+def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
+    """A row of a look that is no event, in the columns of events."""
+    # the first part of a union names its columns
+    nothing: list[Any] = [cast(null(), one.type).label(one.name) for one in _COLUMNS[2:]]
+    return select(literal(part).label("part"), number, text_, *nothing).select_from(table)
+
+
+_COLUMNS = [t.events.c[name] for name in Kept._fields]
+_ABOUT = select(literal(_OF_EVENTS), *_COLUMNS).where(t.events.c.seq > bindparam("after"))
+_LATEST = _row(_OF_CHANGES, func.max(t.changes.c.id).label("seq"), cast(null(), Text), t.changes)
+_CONSENT = case((t.people.c.consent.is_(True), 1), (t.people.c.consent.is_(False), 0))
+_OF_USER = _row(_OF_PERSON, _CONSENT, cast(t.people.c.controls, Text), t.people).where(
+    t.people.c.user == bindparam("user")
+)
+_OWN = case((t.profiles.c.edited.is_(True), t.profiles.c.text), else_="")
+_OF_TEXT = _row(_OF_PROFILE, cast(null(), t.events.c.seq.type), _OWN, t.profiles).where(
+    t.profiles.c.user == bindparam("user")
+)
+# one statement for all that a request reads; parts in their order, events by time
+_PAST = _ABOUT.where(t.events.c.user == bindparam("user"))
+_LOOK = union_all(_LATEST, _OF_USER, _OF_TEXT, _PAST).order_by(
+    text("part"), text("time"), text("seq")
+)
+_LOOK_SESSION = union_all(
+    _LATEST, _ABOUT.where(t.events.c.session == bindparam("session"), t.events.c.user.is_(None))
+).order_by(text("part"), text("time"), text("seq"))
+
+
+def _told(content: Any) -> tuple[Control, ...]:
+    return tuple(Control(one["id"], one["factor"], tuple(one["items"])) for one in content)

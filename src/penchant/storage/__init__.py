@@ -1,0 +1,1 @@
+"""What is kept on disk: saved runs, DuckDB connections, caches and keys."""

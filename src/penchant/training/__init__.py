@@ -1,0 +1,1 @@
+"""Fit, tune, update and benchmark models."""

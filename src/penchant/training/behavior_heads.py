@@ -1,0 +1,180 @@
+"""Models of the behaviours besides the target: one run serves browsing and buying."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.config import Recipe, SearchSettings, TransitionSettings
+from penchant.data.arrays import runs
+from penchant.data.dataset import Dataset
+from penchant.data.splitting.cases import Cases, Split
+from penchant.data.splitting.protocols import NEW, usual
+from penchant.data.splitting.split import split
+from penchant.errors import ConfigError, DataError
+from penchant.evaluation.probabilities import measured
+from penchant.models.base import Recommender
+from penchant.models.calibration import Calibration
+from penchant.models.fusion.recommender import Fusion, asked_for, expert_of
+from penchant.models.fusion.weights import fit_weights
+from penchant.models.sequence import SequenceExpert
+from penchant.models.transition.recommender import TRANSITION, Transition
+from penchant.training.tuning import FEWEST, search, shared
+from penchant.types import Ints, Told
+
+SPACE = ("others?", "history.*")
+"""What the transition expert's settings may change from one behaviour to the next."""
+
+AHEAD = ("leave-one-out", NEW, "given", "time")
+"""Protocols whose validation histories end before events that nothing was fitted on."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What serves one behaviour besides the target: its twin, fitted on the training events.
+
+    calibration   None where too few events of it are held out, or none of them is on a list
+    found         how good its probabilities are, as JSON types
+    """
+
+    twin: Recommender
+    calibration: Calibration | None = None
+    found: dict[str, Any] | None = None
+
+
+def heads(
+    dataset: Dataset,
+    parts: Split,
+    twin: Recommender,
+    recipe: Recipe,
+    say: Told,
+    settled: Mapping[str, Recommender] | None = None,
+) -> dict[str, Head]:
+    """The heads of a twin, by behaviour; of ``settled`` models the settings are taken.
+
+    The weights of a fusion are fitted on one share of the validation users, the calibration on
+    another, and it is judged on the third.
+    """
+    train = dataset.with_events(parts.train)
+    twins = other_behaviors(train, twin, recipe, say, settled)
+    ahead = max(1, round(len(parts.validation.truth) / max(1, len(parts.validation.histories))))
+
+    def head(name: str, model: Recommender) -> Head:
+        cases = held_out(dataset, parts, name, ahead)
+        shares = [shared(dataset, cases, part, recipe.seed) for part in range(3)]
+        if min(len(part.histories) for part in shares) < FEWEST:
+            return Head(model)
+        to_judge, to_weigh, to_calibrate = shares
+        say(f"fitting what scores of {name!r} mean on validation users of their own")
+        if isinstance(model, Fusion):
+            experts = model.transition, model.sequence
+            weights, spread = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
+            model = replace(model, weights=weights, spread=spread)
+        asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
+        made = measured(model, train.aimed(name), *asked)
+        return Head(model) if made is None else Head(model, made[0], made[2])
+
+    return {name: head(name, model) for name, model in twins.items()}
+
+
+def held_out(dataset: Dataset, parts: Split, behavior: str, ahead: int) -> Cases:
+    """The validation histories that events of a behaviour follow, and the first of these.
+
+    The truth of a case are the items of the next ``ahead`` events of the behaviour after its
+    history. No fit has seen them: training ends where a validation history does. Protocols that
+    do not end it there give no case.
+    """
+    e, row = dataset.events.sorted(), dataset.catalogue.behavior(behavior)
+    cases = parts.validation if parts.protocol in AHEAD else None
+    if cases is None:
+        none = np.zeros(0, np.int64)
+        return Cases(e.histories(none), np.zeros(1, np.int64), none, none, none)
+    place = np.zeros(int(e.row.max(initial=-1)) + 1, np.int64)
+    place[e.row] = np.arange(len(e))
+    ends = e.indptr(len(dataset.users))
+    begin, stop = ends[cases.histories.users], ends[cases.histories.users + 1]
+    some = cases.histories.lengths > 0
+    latest = cases.histories.indptr[1:][some] - 1
+    begin[some] = place[cases.histories.events.row[latest]] + 1
+    about = np.flatnonzero((e.behavior == row) & (e.item >= 0))
+    first = np.searchsorted(about, begin)
+    last = np.minimum(np.searchsorted(about, stop), first + ahead)
+    asked = np.flatnonzero(last > first)
+    sizes = (last - first)[asked]
+    indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    which = runs(first[asked], sizes)
+    one: Ints = np.ones(len(asked), np.int64)
+    return Cases(cases.histories.take(asked), indptr, e.item[about[which]], row * one, -one)
+
+
+def other_behaviors(
+    dataset: Dataset,
+    model: Recommender,
+    recipe: Recipe,
+    say: Told = lambda text: None,
+    twins: Mapping[str, Recommender] | None = None,
+) -> dict[str, Recommender]:
+    """What serves each further positive behaviour of a dataset with several, by name.
+
+    It is the model itself, asked for another behaviour. Its transition expert is fitted again:
+    what the other behaviours count for is chosen on that behaviour's own last events, or is that
+    of its twin, as are the weights of a fusion. A family that knows one behaviour serves one.
+    """
+    if not isinstance(model, Transition | SequenceExpert | Fusion):
+        return {}
+    events, catalogue = dataset.events, dataset.catalogue
+    names = [
+        behavior.name
+        for row, behavior in enumerate(catalogue.behaviors)
+        if behavior.polarity > 0
+        and behavior.name != dataset.target
+        and ((events.behavior == row) & (events.item >= 0)).any()
+    ]
+
+    def fitted(aimed: Dataset) -> Recommender:
+        twin = None if twins is None else twins.get(aimed.target)
+
+        def solved(expert: Transition) -> Transition:
+            before = expert_of(twin)
+            if before is None:
+                settings = _chosen(expert.settings, aimed, recipe, say)
+            else:
+                settings = before.settings
+            if settings == expert.settings and settings.others == 1:
+                return expert  # all behaviours count alike as targets: one solution serves both
+            say(f"transition: fitting for {aimed.target!r}")
+            found = TRANSITION.fitter(aimed, recipe.seed)(settings)
+            assert isinstance(found, Transition)
+            return found
+
+        weights = twin.weights if isinstance(twin, Fusion) else None
+        return asked_for(model, aimed, solved, weights)
+
+    return {name: fitted(dataset.aimed(name)) for name in names}
+
+
+def _chosen(
+    settings: TransitionSettings, dataset: Dataset, recipe: Recipe, say: Told
+) -> TransitionSettings:
+    """The settings for another target; as they are where no events can be held out."""
+    try:
+        parts = split(dataset, usual(dataset, recipe.repeats), recipe.seed)
+    except (ConfigError, DataError):
+        return settings
+    say(f"transition: searching settings for {dataset.target!r}")
+    space = {name: TRANSITION.space[name] for name in SPACE}
+    bounds = SearchSettings(
+        budget=max(1, recipe.search.budget // 2), users=min(2000, recipe.search.users)
+    )
+    found = search(
+        replace(TRANSITION, space=space),
+        settings,
+        dataset.with_events(parts.train),
+        parts.validation,
+        bounds,
+        seed=recipe.seed,
+        repeats=recipe.repeats,
+    )
+    best: TransitionSettings = found.settings
+    return best

@@ -1,0 +1,322 @@
+"""Fit: choose settings on validation events, measure on test events, then fit on everything."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from penchant.config import Recipe, Settings
+from penchant.data.dataset import Dataset
+from penchant.data.splitting.cases import Split
+from penchant.data.splitting.protocols import NEW, suited
+from penchant.data.splitting.split import split
+from penchant.data.user_attributes import described_users
+from penchant.errors import ConfigError, DataError
+from penchant.evaluation.evaluate import Evaluation, evaluate
+from penchant.evaluation.metrics.intervals import interval_dict
+from penchant.evaluation.probabilities import above, lists, measured
+from penchant.evaluation.slices import beside, sliced
+from penchant.features.item_content import described
+from penchant.models.base import Family, Recommender
+from penchant.models.baselines.popularity import POPULARITY
+from penchant.models.calibration import LISTED, Calibration
+from penchant.models.fusion.features import Context
+from penchant.models.fusion.recommender import FUSION, Fusion
+from penchant.models.fusion.weights import fit_weights
+from penchant.models.registry import FAMILIES, family_of
+from penchant.models.sequence import SEQUENCE, SequenceExpert
+from penchant.models.transition.recommender import TRANSITION, Transition
+from penchant.recommendation import Model
+from penchant.training.behavior_heads import Head, heads, other_behaviors
+from penchant.training.query_share import chosen, in_words, searching
+from penchant.training.tuning import FEWEST, Trial, search, shared
+from penchant.training.vector_diagnostics import agreement, judge_vectors
+from penchant.types import Told
+
+_MANY = 0.3  # of the test events that no list can hold: more than that is said
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A recommender fitted without validation and test events, and what it took.
+
+    fit_seconds      one fit with the chosen settings
+    search_seconds   the search before it; 0 where the fit itself was watched
+    """
+
+    recommender: Recommender
+    trials: tuple[Trial, ...]
+    fit_seconds: float
+    search_seconds: float
+
+
+def fit(
+    dataset: Dataset,
+    recipe: Recipe | None = None,
+    *,
+    model: str | None = None,
+    told: Told | None = None,
+) -> Model:
+    """Fit a model of a family on a dataset: by default the fusion, without torch the transition.
+
+    The settings are searched on the dataset's validation events. A twin with the chosen settings
+    is measured on the test events, which it never saw; then the model is fitted on all events.
+    The twin's measurement is in ``info["evaluation"]``. Where there are too few events to hold
+    any out, the recipe's settings are taken as they are, and ``info["notes"]`` says so.
+
+    Raises ConfigError for a family, behavior or setting that is not known, DataError for data
+    that the family cannot take.
+
+    >>> from penchant.data.synthetic import checkerboard
+    >>> model = fit(checkerboard(), model="transition")
+    >>> [row.item for row in model.recommend("u0002", k=1).items]
+    ['i0002']
+    """
+    recipe = recipe or Recipe()
+    family = family_of(model or default_family())
+    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
+    say = told or (lambda text: None)
+    info: dict[str, Any] = {"notes": list(dataset.notes)}
+    dataset, read = described(dataset, recipe.content, say)
+    info["content"] = read.to_dict()
+    dataset, noted = described_users(dataset, recipe.users)
+    info["notes"] += (*read.notes, *noted)
+    twin: Recommender | None = None
+    others: dict[str, Head] = {}
+    calibrations: dict[str, Calibration] = {}
+    try:
+        parts = split(dataset, seed=recipe.seed)
+    except DataError as error:
+        family = TRANSITION if family is FUSION else family
+        info["notes"].append(f"not evaluated, and settings not searched: {error}")
+    else:
+        asked = len(parts.validation.histories)
+        if family is FUSION and asked < FEWEST:
+            info["notes"].append(f"no fusion: {asked} validation cases, it needs {FEWEST}")
+            family = TRANSITION
+        trained = train(dataset, parts, family.name, recipe, say)
+        twin = trained.recommender
+        info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
+        listing: Recommender = twin
+        if dataset.catalogue.tokens.ids:
+            tried = chosen(twin, dataset, shared(dataset, parts.validation, 0, recipe.seed), recipe)
+            recipe, info["searches"] = tried
+            if info["searches"]:
+                info["notes"].append(in_words(info["searches"]))
+            listing = searching(twin, dataset, recipe) if recipe.queries.share else twin
+        say(f"evaluating on {len(parts.test.histories):,} test cases")
+        evaluation = on_test(listing, dataset, parts, recipe)
+        if not recipe.repeats and parts.test.repeated >= _MANY:
+            info["notes"].append(
+                f"{parts.test.repeated:.0%} of the test events are of an item that their user had "
+                "before, which no list holds; with --set repeats=true lists hold such items, and "
+                f"protocol {NEW!r} asks for new ones alone"
+            )
+        info["evaluation"] = {
+            "protocol": parts.protocol,
+            "cases": len(parts.test.histories),
+            "seed": recipe.seed,
+            "metrics": interval_dict(evaluation.metrics),
+        }
+        info["slices"] = sliced(evaluation, dataset.with_events(parts.train), parts.test)
+        info["baselines"] = baselines(evaluation, twin, dataset, parts, recipe)
+        info["groups"] = {
+            name: evaluation.by(
+                [dataset.attributes[name][user] for user in evaluation.users],
+                ("recall@10", "ndcg@10"),
+            )
+            for name in recipe.users.protected
+        }
+        deep = twin.sequence if isinstance(twin, Fusion) else twin
+        if isinstance(deep, SequenceExpert) and deep.settings.interests > 1:
+            info["vectors"] = judge_vectors(
+                deep, dataset.catalogue, parts.test, repeats=recipe.repeats
+            )
+            if isinstance(twin, Fusion):
+                known = dataset.with_events(parts.train)
+                by = known, twin.transition.statistics, recipe.interests, recipe.seed
+                info["vectors"]["agreement"] = agreement(deep, *by, parts.test)
+        if isinstance(twin, Fusion):
+            info["weights"] = twin.weighed()
+        others = heads(dataset, parts, twin, recipe, say)
+        say("calibrating probabilities on validation users of their own")
+        calibrations, info["probabilities"], notes = calibrated(
+            dataset, parts, twin, others, recipe
+        )
+        info["notes"] += notes
+    say(f"fitting {family.name} on all {len(dataset.events):,} events")
+    if twin is None:
+        recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
+    else:
+        recommender = again(twin, dataset, recipe.seed)
+    twins = {name: head.twin for name, head in others.items()}
+    served = other_behaviors(dataset, recommender, recipe, say, twins)
+    held = twin.sequence if isinstance(twin, Fusion) else None
+    return Model(dataset, recommender, recipe, info, calibrations, served, twin=held)
+
+
+def on_test(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -> Evaluation:
+    """What a model fitted on the training events does on the test cases."""
+    return evaluate(
+        twin,
+        dataset.catalogue,
+        parts.test,
+        repeats=recipe.repeats,
+        popularity=dataset.with_events(parts.train).counts(),
+        seed=recipe.seed,
+    )
+
+
+def baselines(
+    evaluation: Evaluation, twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe
+) -> dict[str, Any]:
+    """What popularity does on the same test cases and, paired, by how much the twin differs.
+
+    JSON types; empty for a twin that is popularity itself.
+    """
+    if twin.name == POPULARITY.name:
+        return {}
+    data = dataset.with_events(parts.train)
+    popular = POPULARITY.fitter(data, recipe.seed)(POPULARITY.settings())
+    found = beside(evaluation, on_test(popular, dataset, parts, recipe))
+    return {POPULARITY.name: {name: interval_dict(of) for name, of in found.items()}}
+
+
+def calibrated(
+    dataset: Dataset, parts: Split, twin: Recommender, others: dict[str, Head], recipe: Recipe
+) -> tuple[dict[str, Calibration], list[dict[str, Any]], list[str]]:
+    """Calibrations by behaviour, how good each one's probabilities are, and what there is not.
+
+    The target's are judged on test, with how often it is likelier than each other behaviour.
+    """
+    made = {name: h.calibration for name, h in others.items() if h.calibration is not None}
+    found = [head.found for head in others.values() if head.found is not None]
+    notes = [
+        f"no probabilities for {name!r}: fewer than {FEWEST} validation cases of each share are "
+        "followed by events of it, or none of these events is on a list"
+        for name in others
+        if name not in made
+    ]
+    cases = shared(dataset, parts.validation, 2, recipe.seed)
+    if len(cases.histories) < FEWEST:
+        notes.insert(
+            0,
+            f"no probabilities: {len(cases.histories)} validation cases for their calibration, it "
+            f"needs {FEWEST}",
+        )
+        return made, found, notes
+    asked = cases, parts.test, recipe.repeats, recipe.seed
+    probable = measured(twin, dataset.with_events(parts.train), *asked)
+    if probable is None:
+        notes.insert(
+            0,
+            f"no probabilities: in none of {len(cases.histories)} validation cases is the event "
+            f"that came next on the list of the {LISTED} best",
+        )
+        return made, found, notes
+    calibration, judged, own = probable
+    likelier = {
+        name: above(
+            (judged, calibration),
+            (lists(others[name].twin, dataset.catalogue, parts.test, recipe.repeats), other),
+        )
+        for name, other in made.items()
+    }
+    head = {**own, "above": likelier}
+    return {dataset.target: calibration, **made}, [head, *found], notes
+
+
+def default_family() -> str:
+    """The fusion where torch is installed, else the transition expert alone."""
+    from importlib.util import find_spec
+
+    return FUSION.name if find_spec("torch") else TRANSITION.name
+
+
+def train(
+    dataset: Dataset,
+    parts: Split,
+    name: str,
+    recipe: Recipe,
+    say: Told = lambda text: None,
+    made: dict[str, Trained] | None = None,
+) -> Trained:
+    """Search on validation events and fit on the training events.
+
+    ``made`` are models of this split that a fusion may take as they are, and is added to.
+    """
+    made = {} if made is None else made
+    if name in made:
+        return made[name]
+    data = dataset.with_events(parts.train)
+    if name == FUSION.name:
+        made[name] = _fused(data, parts, recipe, say, made)
+        return made[name]
+    family = family_of(name)
+    began = time.perf_counter()
+    say(f"{name}: searching settings on validation events")
+    found = search(
+        family,
+        start(family, recipe),
+        data,
+        parts.validation,
+        recipe.search,
+        seed=recipe.seed,
+        repeats=recipe.repeats,
+        told=say,
+    )
+    searched = time.perf_counter() - began
+    if found.recommender is not None:
+        made[name] = Trained(found.recommender, found.trials, searched, 0.0)
+        return made[name]
+    say(f"{name}: fitting without the held-out events")
+    began = time.perf_counter()
+    recommender = family.fitter(data, recipe.seed)(found.settings)
+    made[name] = Trained(recommender, found.trials, time.perf_counter() - began, searched)
+    return made[name]
+
+
+def again(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
+    """The same family and settings fitted on other events; a fusion keeps its weights."""
+    if isinstance(model, Fusion):
+        transition = again(model.transition, dataset, seed)
+        sequence = again(model.sequence, dataset, seed)
+        assert isinstance(transition, Transition)
+        assert isinstance(sequence, SequenceExpert)
+        return replace(model, transition=transition, sequence=sequence, context=Context.of(dataset))
+    return FAMILIES[model.name].fitter(dataset, seed)(model.settings)
+
+
+def _fused(
+    data: Dataset, parts: Split, recipe: Recipe, say: Told, made: dict[str, Trained]
+) -> Trained:
+    experts = [train(data, parts, f.name, recipe, say, made) for f in (TRANSITION, SEQUENCE)]
+    transition, sequence = (expert.recommender for expert in experts)
+    assert isinstance(transition, Transition)
+    assert isinstance(sequence, SequenceExpert)
+    say("fusion: fitting weights on validation users of their own")
+    began = time.perf_counter()
+    context = Context.of(data)
+    fitted = fit_weights(
+        transition,
+        sequence,
+        context,
+        shared(data, parts.validation, 1, recipe.seed),
+        recipe.repeats,
+    )
+    seconds = time.perf_counter() - began
+    return Trained(
+        Fusion(transition, sequence, context, *fitted),
+        tuple(trial for expert in experts for trial in expert.trials),
+        seconds + sum(expert.fit_seconds for expert in experts),
+        sum(expert.search_seconds for expert in experts),
+    )
+
+
+def start(family: Family, recipe: Recipe) -> Settings:
+    """The settings that a search begins with: the recipe's, where it has a section for them."""
+    own = getattr(recipe, family.name, None)
+    if own is None:
+        return family.settings()
+    if isinstance(own, family.settings):
+        return own
+    raise ConfigError(f"expected settings of {family.name}, received {type(own).__name__}")

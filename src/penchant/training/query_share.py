@@ -1,0 +1,106 @@
+"""What the places of searches are worth, measured as lists are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.config import QuerySettings, Recipe
+from penchant.data.dataset import Dataset, Histories
+from penchant.data.splitting.cases import Cases
+from penchant.evaluation.evaluate import evaluate
+from penchant.evaluation.metrics import paired
+from penchant.features.kernels import unit_content
+from penchant.models.base import Recommender
+from penchant.models.topk import mask
+from penchant.recommendation.text_search.relevance import Reader
+from penchant.recommendation.text_search.slots import wishes
+from penchant.types import Arrays, Scores
+
+SHARES = (0.0, 0.3, 0.6)
+"""Shares of the latest search that are compared."""
+
+
+@dataclass(frozen=True)
+class Searching:
+    """A recommender whose lists give the searches of a history their places.
+
+    Its scores are of items that were not seen unless ``repeats``: seen ones take no place.
+    """
+
+    recommender: Recommender
+    reader: Reader
+    queries: QuerySettings
+    repeats: bool
+
+    @property
+    def name(self) -> str:
+        return self.recommender.name
+
+    @property
+    def settings(self) -> Any:
+        return self.recommender.settings
+
+    def score(self, histories: Histories) -> Scores:
+        scores = self.recommender.score(histories)
+        mask(scores, histories, None if self.repeats else histories.events.item)
+        for row, said in wishes(self.reader.said(histories), self.queries).items():
+            scores[row] = self.reader.answer(scores[row], said, self.queries.weight)[0].scores
+        return scores
+
+    def arrays(self) -> Arrays:
+        return self.recommender.arrays()
+
+
+def searching(twin: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
+    """A recommender with the places that a recipe gives to searches."""
+    reader = Reader(dataset.catalogue, unit_content(dataset.catalogue))
+    return Searching(twin, reader, recipe.queries, recipe.repeats)
+
+
+def chosen(
+    twin: Recommender, dataset: Dataset, cases: Cases, recipe: Recipe
+) -> tuple[Recipe, Mapping[str, Any]]:
+    """The recipe with the share of searches that suits validation cases, and what was tried.
+
+    Cases without a search say nothing, and do not count. The default gives way to the best share
+    where the whole interval of their paired difference lies above 0. What the recipe says itself
+    stands, and where no case has a search nothing is tried.
+    """
+    with_searches = searching(twin, dataset, recipe)
+    said = with_searches.reader.said(cases.histories)
+    rows = np.unique([one.of for one in said]).astype(np.int64)
+    if not len(rows) or "share" in recipe.queries.model_fields_set:
+        return recipe, {}
+    some = Cases(
+        cases.histories.take(rows),
+        np.concatenate([[0], np.cumsum(np.diff(cases.indptr)[rows])]),
+        np.concatenate([cases.truth[slice(*cases.indptr[row : row + 2])] for row in rows]),
+        cases.behavior[rows],
+        cases.domain[rows],
+    )
+    tried = {}
+    for share in SHARES:
+        queries = recipe.queries.model_copy(update={"share": share})
+        one = replace(with_searches, queries=queries)
+        tried[share] = evaluate(
+            one, dataset.catalogue, some, repeats=recipe.repeats, listed=False, seed=recipe.seed
+        )
+    values = {share: float(found.metrics["ndcg@10"].value) for share, found in tried.items()}
+    usual = recipe.queries.share
+    best = max(SHARES, key=lambda share: (values[share], share))
+    less = paired(tried[best].cases["ndcg@10"], tried[usual].cases["ndcg@10"], recipe.seed)
+    best = best if less.low > 0 else usual
+    queries = recipe.queries.model_copy(update={"share": best})
+    told = {"share": best, "cases": len(rows), "ndcg@10": {str(s): v for s, v in values.items()}}
+    return recipe.model_copy(update={"queries": queries}), told
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """What ``chosen`` found, for a person."""
+    values = ", ".join(f"{float(s):.0%}: {v:.4f}" for s, v in told["ndcg@10"].items())
+    return (
+        f"the latest search takes {told['share']:.0%} of a list's places; NDCG@10 of "
+        f"{told['cases']:,} validation cases with searches by that share: {values}"
+    )

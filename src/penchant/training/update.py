@@ -1,0 +1,292 @@
+"""Updates and deletions: a user's contribution is subtracted or added, and few columns solved.
+
+The sums after an update are those of a fit on all events, bit for bit, and so is B: a column is
+solved again where anything that it reads has changed, and stays where nothing has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.data.dataset import Dataset
+from penchant.data.merge import Merged, merge, narrowed, without_users
+from penchant.data.user_attributes import attribute_rows, described_users
+from penchant.data.vocabulary import Vocabulary
+from penchant.errors import ConfigError
+from penchant.features.item_content import described_anew
+from penchant.models.base import Recommender
+from penchant.models.fusion.features import Context
+from penchant.models.fusion.recommender import Fusion, asked_for
+from penchant.models.private import SPENDS
+from penchant.models.sequence import SequenceExpert
+from penchant.models.transition.incremental import solved_anew
+from penchant.models.transition.recommender import Transition
+from penchant.models.transition.statistics import Predictors
+from penchant.recommendation import Model
+from penchant.training.fit import again
+from penchant.types import Ints, Told
+
+EXACT = ("events and histories", "sums", "solution", "popularity")
+OF_FUSION = ("deep expert", "weights of the fusion")
+"""What an update of a fusion leaves as it was, beside LEFT."""
+LEFT = ("chosen settings", "cleaning thresholds", "evaluation", "calibration")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an update or a deletion did.
+
+    users, events, items   how many were added, or, for a deletion, erased
+    changed_users          users whose contribution to the sums was replaced
+    solved, columns        columns of the target's B that were solved again, of how many
+    exact                  what now equals a fit on the remaining data
+    left                   what stands as it was until the next fit
+    notes                  what could not be read of new items, in words
+    """
+
+    users: int
+    events: int
+    items: int
+    changed_users: int
+    solved: int
+    columns: int
+    exact: tuple[str, ...] = EXACT
+    left: tuple[str, ...] = LEFT
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The receipt as JSON types."""
+        return asdict(self)
+
+
+def update(model: Model, new: Dataset, told: Told | None = None) -> tuple[Model, Receipt]:
+    """The model with further events, users and items, as if fitted on all with its settings.
+
+    The receipt names what is not: in a fusion the deep expert stands as it was trained.
+
+    ``new`` holds the new events alone; of equal times they come after the old ones. Items and
+    users may be new or described anew. Raises DataError for a behavior that the model lacks.
+    """
+    merged = merge(model.dataset, new)
+    both, read = described_anew(merged.dataset, model.dataset.catalogue, merged.items, told)
+    both = _named(model, both)
+    merged = replace(merged, dataset=both)
+    acting = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
+    changed = np.union1d(acting, _told_anew(model.dataset, both, merged.users))
+    changed = np.union1d(changed, _befriended(both, acting)).astype(np.int64)
+    before = model.dataset.users.rows(both.users.ids[user] for user in changed)
+    renewed, solved = _renewed(model, merged, before, changed)
+    receipt = Receipt(
+        len(both.users) - len(model.dataset.users),
+        len(both.events) - len(model.dataset.events),
+        len(both.catalogue) - len(model.dataset.catalogue),
+        len(changed),
+        solved,
+        len(both.catalogue),
+        left=standing(model),
+        notes=read.notes,
+    )
+    return renewed, receipt
+
+
+def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
+    """The model as if these users had never been, with the catalogue and settings it has.
+
+    The receipt names what is left: in a fusion the deep expert was trained on them until the next
+    fit.
+
+    Raises ConfigError for a user that is not known.
+    """
+    data = model.dataset
+    gone = np.unique(data.users.rows(users))
+    if len(gone) and gone[0] < 0:
+        strange = next(user for user in users if user not in data.users)
+        raise data.unknown_user(strange)
+    left = without_users(data, gone)
+    rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    left = _named(model, left)
+    # an attribute may be told in other words where fewer have one
+    place = left.users.rows(data.users.ids)
+    told = _told_anew(data, left, place)
+    friends = np.setdiff1d(_befriended(data, gone), gone)
+    after = np.union1d(place[friends], told[told >= 0]).astype(np.int64)
+    before = np.union1d(gone, data.users.rows(left.users.ids[user] for user in after))
+    before = before.astype(np.int64)
+    merged = Merged(left, *rows, np.zeros(0, np.int64))
+    renewed, solved = _renewed(model, merged, before, after)
+    controls = {user: said for user, said in model.controls.items() if user not in set(users)}
+    profiles = {user: text for user, text in model.profiles.items() if user not in set(users)}
+    renewed = replace(renewed, controls=controls, profiles=profiles)
+    receipt = Receipt(
+        len(gone),
+        len(data.events) - len(left.events),
+        0,
+        len(before),
+        solved,
+        len(data.catalogue),
+        left=standing(model),
+    )
+    return renewed, receipt
+
+
+def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
+    """The model as if some events of a user had never been; ``rows`` are places in the history.
+
+    The receipt names what is left, as that of ``forget``. Raises ConfigError for a user that is
+    not known.
+    """
+    data = model.dataset
+    if user not in data.users:
+        raise data.unknown_user(user)
+    one = data.users.rows([user])
+    kept = np.ones(len(data.events), bool)
+    kept[np.searchsorted(data.events.user, one[0]) + rows] = False
+    left = data.with_events(data.events.take(kept))
+    same = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    changed = np.union1d(one, _befriended(data, one)).astype(np.int64)
+    merged = Merged(left, *same, np.arange(len(data.users)))
+    renewed, solved = _renewed(model, merged, changed, changed)
+    # a text that was made of these events goes with them; the user's own words are theirs
+    left_over = {u: text for u, text in model.profiles.items() if u != user or text.edited}
+    renewed = replace(renewed, profiles=left_over)
+    gone = len(data.events) - len(left.events)
+    columns = len(data.catalogue)
+    return renewed, Receipt(0, gone, 0, len(changed), solved, columns, left=standing(model))
+
+
+def standing(model: Model) -> tuple[str, ...]:
+    """What an update leaves as it was."""
+    fused = isinstance(model.recommender, Fusion)
+    return (*LEFT, *OF_FUSION) if fused else LEFT
+
+
+def _named(model: Model, both: Dataset) -> Dataset:
+    """The merged dataset with the attributes that the recipe takes, the old ones among them.
+
+    A model that was fitted without any takes none before its next fit.
+    """
+    if not len(model.dataset.catalogue.attributes):
+        return both
+    named, _ = described_users(both, model.recipe.users)
+    old, new = model.dataset.catalogue.attributes, named.catalogue.attributes
+    if set(new.ids) <= set(old.ids):
+        return replace(named, catalogue=both.catalogue)
+    joint = Vocabulary.of((*old.ids, *new.ids))
+    return replace(named, catalogue=replace(named.catalogue, attributes=joint))
+
+
+def _told_anew(old: Dataset, both: Dataset, users: Ints) -> Ints:
+    """Users of the merged data whose attributes or friends are others than before."""
+
+    def known(of: Dataset, place: Ints) -> set[tuple[int, str | int]]:
+        """Each user with each attribute by name, and with each friend by row."""
+        who, what = attribute_rows(of)
+        names = (of.catalogue.attributes.ids[row] for row in what)
+        friends = place[of.relations].tolist()
+        return {*zip(place[who].tolist(), names, strict=True), *map(tuple, friends)}
+
+    changes = known(old, users) ^ known(both, np.arange(len(both.users)))
+    return np.array(sorted({user for user, _ in changes}), np.int64)
+
+
+def _befriended(dataset: Dataset, users: Ints) -> Ints:
+    """Who has some users for friends, ascending rows."""
+    return np.unique(dataset.relations[np.isin(dataset.relations[:, 1], users), 0])
+
+
+def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[Model, int]:
+    """The model on the merged data, and how many columns were solved again.
+
+    Raises ConfigError for a private run.
+
+    ``before`` and ``after`` are the users whose part in the sums is taken away and given: rows of
+    the old data and of the merged. A row of -1 has no part.
+    """
+    if model.info.get("privacy"):
+        raise ConfigError(SPENDS)
+    data, expert = merged.dataset, model.recommender
+    solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
+
+    def moved(name: str | None) -> tuple[Transition, int]:
+        head = model.aimed(name)
+        assert head.transition is not None
+        key = id(head.transition)
+        if key not in solved:
+            aimed = replace(merged, dataset=data.aimed(head.dataset.target))
+            solved[key] = solved_anew(head.dataset, aimed, before, after, head.transition)
+        return solved[key]
+
+    columns = len(data.catalogue)
+    if isinstance(expert, Fusion):
+        transition, columns = moved(None)
+        # the deep expert knows new events by reading them, and new items by their content
+        sequence = expert.sequence.moved(data, merged.items, merged.tokens)
+        renewed: Recommender = replace(
+            expert, transition=transition, sequence=sequence, context=Context.of(data)
+        )
+    elif isinstance(expert, Transition):
+        renewed, columns = moved(None)
+    else:
+        renewed = again(expert, data, model.recipe.seed)
+
+    def other(name: str) -> Recommender:
+        before = model.others[name]
+        weights = before.weights if isinstance(before, Fusion) else None
+        return asked_for(renewed, data.aimed(name), lambda _: moved(name)[0], weights)
+
+    others = {name: other(name) for name in model.others}
+    twin = model.twin
+    if isinstance(twin, SequenceExpert):
+        twin = twin.moved(data, merged.items, merged.tokens)
+    made = replace(model, dataset=data, recommender=renewed, others=others, twin=twin)
+    return _narrowed(made), columns
+
+
+def _narrowed(model: Model) -> Model:
+    """The model without the tokens and attributes that nobody has any more.
+
+    They have no part in any sum; and as the vocabularies are read from the data, a saved run
+    would not fit them.
+    """
+    named, _ = described_users(model.dataset, model.recipe.users)
+    attributes = named.catalogue.attributes
+    known = model.dataset.catalogue.attributes
+    data, tokens = narrowed(model.dataset, attributes if len(known) else known)
+    if data is model.dataset:
+        return model
+    catalogue = model.dataset.catalogue
+    predictors = np.ones(len(Predictors.of(catalogue)), bool)
+    predictors[len(catalogue) : len(catalogue) + len(tokens)] = tokens
+    predictors[len(predictors) - len(known) :] = np.isin(known.ids, data.catalogue.attributes.ids)
+    made: dict[int, Transition] = {}
+
+    def moved(expert: Transition, target: str) -> Transition:
+        if id(expert) not in made:
+            sums = expert.statistics.only(predictors)
+            B, aimed = expert.B[predictors], data.aimed(target)
+            made[id(expert)] = Transition.of(B, aimed, expert.settings, sums)
+        return made[id(expert)]
+
+    same, place = np.arange(len(catalogue)), np.where(tokens, np.cumsum(tokens) - 1, -1)
+    twin, expert = model.twin, model.recommender
+    if isinstance(twin, SequenceExpert):
+        twin = twin.moved(data, same, place)
+    if isinstance(expert, Fusion):
+        transition = moved(expert.transition, data.target)
+        sequence, context = expert.sequence.moved(data, same, place), Context.of(data)
+        expert = replace(expert, transition=transition, sequence=sequence, context=context)
+    elif isinstance(expert, Transition):
+        expert = moved(expert, data.target)
+    else:
+        expert = again(expert, data, model.recipe.seed)
+
+    def other(name: str) -> Recommender:
+        head, before = model.aimed(name).transition, model.others[name]
+        weights = before.weights if isinstance(before, Fusion) else None
+        aimed = data.aimed(name)
+        return asked_for(expert, aimed, lambda own: moved(head, name) if head else own, weights)
+
+    others = {name: other(name) for name in model.others}
+    return replace(model, dataset=data, recommender=expert, others=others, twin=twin)

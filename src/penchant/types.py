@@ -1,0 +1,24 @@
+"""Types that the whole package shares."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float64]
+
+
+Arrays = dict[str, NDArray[Any]]
+
+
+Ints = NDArray[np.int64]
+
+
+Floats = NDArray[np.float64]
+
+
+TimeKind = Literal["clock", "order", "none"]
+
+
+Told = Callable[[str], None]

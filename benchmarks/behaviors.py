@@ -124,7 +124,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
             for behavior in dataset.catalogue.behaviors:
                 if behavior.name != dataset.target and behavior.polarity > 0:
                     other = f"asked for {behavior.name}"
-                    found = asked(expert.aimed(behavior.name), dataset, parts.test, recipe)
+                    found = asked(expert.with_target(behavior.name), dataset, parts.test, recipe)
                     cases[other, "sequence"] = found.cases
     pairs = [("told apart", "target only"), ("told apart", "merged"), (AGAIN[again], "merged")]
     pairs += [

@@ -28,10 +28,10 @@ from penchant.data.splitting.cases import Cases, take
 from penchant.data.splitting.split import split
 from penchant.evaluation import metrics
 from penchant.evaluation.evaluate import evaluate
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.features.kernels import content_rows, unit_rows
 from penchant.models.registry import BASELINES
-from penchant.models.transition.cold_start import Around, cold_columns
+from penchant.models.transition.cold_start import ColdStartContext, cold_columns
 from penchant.models.transition.recommender import Fitter, Transition, TransitionSettings, sized
 
 SEEDS = 5
@@ -99,17 +99,17 @@ class Bench:
         if not modalities:
             return best
         base, rows = fit(best), content_rows(data.catalogue)
-        new = np.flatnonzero(data.met == 0)
+        new = np.flatnonzero(data.event_counts == 0)
         unit = {name: unit_rows(of)[new] for name, of in rows.items()}
         N = len(data.catalogue)
-        met = scipy.sparse.diags_array((data.met > 0).astype(np.float32), format="csr")
+        met = scipy.sparse.diags_array((data.event_counts > 0).astype(np.float32), format="csr")
         place = scipy.sparse.csr_array(
             (np.ones(len(new), np.float32), (np.arange(len(new)), new)), (len(new), N)
         )
 
         def value(settings: TransitionSettings) -> float:
             """Of the columns of new items alone; those of the others stay as they were."""
-            around = Around.of(rows, settings, data.met > 0)
+            around = ColdStartContext.of(rows, settings, data.event_counts > 0)
             columns = cold_columns(base.statistics, around, settings, unit) @ place
             model = Transition.of(base.B @ met + columns, data, settings, base.statistics)
             found = evaluate(model, data.catalogue, cases, seed=self.recipe.seed)
@@ -149,8 +149,8 @@ class Bench:
 
 def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
     bench = Bench(recipe)
-    dataset = load_dataset(path).aimed(recipe.target)
-    dataset, read = described(dataset, recipe.content, bench.told)
+    dataset = load_dataset(path).with_target(recipe.target)
+    dataset, read = encode_items(dataset, recipe.content, bench.told)
     modalities = dataset.catalogue.modalities
     rows = {"none": (), **{name: (name,) for name in modalities}, "all": modalities}
     worlds = [world(dataset, seed, users) for seed in range(seeds)]

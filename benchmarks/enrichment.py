@@ -66,7 +66,7 @@ def measured(data: Path, llm: Path | None, items: int) -> dict[str, dict[str, An
         if model is None:
             raise SystemExit("expected --serve, --llm FILE or PENCHANT_LLM_URL; received none")
         concurrent = model.settings.concurrent
-        report = enrich(data, model, items=items, concurrent=concurrent, told=told)
+        report = enrich(data, model, items=items, concurrent=concurrent, progress=told)
         rows[name] = row(report) | {"model": model.name}
         if report.stopped:
             raise SystemExit(f"{name}: {report.stopped}")

@@ -52,7 +52,7 @@ def main():
     print(found["megabytes of a client's sums"])
     for name, options in (RAY if arguments.ray else RUNS).items():
         recipe = Recipe.load(overrides=NETWORK)
-        row = federate(data, options, recipe, told=lambda text: print(text, file=sys.stderr))
+        row = federate(data, options, recipe, progress=lambda text: print(text, file=sys.stderr))
         row.pop("bytes_of_catalogues", None)
         row["rounds"] = len(row.get("rounds", ()))
         found[name] = row

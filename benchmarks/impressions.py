@@ -27,7 +27,7 @@ from penchant.data.hashing import hashes, uniform
 from penchant.data.io import load
 from penchant.data.io.impressions import Impressions, impressions
 from penchant.evaluation import metrics
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.registry import BASELINES
 from penchant.models.transition.recommender import Fitter, Transition, sized
@@ -93,7 +93,7 @@ class Fit:
     def __call__(self, settings: TransitionSettings) -> Transition:
         settings = sized(settings, self.data)
         sums, content = self.fitter.statistics(settings), self.fitter.content(settings)
-        both = system(sums, content, settings, self.data.met)
+        both = system(sums, content, settings, self.data.event_counts)
         B = solve(both, settings.candidates, self.asked)
         return Transition.of(B, self.data, settings, sums)
 
@@ -149,10 +149,10 @@ def compared(folder: Path, folds: int, seed: int) -> dict:
         load.ingest(folder, Path(scratch) / "d", mapping=RECIPES / "bing-news.toml")
         data = load.load(Path(scratch) / "d")
         shown = impressions(Path(scratch) / "d", data)
-    data, read = described(data, ContentSettings(text="universal", image="none", audio="none"))
+    data, read = encode_items(data, ContentSettings(text="universal", image="none", audio="none"))
     test = shown.request == shown.requests.rows(["test"])[0]
     cases = asked(shown, test)
-    assert not (data.met[shown.item[test]] > 0).any(), "an article of the test has clicks"
+    assert not (data.event_counts[shown.item[test]] > 0).any(), "an article of the test has clicks"
     validation = Folds(data, shown, folds, seed)
     popular = BASELINES["popularity"]
     fit = Fit(data, cases)

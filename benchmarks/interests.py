@@ -31,7 +31,7 @@ MIXTURES = ((1, 1), (2, 2), (4, 1), (4, 4))
 
 def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     """All rows of one data set."""
-    dataset = load_dataset(path).aimed(recipe.target)
+    dataset = load_dataset(path).with_target(recipe.target)
     parts = split(dataset, None, recipe.seed)
     data = dataset.with_events(parts.train)
     asked = take(parts.validation, drawn(data, parts.validation, recipe.search.users, recipe.seed))
@@ -51,10 +51,10 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
         change = {"interests": interests, "facets": facets, "patience": recipe.sequence.epochs}
         settings = recipe.sequence.model_copy(update=change)
         if budget:
-            one = fit(settings.model_copy(update={"stop": 1}), told=told).curve[0].seconds
+            one = fit(settings.model_copy(update={"stop": 1}), progress=told).curve[0].seconds
             epochs = max(1, round(budget / one))
             settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
-        model = fit(settings, watch=ndcg, told=told)
+        model = fit(settings, watch=ndcg, progress=told)
         seconds = sum(epoch.seconds for epoch in model.curve)
         budget = budget or seconds
         found = evaluate(model, data.catalogue, parts.test, seed=recipe.seed)

@@ -52,7 +52,7 @@ def compared(path: Path, recipe: Recipe) -> dict:
     def told(text: str) -> None:
         print(f"{time.perf_counter() - began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
-    dataset, notes = described_users(load_dataset(path).aimed(recipe.target), recipe.users)
+    dataset, notes = described_users(load_dataset(path).with_target(recipe.target), recipe.users)
     parts = protocols.cold_user(dataset, recipe.seed, SHARE)
     data = dataset.with_events(parts.train)
     asked = {

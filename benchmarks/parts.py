@@ -18,7 +18,7 @@ from penchant.data.dataset import Dataset
 from penchant.data.splitting.split import split
 from penchant.data.user_attributes import described_users
 from penchant.evaluation.evaluate import evaluate
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.training.fit import train
 
 SHOWN = ("recall@10", "ndcg@10")
@@ -46,8 +46,8 @@ def compared(path: Path, recipe: Recipe) -> dict:
     def told(text: str) -> None:
         print(f"{time.perf_counter() - began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
-    dataset = load_dataset(path).aimed(recipe.target)
-    dataset, _ = described(dataset, recipe.content, told)
+    dataset = load_dataset(path).with_target(recipe.target)
+    dataset, _ = encode_items(dataset, recipe.content, told)
     dataset, _ = described_users(dataset, recipe.users)
     rows = {"alone": (), **{f"with {part}": (part,) for part in PARTS}, "with all": PARTS}
     found, out = {}, []

@@ -19,7 +19,7 @@ from penchant.config import Recipe
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.split import split
 from penchant.evaluation.evaluate import Evaluation, evaluate
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.private import ReleaseSettings
@@ -35,7 +35,7 @@ METHODS = ("popularity", "projected", "mixture", "full", "sequence")
 
 def curve(dataset: Dataset, delta: float, recipe: Recipe, methods: list[str]) -> dict:
     began = time.perf_counter()
-    dataset, _ = described(dataset.aimed(recipe.target), recipe.content)
+    dataset, _ = encode_items(dataset.with_target(recipe.target), recipe.content)
     parts = split(dataset, seed=recipe.seed)
     data = dataset.with_events(parts.train)
 

@@ -21,9 +21,9 @@ import numpy as np
 from penchant import Recipe
 from penchant.data.io import load
 from penchant.data.splitting.split import split
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.evaluation.metrics import bootstrap, paired
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.recommendation import Model
 from penchant.training.fit import train
@@ -70,7 +70,7 @@ def main():
     arguments = parser.parse_args()
     sets = ["content.image=none", "transition.ridge=200", "search.budget=1", *arguments.sets]
     recipe = Recipe.load(overrides=sets)
-    dataset, _ = described(load.load(arguments.data), recipe.content, print)
+    dataset, _ = encode_items(load.load(arguments.data), recipe.content, print)
     parts = split(dataset, seed=recipe.seed)
     expert = train(dataset, parts, arguments.model, recipe, print).recommender
     known = dataset.with_events(parts.train)
@@ -108,8 +108,8 @@ def main():
 
     for query, genres in QUERIES.items():
         row(query, genres, "no search", plain)
-        row(query, genres, "search", ranked(model, histories, Said(query, 0, 0)))
-        row(query, genres, "question", ranked(model, histories, Said(query, 0, 0, 1.0)))
+        row(query, genres, "search", ranked(model, histories, TextQuery(query, 0, 0)))
+        row(query, genres, "question", ranked(model, histories, TextQuery(query, 0, 0, 1.0)))
     found = {
         "users": arguments.users,
         "events": "validation" if arguments.validation else "test",

@@ -91,7 +91,7 @@ def measured(path, folder):
     sums = timed("statistics", lambda: fitter.statistics(settings))
     contents = timed("content", lambda: fitter.content(settings))
     ready = sums, contents
-    both = timed("system", lambda: system(*ready, settings, fitter.dataset.met))
+    both = timed("system", lambda: system(*ready, settings, fitter.dataset.event_counts))
     B = timed("solve", lambda: solve(both, settings.candidates))
     columns = np.flatnonzero(np.diff(both.right.indptr))
     sizes = [len(rows) for rows in candidates(both.right, columns, settings.candidates)]

@@ -416,7 +416,7 @@ def main() -> None:
         content = RECIPE.content.model_copy(update={} if given.text else {"text": "none"})
         recipe = RECIPE.model_copy(update={"content": content})
         data = world(given.items, given.users, 0)
-        fit(data, recipe, model="fusion", told=print).save(given.run[0])
+        fit(data, recipe, model="fusion", progress=print).save(given.run[0])
         return
     rows = []
     with tempfile.TemporaryDirectory() as scratch:

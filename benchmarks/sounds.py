@@ -23,7 +23,7 @@ from penchant.config import ContentSettings, TransitionSettings
 from penchant.data.dataset import Dataset
 from penchant.evaluation import metrics
 from penchant.features.encoders.cache import Cache
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.transition.recommender import Fitter
 
 RATE = 22_050
@@ -94,14 +94,16 @@ def world(folder: Path, sounds: int, users: int, seed: int) -> tuple[Dataset, np
     data = from_columns(user, item, "listen", at, items=items, time="order", target="listen")
     order = np.argsort(names)
     assert data.catalogue.items.ids == tuple(sorted(names))
-    assert np.array_equal(data.met == 0, new[order]), "each old sound has been heard, no new one"
+    assert np.array_equal(data.event_counts == 0, new[order]), (
+        "each old sound has been heard, no new one"
+    )
     return data, kind[order]
 
 
 def right(data: Dataset, kind: np.ndarray, k: int) -> np.ndarray:
     """The share of the liked kind in the top k of the new items, for each user."""
     expert = Fitter(data)(SETTINGS)
-    new = np.flatnonzero(data.met == 0)
+    new = np.flatnonzero(data.event_counts == 0)
     scores = expert.score(data.events.histories(np.arange(len(data.users))))[:, new]
     top = new[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
     liked = np.repeat(np.arange(len(KINDS)), len(data.users) // len(KINDS))
@@ -123,7 +125,7 @@ def compared(worlds: int, sounds: int, users: int, k: int = 10) -> dict:
             data, kind = world(Path(scratch), sounds, users, seed)
             began = time.perf_counter()
             settings = ContentSettings(text="none", image="none", audio="librosa")
-            data, read = described(data, settings, cache=Cache(Path(scratch) / "cache"))
+            data, read = encode_items(data, settings, cache=Cache(Path(scratch) / "cache"))
             seconds += time.perf_counter() - began
         assert not read.modalities["audio"].unread
         found.append(right(data, kind, k))
@@ -132,7 +134,7 @@ def compared(worlds: int, sounds: int, users: int, k: int = 10) -> dict:
     return {
         "worlds": worlds,
         "sounds": len(KINDS) * sounds,
-        "new": int((data.met == 0).sum()),
+        "new": int((data.event_counts == 0).sum()),
         "users": len(data.users),
         "events": len(data.events),
         "k": k,

@@ -94,7 +94,7 @@ def ours(
     model = fit(
         settings.model_copy(update={"epochs": epochs}),
         watch=lambda m: evaluate(m, data.catalogue, asked, seed=seed).mean("ndcg@10"),
-        told=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
     )
     curve, seconds = [], 0.0
     for epoch in model.curve:

@@ -144,12 +144,15 @@ class RecommenderSuite:
     def test_equal_histories_have_equal_scores(self) -> None:
         data = board()
         one = data.events.take(data.events.user == 0)
-        twin = data.events.take(data.events.user != 2) + replace(one, user=one.user + 2)
-        twins = data.with_events(twin.sorted())
-        model = self.fit(twins)
-        scores = checked(model, twins, unnamed(of(twins)))
+        holdout_model = data.events.take(data.events.user != 2) + replace(one, user=one.user + 2)
+        holdout_models = data.with_events(holdout_model.sorted())
+        model = self.fit(holdout_models)
+        scores = checked(model, holdout_models, unnamed(of(holdout_models)))
         same(scores[0], scores[2])
-        same(model.score(of(twins).take(np.array([5, 5])))[0], model.score(of(twins))[5])
+        same(
+            model.score(of(holdout_models).take(np.array([5, 5])))[0],
+            model.score(of(holdout_models))[5],
+        )
 
     def test_a_negative_event_is_no_positive_one(self) -> None:
         columns = ["u", "u", "v", "v", "v", "w"], ["a", "b", "a", "b", "bad", "bad"]

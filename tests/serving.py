@@ -45,7 +45,7 @@ def expected(model, user, events, behavior=None):
 
     By putting the events into the dataset: another way than the service's.
     """
-    head = model.aimed(behavior)
+    head = model.with_target(behavior)
     data, catalogue = head.dataset, head.dataset.catalogue
     row = int(data.users.rows([user])[0])
     past = data.history(user).events

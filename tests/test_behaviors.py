@@ -70,7 +70,7 @@ def test_every_head_is_saved_and_moves_on(world, transition, tmp_path):
     assert {name: again.recommend(user, behavior=name) for name in lists} == lists
     less, _ = forget(model, [world.users.ids[0]])
     for name, other in model.others.items():
-        aimed = less.aimed(name)
+        aimed = less.with_target(name)
         histories = aimed.dataset.events.histories(np.arange(20))
         fresh = TRANSITION.fitter(aimed.dataset, 0)(other.settings)
         assert np.array_equal(aimed.recommender.score(histories), fresh.score(histories))
@@ -80,7 +80,7 @@ def test_another_behavior_explains_itself(world, transition):
     model = transition
     user = world.users.ids[3]
     item = model.recommend(user, behavior="view").items[0]
-    found = explain(model.aimed("view"), item.item, user=user)
+    found = explain(model.with_target("view"), item.item, user=user)
     assert found.score == pytest.approx(item.score)
     assert abs(found.residue) < 1e-9
 

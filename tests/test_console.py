@@ -223,7 +223,7 @@ def test_an_item_shows_what_is_known_and_its_neighbours(client, data):
     for row in told(client.get(f"/items/{quoted(item)}/similar?k=8"))["items"]:
         assert (row["title"] or row["item"]) in page.text
     assert all(tag in page.text for tag in data.catalogue.tags[0])
-    assert f"events {int(data.met[0])}" in page.text
+    assert f"events {int(data.event_counts[0])}" in page.text
     assert "good.png" in page.text
     assert "/good.png" not in page.text  # where files lie is nobody's business
 

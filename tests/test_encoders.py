@@ -143,7 +143,7 @@ def test_progress_is_told_at_a_readable_rate(monkeypatch):
     clock = iter(range(100))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock) * 1.0)
     told = []
-    work = progress.Progress("work", 40, told.append, between=3)
+    work = progress.ProgressLog("work", 40, told.append, between=3)
     for _ in range(10):
         work.add(4)
     assert told == [
@@ -156,7 +156,7 @@ def test_progress_is_told_at_a_readable_rate(monkeypatch):
 def test_the_outcome_is_told(tmp_path):
     told = []
     texts = ["aa", "why?", "e" * 200]
-    encoded(Vowels(), ["a", "b", "c"], texts, cache=Cache(tmp_path), told=told.append)
+    encoded(Vowels(), ["a", "b", "c"], texts, cache=Cache(tmp_path), progress=told.append)
     assert len(told) == 1
     assert told[0].startswith("text by vowels: 2 made, 0 kept from before, 1 unread, 1 cut, in ")
 

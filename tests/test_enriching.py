@@ -23,7 +23,7 @@ from penchant.data.io.save import write as write_dataset
 from penchant.data.splitting.split import split
 from penchant.errors import DataError, LanguageModelError
 from penchant.features import item_content
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.features.kernels import content_names
 from penchant.llm.client import LanguageModel, openai_chat
 from penchant.llm.client.settings import ModelSettings
@@ -367,7 +367,7 @@ def test_it_lives_through_saving_splitting_pickling_and_fitting(folder, tmp_path
     assert again.catalogue.columns[SUMMARY].tolist() == data.catalogue.columns[SUMMARY].tolist()
     assert pickle.loads(pickle.dumps(data)).catalogue.enriched == data.catalogue.enriched
     assert data.with_events(split(data).train).catalogue.enriched == data.catalogue.enriched
-    found, read = described(data, replace_columns(UNREAD))
+    found, read = encode_items(data, replace_columns(UNREAD))
     assert found.catalogue.modalities == ("enriched",)  # its columns are not counted again
     assert not read.modalities
     model = fit(data, Recipe(content=UNREAD), model="transition")
@@ -409,7 +409,7 @@ def test_columns_of_these_names_are_ones_own(tmp_path):
     enrich(folder, fake(knowing))
     data = load_dataset(folder)
     assert sorted(data.catalogue.columns["summary"].tolist()) == sorted(own)
-    found, _ = described(data, replace_columns(UNREAD))
+    found, _ = encode_items(data, replace_columns(UNREAD))
     assert found.catalogue.counted == ("audience", "enriched", "summary")
     assert found.catalogue.modalities == ("columns", "enriched")
     assert item_content.sources(data.catalogue, "summary")[0].startswith("A story of")
@@ -420,7 +420,7 @@ def test_a_summary_is_read_as_text_is(folder, tmp_path):
     enrich(folder, fake(knowing), items=20)
     data = load_dataset(folder)
     settings = ContentSettings(columns="none", width=8)
-    found, read = described(data, settings)
+    found, read = encode_items(data, settings)
     assert found.catalogue.modalities == ("enriched", "summary", "text")
     assert read.modalities["summary"].present.sum() == 20
     assert found.catalogue.features["summary"].made == "universal"
@@ -428,15 +428,15 @@ def test_a_summary_is_read_as_text_is(folder, tmp_path):
         settings.model_copy(update={"summary": "none"}),
         settings.model_copy(update={"text": "none"}),
     ):
-        assert "summary" not in described(data, silent)[0].catalogue.features
+        assert "summary" not in encode_items(data, silent)[0].catalogue.features
     alone = settings.model_copy(update={"text": "none", "summary": "universal"})
-    assert described(data, alone)[0].catalogue.modalities == ("enriched", "summary")
+    assert encode_items(data, alone)[0].catalogue.modalities == ("enriched", "summary")
     again = load_dataset(save_dataset(found, tmp_path / "copy"))
     kept = found.catalogue.features["summary"].rows
     assert np.array_equal(again.catalogue.features["summary"].rows, kept)
     rows = joined(data.catalogue, {"za": Enriched("za", ("crime",), "A story of crime.")})[0]
     both = replace(found, catalogue=replace(rows, features=found.catalogue.features))
-    known, _ = item_content.described_anew(both, found.catalogue, np.arange(22))
+    known, _ = item_content.encode_changed(both, found.catalogue, np.arange(22))
     place = data.catalogue.items.index
     found = known.catalogue.features["summary"].rows[place["za"]]
     assert np.allclose(found, kept[place["a00"]], atol=1e-6)
@@ -456,7 +456,7 @@ def test_the_deep_expert_reads_it_and_a_later_one_says_nothing(folder):
     moved = before.moved(data, same, np.zeros(0, np.int64))
     histories = data.history("a03")
     a, b = before.score(histories), moved.score(histories)
-    met = data.met > 0
+    met = data.event_counts > 0
     assert np.allclose(a[:, met], b[:, met], atol=1e-6)
     expert = fit(data, recipe, model="sequence").recommender
     assert "enriched" in expert.network.items.modalities

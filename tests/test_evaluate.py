@@ -12,7 +12,7 @@ from penchant.data.splitting.cases import Cases, take
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation.evaluate import evaluate
-from penchant.models.topk import top
+from penchant.models.topk import top_k
 from penchant.models.transition.recommender import Fitter, TransitionSettings
 from penchant.training.benchmark import Peak, resident
 
@@ -219,7 +219,7 @@ def test_top_equals_a_stable_sort(rows, items, k, ties):
     rng = np.random.default_rng(rows * items)
     scores = rng.integers(0, 3, (rows, items)).astype(float) if ties else rng.random((rows, items))
     scores[rng.random(scores.shape) < 0.3] = -np.inf
-    found = top(scores, k)
+    found = top_k(scores, k)
     for row in range(rows):
         order = np.argsort(-scores[row], kind="stable")[:k]
         order = order[scores[row, order] > -np.inf]
@@ -229,7 +229,7 @@ def test_top_equals_a_stable_sort(rows, items, k, ties):
 
 
 def test_constant_rows_are_listed_fast_and_in_order():
-    found = top(np.zeros((64, 20_000)), 10)
+    found = top_k(np.zeros((64, 20_000)), 10)
     assert (found.items == np.arange(10)).all()
 
 

@@ -47,7 +47,7 @@ def terms(people):
 def central(terms, dataset):
     """The fit at one place, on the block, and its events of each item."""
     aligned = terms.aligned(dataset)
-    return Fitter(aligned)(terms.settings), aligned.met
+    return Fitter(aligned)(terms.settings), aligned.event_counts
 
 
 def assert_same(terms, found, dataset):

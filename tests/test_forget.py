@@ -25,7 +25,7 @@ from penchant.privacy.erasure.unlearn import FLAG, flagged, forget
 from penchant.storage.artifact import load_arrays, read_manifest
 from penchant.storage.database import write_parquet
 from penchant.storage.signing_key import Key, key_of
-from penchant.training.fit import again
+from penchant.training.fit import refit_on
 from penchant.training.tuning import shared
 from penchant.training.update import update
 from test_update import assert_same
@@ -125,7 +125,7 @@ def test_what_is_forgotten_equals_a_fit_on_the_remaining_data(transition, folder
         assert np.array_equal(one.popularity, fresh.popularity)
         assert one.others.keys() == fresh.others.keys()
         for name in fresh.others:
-            assert_same(one.aimed(name), fresh.aimed(name))
+            assert_same(one.with_target(name), fresh.with_target(name))
         assert one.calibrations.keys() == fresh.calibrations.keys() != set()
         for name, of in fresh.calibrations.items():
             assert np.array_equal(one.calibrations[name].weights, of.weights)
@@ -144,11 +144,11 @@ def test_the_weights_of_a_fusion_are_fitted_again_without_them(fusion, gone, tmp
     data, recipe = found.dataset, found.recipe
     parts = split(data, seed=recipe.seed)
     train = data.with_events(parts.train)
-    transition = again(found.transition, train, recipe.seed)
+    transition = refit_on(found.transition, train, recipe.seed)
     cases = shared(train, parts.validation, 1, recipe.seed)
     assert not {data.users.ids[user] for user in cases.histories.users} & set(gone)
     context = Context.of(train)
-    weights, spread = fit_weights(transition, found.twin, context, cases, recipe.repeats)
+    weights, spread = fit_weights(transition, found.holdout_model, context, cases, recipe.repeats)
     for one in (done.model, found):
         assert np.array_equal(one.recommender.weights, weights)
         assert np.array_equal(one.recommender.spread, spread)
@@ -168,7 +168,7 @@ def test_fitting_again_without_anybody_gone_changes_nothing(fusion, transition, 
             assert np.array_equal(same.calibrations[name].weights, of.weights)
         for name in (None, *model.others):
             weights = [
-                getattr(one.aimed(name).recommender, "weights", None) for one in (same, model)
+                getattr(one.with_target(name).recommender, "weights", None) for one in (same, model)
             ]
             assert weights[0] is None or np.array_equal(*weights)
 
@@ -179,7 +179,7 @@ def test_strict_leaves_no_weight_of_the_deep_expert(fusion, gone, tmp_path):
     names = list(load_arrays(run / "arrays.safetensors"))
     assert not [name for name in names if "sequence" in name or "twin" in name]
     found = load(run)
-    assert (found.family, found.twin) == ("transition", None)
+    assert (found.family, found.holdout_model) == ("transition", None)
     assert set(found.others) == set(fusion.others)
     assert found.calibrations
     assert done.left == ("chosen settings", "cleaning thresholds", "evaluation")

@@ -16,7 +16,7 @@ from penchant.evaluation.evaluate import evaluate
 from penchant.models.fusion import weights
 from penchant.models.fusion.features import FEATURES, Context
 from penchant.models.fusion.weights import _logit, bucket, fit_weights
-from penchant.models.topk import top
+from penchant.models.topk import top_k
 from penchant.models.transition.recommender import Fitter, TransitionSettings
 from penchant.recommendation import load
 from penchant.recommendation.ranking import listed, scored
@@ -257,7 +257,7 @@ def test_the_best_of_one_history_are_those_of_all_scores(world, model, seed):
         assert (found <= whole + 1e-9).all()
         for allowed, count in ((every, 5), (some, 8)):
             ours, theirs = (
-                top(np.where(allowed, scores, -np.inf), count) for scores in (found, whole)
+                top_k(np.where(allowed, scores, -np.inf), count) for scores in (found, whole)
             )
             assert np.array_equal(ours.items, theirs.items)
             assert set(theirs.items[0]) <= set(items.tolist())

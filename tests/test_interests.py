@@ -160,7 +160,7 @@ def test_browsing_and_buying_are_both_found_and_served():
     for kind in ("buy", "view"):  # what each is told most by is its own events
         weights = {b.name: float(b.name == kind) or 0.05 for b in data.catalogue.behaviors}
         settings = recipe.transition.model_copy(update={"history": weights})
-        models[kind] = Model(data.aimed(kind), Fitter(data.aimed(kind))(settings))
+        models[kind] = Model(data.with_target(kind), Fitter(data.with_target(kind))(settings))
     both, inside = [], {name: [] for name in models}
     one_each = ((world.weights > 0).sum(1) == 1) & ((world.buying > 0).sum(1) <= 2)
     for user in np.flatnonzero(one_each)[:60]:
@@ -276,7 +276,7 @@ def test_items_that_nobody_met_lie_by_their_content():
     kept = data.events.item >= 8
     few = data.with_events(data.events.take(kept))
     expert = Fitter(few)(TransitionSettings())
-    space = Space.of(few.catalogue, expert.statistics, few.met, InterestSettings())
+    space = Space.of(few.catalogue, expert.statistics, few.event_counts, InterestSettings())
     near = space.vectors[:8] @ space.vectors[8:].T
     assert (genre[8:][near.argmax(axis=1)] == genre[:8]).all()
 

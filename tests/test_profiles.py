@@ -136,7 +136,7 @@ def test_profiles_are_saved_beside_controls(run, model, user):
     assert load(run).profiles == text
     load(run).save(run)
     assert load(run).profiles == text
-    assert load(run).aimed(None).told(user, ()).profiles == text
+    assert load(run).with_target(None).told(user, ()).profiles == text
     manifest = run / "manifest.json"
     manifest.write_text(manifest.read_text().replace("coffee", "toffee"))
     with pytest.raises(ArtifactError):

@@ -14,7 +14,7 @@ from penchant.cli import app
 from penchant.config import QuerySettings
 from penchant.data.ingest import ingest
 from penchant.data.io.load import load
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.errors import ConfigError, LanguageModelError
 from penchant.llm.tasks.question import ask, question
 from penchant.recommendation import load as load_model
@@ -115,18 +115,18 @@ def test_a_search_takes_its_share_and_fades_with_what_comes_after(model):
         return sorted(order.index(item) for item in ("bear", "mole", "fox"))
 
     before = places(())
-    now, later = (places((Said("cartoon for children", after, 0),)) for after in (0, 8))
+    now, later = (places((TextQuery("cartoon for children", after, 0),)) for after in (0, 8))
     assert sum(now) < sum(later) <= sum(before)
-    assert places((Said("cartoon for children", 30, 0),)) == before
+    assert places((TextQuery("cartoon for children", 30, 0),)) == before
 
 
 def test_searches_of_the_data_are_read_from_their_tokens(model):
     terms = model.reader.terms
-    assert said_in(model.dataset.history("u0"), terms) == (Said("haunted house", 0, 0),)
+    assert said_in(model.dataset.history("u0"), terms) == (TextQuery("haunted house", 0, 0),)
     assert said_in(model.dataset.history("u1"), terms) == ()
     users = model.dataset.users.rows(["u1", "u0"])
     both = model.dataset.events.histories(users)
-    assert said_in(both, terms) == (Said("haunted house", 0, 1),)
+    assert said_in(both, terms) == (TextQuery("haunted house", 0, 1),)
     assert any(one.source == "asked" for one in model.recommend("u0", repeats=True).items)
     assert not any(one.source == "asked" for one in model.recommend("u1", repeats=True).items)
 
@@ -264,7 +264,7 @@ def test_a_model_that_rules_everything_out_is_not_believed(model):
 
 
 def test_a_wish_said_again_counts_once_and_an_old_one_ends():
-    said = [Said("Tea", 0, 0), Said("tea", 1, 0), Said("cup", 40, 0)]
+    said = [TextQuery("Tea", 0, 0), TextQuery("tea", 1, 0), TextQuery("cup", 40, 0)]
     assert [one.text for one in wishes(said, QuerySettings())[0]] == ["Tea"]
 
 
@@ -356,12 +356,14 @@ def test_an_update_ends_searches_of_a_behavior_that_the_run_lacks(model, tmp_pat
             event = {"user": "u3", "query": "cartoon", "behavior": behavior}
             told(client.post("/events", json=event))
     store = Store(database)
-    done = refresh(tmp_path / "run", store, told=heard.append)
+    done = refresh(tmp_path / "run", store, progress=heard.append)
     store.close()
     assert any("a behavior that the run does not know: 1;" in line for line in heard)
     assert done.seq == 2
     renewed = load_model(tmp_path / "run")
-    assert said_in(renewed.dataset.history("u3"), renewed.reader.terms) == (Said("cartoon", 0, 0),)
+    assert said_in(renewed.dataset.history("u3"), renewed.reader.terms) == (
+        TextQuery("cartoon", 0, 0),
+    )
 
 
 def test_the_service_answers_a_question_with_rules_and_without(model, tmp_path):

@@ -461,12 +461,12 @@ def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
     parts = split(model.dataset, seed=model.recipe.seed)
     cases, histories = chosen(parts.test, model.dataset, asked.below, 60, 5)
     train = model.dataset.with_events(parts.train)
-    twin = replace(model, dataset=train, recommender=twin_of(model, train))
-    before = listing(twin, cases, histories, 20)
+    holdout_model = replace(model, dataset=train, recommender=twin_of(model, train))
+    before = listing(holdout_model, cases, histories, 20)
     again = Reorder(FakeModel(informed), asked)
     after = np.array(
         [
-            row[list(again(twin, histories.take(np.array([at])), row).places)]
+            row[list(again(holdout_model, histories.take(np.array([at])), row).places)]
             for at, row in enumerate(before)
         ]
     )
@@ -566,7 +566,7 @@ def test_a_fusion_is_measured_by_the_twin_that_it_keeps(tmp_path):
     assert outcome["cases"] == 60
     assert 0 < outcome["without"]["ndcg@10"]["value"] < 1
     with pytest.raises(ConfigError, match="fit the run again"):
-        judge(replace(model, twin=None), FakeModel(informed))
+        judge(replace(model, holdout_model=None), FakeModel(informed))
 
 
 # the commands

@@ -205,7 +205,7 @@ def test_the_curve_begins_at_the_expert_that_saw_no_test_event(model):
         for one in settings:
             assert one.lost.value == pytest.approx(settings[0].ndcg - one.ndcg)
     assert found.diversity[-1].distance > found.diversity[0].distance
-    assert found.quota[-1].apart < found.quota[0].apart
+    assert found.quota[-1].apart < found.quota[0].domains_unordered
 
 
 def test_examples_are_users_with_enough_events(model):
@@ -270,7 +270,7 @@ def test_the_command_writes_the_page(model, tmp_path, monkeypatch):
 
     seen = []
     made = package.report
-    monkeypatch.setattr(package, "report", lambda m, told: seen.append(m) or made(m, cases=3))
+    monkeypatch.setattr(package, "report", lambda m, progress: seen.append(m) or made(m, cases=3))
     run, out = model.save(tmp_path / "run"), tmp_path / "out.html"
     done = CliRunner().invoke(app, ["evaluate", str(run), "--report", str(out)])
     assert done.exit_code == 0, done.output

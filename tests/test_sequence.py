@@ -22,7 +22,7 @@ from penchant.evaluation.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
 from penchant.models.sequence.event_order import units  # noqa: E402
-from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck  # noqa: E402
+from penchant.models.sequence.losses import draw_negatives, excluded_negatives, sampled_softmax  # noqa: E402
 from penchant.models.sequence.network import Dropout, Network, Shape, Table  # noqa: E402
 from penchant.models.sequence.recommender import Fitter, built, lesson  # noqa: E402
 from penchant.models.sequence.sparse_adamw import RowAdam  # noqa: E402
@@ -110,7 +110,7 @@ def test_what_is_no_negative_for_a_target(data, negatives, repeats):
     """The target itself; what its history holds where lists may not hold it; never a token."""
     settings = SMALL.model_copy(update={"negatives": negatives, "repeats": repeats})
     taught = lesson(data, settings)
-    network, _ = built(data, settings, data.met > 0)
+    network, _ = built(data, settings, data.event_counts > 0)
     trainer = Trainer(network, taught, settings, 0)
     held = 0
     for starts, size in trainer._batches():
@@ -146,7 +146,7 @@ def test_struck_places_are_those_of_the_definition(draws):
         expected = right[:, None] == drawn
         for row, (window, place) in enumerate(np.argwhere(wanted)):
             expected[row] |= held & np.isin(drawn, thing[window, : place + 1])
-        found = struck(thing, wanted, right, drawn, held)
+        found = excluded_negatives(thing, wanted, right, drawn, held)
         assert set(found) == set(np.flatnonzero(expected))
 
 
@@ -169,7 +169,7 @@ def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data)
     def told(bought, repeats=None):
         settings = SMALL.model_copy(update={"repeats": repeats, "epochs": 1})
         said = []
-        Fitter(made(bought), 0)(settings, told=said.append)
+        Fitter(made(bought), 0)(settings, progress=said.append)
         found = lesson(made(bought), settings).repeats
         assert any("are no negatives" in line for line in said) is (repeats is None and not found)
         return found
@@ -271,7 +271,7 @@ def test_a_nan_stops_the_run_and_names_the_batch(data, tmp_path):
                 network.last.weight[0] = torch.nan
 
     with pytest.raises(TrainingError, match=r"received nan .* in epoch 3, batch 1 \(windows of"):
-        trainer.run(told=poison, checkpoint=file)
+        trainer.run(progress=poison, checkpoint=file)
     assert torch.load(file, weights_only=True)["epoch"] == 2
 
 
@@ -380,10 +380,10 @@ def test_asked_for_another_behavior_it_reads_the_same_items():
     world = synthetic.world(60, 120, seed=3).dataset()
     model, user = Fitter(world, 0)(SMALL), histories(world, [3])
     _ = model.score(user), model.table
-    other = model.aimed("view")
+    other = model.with_target("view")
     assert other.single.turned is model.single.turned
     assert other.table is model.table
-    anew = SEQUENCE.restore(model.arrays(), world, model.settings).aimed("view")
+    anew = SEQUENCE.restore(model.arrays(), world, model.settings).with_target("view")
     assert np.array_equal(other.score(user), anew.score(user))
     assert not np.array_equal(other.score(user), model.score(user))
 

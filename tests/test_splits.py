@@ -174,16 +174,21 @@ def test_leave_one_new_out_is_leave_one_out_where_nothing_comes_again(seed):
 
 def test_the_usual_protocol_asks_for_what_lists_can_hold():
     shop = made("a i1?, a i1, a i2?, a i2, a i3?, a i3, a i4, a i5")
-    assert protocols.usual(shop) == "leave-one-new-out"
-    assert protocols.usual(shop, repeats=True) == "leave-one-out"
-    assert protocols.usual(made("a i1?, a i1, a i2?, a i2, a i3, a i4")) == "leave-one-out"
-    assert protocols.usual(shop.with_events(shop.events.take(slice(0, 0)))) == "leave-one-out"
+    assert protocols.default_protocol(shop) == "leave-one-new-out"
+    assert protocols.default_protocol(shop, repeats=True) == "leave-one-out"
+    assert (
+        protocols.default_protocol(made("a i1?, a i1, a i2?, a i2, a i3, a i4")) == "leave-one-out"
+    )
+    assert (
+        protocols.default_protocol(shop.with_events(shop.events.take(slice(0, 0))))
+        == "leave-one-out"
+    )
     named = replace(shop, protocol="leave-one-new-out")
-    assert protocols.suited(named, repeats=False) is named
-    asked = protocols.suited(named, repeats=True)
+    assert protocols.resolve_protocol(named, repeats=False) is named
+    asked = protocols.resolve_protocol(named, repeats=True)
     assert asked.protocol == "leave-one-out"
     assert "lists hold what a history does" in asked.notes[-1]
-    assert protocols.suited(asked, repeats=True) is asked
+    assert protocols.resolve_protocol(asked, repeats=True) is asked
 
 
 def test_ties_in_time_follow_the_source_row():

@@ -14,7 +14,7 @@ from penchant.data.io.from_columns import from_columns
 from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import Content, tag_rows, unit_rows
-from penchant.models.topk import top
+from penchant.models.topk import top_k
 from penchant.models.transition.recommender import TRANSITION, Fitter, Transition
 from penchant.models.transition.solver import solve, system
 from penchant.models.transition.statistics import Predictors, Statistics, statistics
@@ -243,17 +243,17 @@ def test_with_all_candidates_the_solve_is_the_dense_one(data, cold):
     settings = TransitionSettings(neighbors=1000, cold=cold)
     fitter = Fitter(data)
     sums, contents = fitter.statistics(settings), fitter.content(settings)
-    both = system(sums, contents, settings, data.met)
+    both = system(sums, contents, settings, data.event_counts)
     P, N = both.right.shape
     everything = replace(both, right=sparse.csc_array(np.ones((P, N))))
     B = solve(everything, P).toarray()
-    assert np.allclose(B, dense_reference(sums, contents, settings, data.met), atol=1e-4)
+    assert np.allclose(B, dense_reference(sums, contents, settings, data.event_counts), atol=1e-4)
 
 
 def test_each_column_is_the_ridge_regression_on_its_candidates(data):
     settings = TransitionSettings(alpha={})
     sums = Fitter(data).statistics(settings)
-    both = system(sums, {}, settings, data.met)
+    both = system(sums, {}, settings, data.event_counts)
     B, A, C = solve(both, 30).toarray(), both.left.toarray().astype(float), both.cross.toarray()
     for j in range(0, len(data.catalogue), 7):
         rows = np.lexsort((np.arange(len(C)), -C[:, j]))[:30]
@@ -265,7 +265,9 @@ def test_each_column_is_the_ridge_regression_on_its_candidates(data):
 
 def test_columns_do_not_depend_on_threads_or_company(data):
     fitter = Fitter(data)
-    both = system(fitter.statistics(SETTINGS), fitter.content(SETTINGS), SETTINGS, data.met)
+    both = system(
+        fitter.statistics(SETTINGS), fitter.content(SETTINGS), SETTINGS, data.event_counts
+    )
     whole = solve(both, 50, threads=1)
     again = solve(both, 50, threads=2)
     assert (whole != again).nnz == 0
@@ -283,9 +285,11 @@ def test_the_same_top_ten_with_one_thread_and_two(data):
     for threads in (1, 2):
         fitter = Fitter(data)
         sums = fitter.statistics(SETTINGS)
-        B = solve(system(sums, fitter.content(SETTINGS), SETTINGS, data.met), 50, threads=threads)
+        B = solve(
+            system(sums, fitter.content(SETTINGS), SETTINGS, data.event_counts), 50, threads=threads
+        )
         model = Transition.of(B, data, SETTINGS, sums)
-        lists.append(top(model.score(histories), 10).items)
+        lists.append(top_k(model.score(histories), 10).items)
     assert np.array_equal(*lists)
 
 

@@ -21,4 +21,4 @@ Floats = NDArray[np.float64]
 TimeKind = Literal["clock", "order", "none"]
 
 
-Told = Callable[[str], None]
+Progress = Callable[[str], None]

@@ -20,7 +20,7 @@ from penchant.recommendation.results import Recommendation
 from penchant.report import report as html
 from penchant.training.benchmark import Table, benchmark
 from penchant.training.fit import fit
-from penchant.types import Told
+from penchant.types import Progress
 
 MODELS = ("popularity", "recent", "item-knn", "ease", "transition")
 CLEANING = CleaningSettings(
@@ -85,31 +85,31 @@ def demo(
     users: int = 2000,
     items: int = 1200,
     seed: int = 0,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Demo:
     """Generate a world, write it as dirty raw files, and do the whole job on these.
 
     ``out`` receives raw/, data/, run/ and report.html. Every number comes from this run.
     """
     began = time.perf_counter()
-    say = told or (lambda text: None)
+    progress = progress or (lambda text: None)
     out = Path(out)
     world = synthetic.world(users, items, seed)
-    say("writing raw files, with dirt in them")
+    progress("writing raw files, with dirt in them")
     events, goods = world.write_raw(out / "raw")
-    say("cleaning")
+    progress("cleaning")
     named = DataMapping(name="a planted world", target=synthetic.TARGET)
     report = ingest(events, out / "data", items=goods, mapping=named, settings=CLEANING)
     data = load(out / "data")
     recipe = Recipe(target=synthetic.TARGET, seed=seed, search=SearchSettings(budget=6))
-    table = benchmark(data, MODELS, protocol="leave-one-out", recipe=recipe, told=told)
-    model = fit(data, recipe, model="transition", told=told)
+    table = benchmark(data, MODELS, protocol="leave-one-out", recipe=recipe, progress=progress)
+    model = fit(data, recipe, model="transition", progress=progress)
     model = replace(model, info={**model.info, "cleaning": report.to_dict()})
-    say("saving")
+    progress("saving")
     model.save(out / "run")
-    page = html(model, cases=REPORTED, told=told)
+    page = html(model, cases=REPORTED, progress=progress)
     (out / "report.html").write_text(page, encoding="utf-8")
-    say("looking for the planted interests")
+    progress("looking for the planted interests")
     recovery = recover(model, world)
     user = _someone(world)
     name = world.users.ids[user]

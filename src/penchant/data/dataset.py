@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.data.arrays import runs
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.data.tombstones import Tombstones
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError, unknown
@@ -114,7 +114,7 @@ class Histories:
     users: Ints
     indptr: Ints
     events: Events
-    said: tuple[Said, ...] | None = None
+    said: tuple[TextQuery, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -214,7 +214,7 @@ class Catalogue:
             raise unknown("domain", name, self.domains)
         return self.domains.index(name)
 
-    def apart(self, time: TimeKind) -> bool:
+    def domains_unordered(self, time: TimeKind) -> bool:
         """Whether domains have no order in common: time is the order within each of several."""
         return time == "order" and len(self.domains) > 1
 
@@ -249,16 +249,16 @@ class Dataset:
         return replace(self, events=events)
 
     @property
-    def apart(self) -> bool:
+    def domains_unordered(self) -> bool:
         """Whether its domains have no order in common."""
-        return self.catalogue.apart(self.time)
+        return self.catalogue.domains_unordered(self.time)
 
     @property
-    def mixed(self) -> bool:
+    def no_common_clock(self) -> bool:
         """Whether no clock tells which of two events of different domains came first."""
         return self.time != "clock" and len(self.catalogue.domains) > 1
 
-    def aimed(self, target: str | None) -> "Dataset":
+    def with_target(self, target: str | None) -> "Dataset":
         """The dataset with another target behaviour; ConfigError lists the known ones."""
         if target is None:
             return self
@@ -272,7 +272,7 @@ class Dataset:
         return np.bincount(item, minlength=len(self.catalogue)).astype(np.int64)
 
     @property
-    def met(self) -> Ints:
+    def event_counts(self) -> Ints:
         """Events of any behaviour on each item, (N,)."""
         item = self.events.item
         return np.bincount(item[item >= 0], minlength=len(self.catalogue)).astype(np.int64)

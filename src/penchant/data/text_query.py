@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Said(NamedTuple):
+class TextQuery(NamedTuple):
     """What someone said they want, in words: a search, a question, interests of their own.
 
     ``after`` events came after it in history number ``of``; ``share`` is what it takes of a list's

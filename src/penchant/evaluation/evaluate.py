@@ -21,12 +21,12 @@ from penchant.evaluation import metrics
 from penchant.evaluation.metrics import Interval
 from penchant.features.kernels import on_cores, tag_rows, unit_rows
 from penchant.models.base import Recommender
-from penchant.models.topk import CELLS, mask, outside, top
+from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.types import Floats, Ints
 
 """Scores of one block (16 MB); memory grows with this and not with users x items."""
 
-Progress = Callable[[int, int], None]
+CaseProgress = Callable[[int, int], None]
 """Told of (done, total) as work goes on."""
 
 
@@ -104,7 +104,7 @@ def evaluate(
     block: int | None = None,
     threads: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: CaseProgress | None = None,
 ) -> Evaluation:
     """Rank all items for each case and measure the list.
 
@@ -133,12 +133,12 @@ def evaluate(
         beside = np.where(other < 0, -np.inf, scores[np.arange(len(other)), other])
         both = metrics.accuracy(scores[case, own], beside[case])
         won[places] = np.where(other[case] < 0, np.nan, both)
-        mask(scores, histories, None if repeats else histories.events.item)
-        outside(scores, catalogue, cases.domain[part])
+        mask_seen(scores, histories, None if repeats else histories.events.item)
+        mask_other_domains(scores, catalogue, cases.domain[part])
         ranks[places] = metrics.ranks(scores, own, mine)
         if listed:
             room[part] = np.count_nonzero(scores > -np.inf, axis=1)
-            lists[part] = top(scores, k).items
+            lists[part] = top_k(scores, k).items
         done += len(part)
         if progress:
             progress(done, len(others))

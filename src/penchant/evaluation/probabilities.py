@@ -18,7 +18,7 @@ from penchant.models.calibration import (
     logistic,
     regression,
 )
-from penchant.models.topk import CELLS, mask, outside, top
+from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.types import Floats, Ints
 
 BINS = 10
@@ -48,9 +48,9 @@ def lists(model: Recommender, catalogue: Catalogue, cases: Cases, repeats: bool 
     for part in blocks(len(items), max(1, CELLS // max(1, N))):
         histories = cases.histories.take(part)
         found = model.score(histories)
-        mask(found, histories, None if repeats else histories.events.item)
-        outside(found, catalogue, cases.domain[part])
-        items[part], scores[part] = top(found, LISTED)
+        mask_seen(found, histories, None if repeats else histories.events.item)
+        mask_other_domains(found, catalogue, cases.domain[part])
+        items[part], scores[part] = top_k(found, LISTED)
         start, stop = cases.indptr[part.start], cases.indptr[part.stop]
         truth = np.zeros(found.shape, bool)
         sizes = np.diff(cases.indptr[part.start : part.stop + 1])

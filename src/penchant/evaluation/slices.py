@@ -37,7 +37,7 @@ def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, di
     names = (*catalogue.domains,)
     parts = {
         "history": _between(cases.histories.lengths.astype(np.float64), _HISTORY),
-        "item": _between(_medians(train.met[cases.truth], cases.indptr), _MET),
+        "item": _between(_medians(train.event_counts[cases.truth], cases.indptr), _MET),
         "behavior": [catalogue.behaviors[row].name for row in cases.behavior.tolist()],
         "domain": [names[row] if row >= 0 else None for row in domains.tolist()],
     }

@@ -12,7 +12,7 @@ from penchant.data.item_features import Feature
 from penchant.features.encoders.base import Encoded, encoded
 from penchant.features.encoders.cache import Cache
 from penchant.features.encoders.registry import _AUTOMATIC, automatic, encoder_of
-from penchant.types import Ints, Told
+from penchant.types import Ints, Progress
 
 """The variable of the environment that holds the key of an endpoint; it is written nowhere."""
 
@@ -52,10 +52,10 @@ class Read:
         }
 
 
-def described(
+def encode_items(
     dataset: Dataset,
     settings: ContentSettings,
-    told: Told | None = None,
+    progress: Progress | None = None,
     cache: Cache | None = None,
 ) -> tuple[Dataset, Read]:
     """The dataset with a feature for each modality that its items have and the settings take.
@@ -81,7 +81,7 @@ def described(
             notes.append(f"{modality} of the items was not read: {missing}")
             continue
         ids = dataset.catalogue.items.ids
-        read = encoded(encoder, ids, given, cache=cache or Cache(), told=told)
+        read = encoded(encoder, ids, given, cache=cache or Cache(), progress=progress)
         found[modality] = read
         notes += [f"{modality}: {note}" for note in read.notes]
         if len(read.unread):
@@ -99,11 +99,11 @@ def described(
     return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
 
 
-def described_anew(
+def encode_changed(
     dataset: Dataset,
     before: Catalogue,
     items: Ints,
-    told: Told | None = None,
+    progress: Progress | None = None,
     cache: Cache | None = None,
 ) -> tuple[Dataset, Read]:
     """The merged dataset with the features of what is new or described anew.
@@ -121,7 +121,7 @@ def described_anew(
         ids = [dataset.catalogue.items.ids[row] for row in rows]
         encoder = encoder_of(name, feature.made)
         some = [given[row] for row in rows]
-        read = encoded(encoder, ids, some, cache=cache or Cache(), told=told)
+        read = encoded(encoder, ids, some, cache=cache or Cache(), progress=progress)
         found[name] = read
         notes += [f"{name}: {unread_in_words(read)}"] if len(read.unread) else []
         vectors = np.zeros((len(given), encoder.width), np.float32)

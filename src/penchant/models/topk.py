@@ -8,12 +8,12 @@ from penchant.data.dataset import Catalogue, Histories
 from penchant.types import Ints, Scores
 
 
-def at_least(scores: Scores, count: int) -> Scores:
+def topk_threshold(scores: Scores, count: int) -> Scores:
     """What the ``count`` best scores of each row (B, N) are not below, (B, 1).
 
     No more than the least of them; -inf where a row has no more than ``count``.
 
-    >>> at_least(np.array([[3.0, 1.0, 2.0]]), 2).tolist()
+    >>> topk_threshold(np.array([[3.0, 1.0, 2.0]]), 2).tolist()
     [[2.0]]
     """
     B, N = scores.shape
@@ -32,32 +32,32 @@ def at_least(scores: Scores, count: int) -> Scores:
 CELLS = 1 << 21
 
 
-class Listed(NamedTuple):
+class TopK(NamedTuple):
     """Lists of item rows with their scores, (B, k); -1 and -inf where a list ends early."""
 
     items: Ints
     scores: Scores
 
 
-def mask(scores: Scores, histories: Histories, items: Ints | None) -> None:
+def mask_seen(scores: Scores, histories: Histories, items: Ints | None) -> None:
     """Take the items of each history's events out of the scores, in place."""
     if items is not None:
         about = items >= 0
         scores[histories.owner[about], items[about]] = -np.inf
 
 
-def outside(scores: Scores, catalogue: Catalogue, domain: Ints) -> None:
+def mask_other_domains(scores: Scores, catalogue: Catalogue, domain: Ints) -> None:
     """Take the items of other domains out, in place, for each row that names one (>= 0)."""
     for one in np.unique(domain[domain >= 0]):
         scores[np.ix_(domain == one, catalogue.domain != one)] = -np.inf
 
 
-def top(scores: Scores, k: int) -> Listed:
+def top_k(scores: Scores, k: int) -> TopK:
     """The k best items of each row in descending order of score; ties to the lower row, (B, k).
 
     Items at -inf are never listed.
 
-    >>> top(np.array([[0.5, 2.0, 2.0, -np.inf]]), 4).items.tolist()
+    >>> top_k(np.array([[0.5, 2.0, 2.0, -np.inf]]), 4).items.tolist()
     [[1, 2, 0, -1]]
     """
     B, N = scores.shape
@@ -65,8 +65,8 @@ def top(scores: Scores, k: int) -> Listed:
     items = np.full((B, wanted), -1)
     values = np.full((B, wanted), -np.inf)
     if not (k and B):
-        return Listed(items, values)
-    least = at_least(scores, k)
+        return TopK(items, values)
+    least = topk_threshold(scores, k)
     keep = scores >= least
     if (least == -np.inf).any():
         keep &= scores > -np.inf
@@ -84,4 +84,4 @@ def top(scores: Scores, k: int) -> Listed:
     at = rows[first], place[first]
     items[at] = columns[first]
     values[at] = scores[at[0], items[at]]
-    return Listed(items, values)
+    return TopK(items, values)

@@ -19,7 +19,7 @@ from penchant.errors import DataError
 from penchant.models.base import Recommender
 from penchant.models.fusion.recommender import Fusion
 from penchant.models.sequence import SequenceExpert
-from penchant.types import Floats, Ints, Told
+from penchant.types import Floats, Ints, Progress
 
 WEAK = 0.60
 """AUC before forgetting below which an attack cannot tell whether forgetting helps."""
@@ -130,7 +130,7 @@ class Shadows:
         fitted: Fitted,
         models: int = 8,
         seed: int = 0,
-        told: Told = lambda text: None,
+        progress: Progress = lambda text: None,
     ) -> "Shadows":
         """Fit an even number of them: each user is in half, the other half is its complement."""
         rng = np.random.default_rng(seed)
@@ -140,7 +140,7 @@ class Shadows:
             half = np.zeros(len(users), bool)
             half[rng.permutation(len(users))[: len(users) // 2]] = True
             for kept in (half, ~half):
-                told(f"shadow {len(found) + 1} of {2 * max(1, models // 2)}")
+                progress(f"shadow {len(found) + 1} of {2 * max(1, models // 2)}")
                 shadow = fitted(without(dataset, users[~kept]))
                 found.append(losses(shadow, dataset, users))
                 inside.append(kept)

@@ -11,14 +11,14 @@ import numpy as np
 from penchant.config import Recipe
 from penchant.data.arrays import blocks
 from penchant.data.dataset import Dataset, Events, Histories
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import Rows, unit_content
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.fusion.recommender import Fusion, expert_of
 from penchant.models.private import Private
-from penchant.models.topk import CELLS, top
+from penchant.models.topk import CELLS, top_k
 from penchant.models.transition.recommender import Transition
 from penchant.recommendation.interests import (
     Control,
@@ -30,7 +30,13 @@ from penchant.recommendation.interests import (
     matched,
 )
 from penchant.recommendation.ranking import listed, scored
-from penchant.recommendation.results import ASKED, POPULAR, Block, Ranked, Recommendation
+from penchant.recommendation.results import (
+    ASKED,
+    POPULAR,
+    Recommendation,
+    RecommendationBatch,
+    ScoredItem,
+)
 from penchant.recommendation.run_files import SavedRun, read, save
 from penchant.recommendation.text_search import Reader
 from penchant.types import Ints
@@ -57,10 +63,10 @@ class Model:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     others: Mapping[str, Recommender] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
-    twin: Recommender | None = None
+    holdout_model: Recommender | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
-    def aimed(self, behavior: str | None) -> "Model":
+    def with_target(self, behavior: str | None) -> "Model":
         """The model that predicts another behaviour; ConfigError where the run has none for it."""
         if behavior is None or behavior == self.dataset.target:
             return self
@@ -71,7 +77,7 @@ class Model:
                 f"this run recommends for {served}, received {behavior!r}; fit another with --set "
                 f"target={behavior}"
             )
-        data, one = self.dataset.aimed(behavior), self.others[behavior]
+        data, one = self.dataset.with_target(behavior), self.others[behavior]
         head = replace(self, dataset=data, recommender=one, others={})
         if "reader" in self.__dict__:  # neither depends on what is asked
             head.__dict__["reader"] = self.reader
@@ -126,7 +132,7 @@ class Model:
             )
         data, settings = self.dataset, self.recipe.interests
         sums = self.transition.statistics
-        return Space.of(data.catalogue, sums, data.met, settings, self.recipe.seed)
+        return Space.of(data.catalogue, sums, data.event_counts, settings, self.recipe.seed)
 
     @cached_property
     def reader(self) -> Reader:
@@ -200,12 +206,12 @@ class Model:
         if (user is None) == (history is None):
             raise ConfigError("expected a user or a history, one of the two")
         self._check(k)
-        head = self.aimed(behavior)
+        head = self.with_target(behavior)
         given, strange = self.histories(history or [])
         if user is not None:
             given = self.dataset.history(user)
         if query is not None:
-            given = replace(given, said=(Said(query, 0, 0, 1.0),))
+            given = replace(given, said=(TextQuery(query, 0, 0, 1.0),))
         domains = np.array([-1 if domain is None else self.dataset.catalogue.domain_row(domain)])
         found = head.ranked(given, k, domains, self._shut(given, repeats))
         rows = head.named(found)
@@ -219,10 +225,10 @@ class Model:
         domain: str | None = None,
         behavior: str | None = None,
         repeats: bool | None = None,
-    ) -> Iterator[Block]:
+    ) -> Iterator[RecommendationBatch]:
         """Lists of all known users, in blocks, so that memory does not grow with their number."""
         self._check(k)
-        head = self.aimed(behavior)
+        head = self.with_target(behavior)
         row = -1 if domain is None else self.dataset.catalogue.domain_row(domain)
         size = max(1, CELLS // max(1, len(self.dataset.catalogue)))
         for part in blocks(len(self.dataset.users), size):
@@ -231,7 +237,7 @@ class Model:
             hidden = self._shut(histories, repeats)
             yield head.ranked(histories, k, np.full(len(users), row), hidden)
 
-    def similar(self, item: str, k: int = 10) -> tuple[Ranked, ...]:
+    def similar(self, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
         """The k items most like one: by the cosine of their columns of B, where there is one.
 
         Two items are alike when the same pasts lead to both. Other families answer with what
@@ -249,9 +255,9 @@ class Model:
         else:
             scores = self.recommender.score(self.histories([item])[0])
         scores[0, row] = -np.inf
-        found = top(scores, k)
+        found = top_k(scores, k)
         return tuple(
-            Ranked(catalogue.items.ids[i], float(score), catalogue.title(i), self.family)
+            ScoredItem(catalogue.items.ids[i], float(score), catalogue.title(i), self.family)
             for i, score in zip(found.items[0], found.scores[0], strict=True)
             if i >= 0 and score > 0
         )
@@ -288,7 +294,9 @@ class Model:
         """Write the run: data, arrays and a manifest that vouches for each byte."""
         return save(SavedRun.of(self), path)
 
-    def ranked(self, histories: Histories, k: int, domain: Ints, hidden: Ints | None) -> Block:
+    def ranked(
+        self, histories: Histories, k: int, domain: Ints, hidden: Ints | None
+    ) -> RecommendationBatch:
         """The k best items of each history; with k = N all that can be listed, best first.
 
         ``domain`` (B,) is a row of the domains, -1 for all of them. ``hidden`` (E,) is, for each
@@ -302,13 +310,13 @@ class Model:
         found = interests_of(self.space, self.dataset, given, self.recipe.interests, user)
         return matched(found, self.controls.get(user or "", ()))
 
-    def named(self, found: Block, case: int = 0) -> tuple[Ranked, ...]:
+    def named(self, found: RecommendationBatch, case: int = 0) -> tuple[ScoredItem, ...]:
         """One list of a block, its items by name."""
         catalogue = self.dataset.catalogue
         columns = (found.items, found.scores, found.popular, found.probability)
         asked = [None] * found.items.shape[1] if found.asked is None else found.asked[case]
         return tuple(
-            Ranked(
+            ScoredItem(
                 catalogue.items.ids[item],
                 float(score),
                 catalogue.title(item),

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.data.dataset import Histories
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.models.calibration import LISTED
 from penchant.models.fusion.recommender import Fusion
-from penchant.models.topk import Listed, at_least, mask, outside, top
+from penchant.models.topk import TopK, mask_other_domains, mask_seen, top_k, topk_threshold
 from penchant.recommendation.interests import steered
-from penchant.recommendation.results import Block
+from penchant.recommendation.results import RecommendationBatch
 from penchant.recommendation.text_search import Wish, wishes, written
 from penchant.types import Floats, Ints, Scores
 
@@ -33,7 +33,7 @@ class Scored(NamedTuple):
 
     histories: Histories
     scores: Scores
-    best: Listed | None
+    best: TopK | None
     among: Ints | None = None
     asked: NDArray[np.object_] | None = None
 
@@ -77,13 +77,13 @@ def scored(
         beside = np.diff(model.transition.beside(histories).indptr)
         strangers &= beside <= bool(model.transition.settings.opening)
     scores[strangers] = _UNSCORED
-    mask(scores, histories, hidden)
+    mask_seen(scores, histories, hidden)
     scores[muted] = -np.inf
     if among is None and wanted is not None and not strangers.any():
         among = _among(scores[0], *wanted)
     best = None
     if model.calibration is not None:
-        best = top(scores, LISTED) if among is None else _first(scores[0], among, among, LISTED)
+        best = top_k(scores, LISTED) if among is None else _first(scores[0], among, among, LISTED)
     asked = None
     if told:
         asked = np.full(scores.shape, None, object)
@@ -97,7 +97,7 @@ def scored(
 
 def listed(
     model: "Model", found: Scored, k: int, domain: Ints, keep: NDArray[np.bool_] | None = None
-) -> Block:
+) -> RecommendationBatch:
     """The k best items of each history; with k = N all that can be listed, best first.
 
     ``domain`` (B,) is a row of the domains, -1 for all of them, and ``keep`` (N,) what any list may
@@ -122,7 +122,7 @@ def listed(
     if found.asked is not None:
         asked = np.take_along_axis(found.asked, np.maximum(items, 0), axis=1)
         asked[items < 0] = None
-    return Block(found.histories.users, items, values, popular, probability, asked)
+    return RecommendationBatch(found.histories.users, items, values, popular, probability, asked)
 
 
 def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, list[Wish]]:
@@ -133,7 +133,7 @@ def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, l
     return wishes(said, model.recipe.queries)
 
 
-def _written(model: "Model", histories: Histories, user: str | None) -> tuple[Said, ...]:
+def _written(model: "Model", histories: Histories, user: str | None) -> tuple[TextQuery, ...]:
     """The interests that users of a run have written themselves, as said before all events."""
     ids, found = model.dataset.users.ids, []
     if not model.profiles:
@@ -169,14 +169,14 @@ def _answer(
 def _among(scores: Floats, keep: NDArray[np.bool_] | None, count: int) -> Ints | None:
     """Some items among which the best of all and of some are; None where they are too many."""
     kept = scores if keep is None else np.where(keep, scores, -np.inf)
-    low = min(at_least(scores[None], LISTED).min(), at_least(kept[None], count).min())
+    low = min(topk_threshold(scores[None], LISTED).min(), topk_threshold(kept[None], count).min())
     among = np.flatnonzero(scores >= low)
     return among if len(among) < _FEW else None
 
 
 def _listed(
     model: "Model", found: Scored, k: int, domain: Ints, keep: NDArray[np.bool_] | None
-) -> Listed:
+) -> TopK:
     """The items of ``listed``; among equal scores the more popular comes first."""
     scores, among = found.scores, found.among
     if among is not None and (domain < 0).all():
@@ -186,16 +186,16 @@ def _listed(
         scores = np.where(keep, scores, -np.inf)
     elif (domain >= 0).any():
         scores = scores.copy()
-    outside(scores, model.dataset.catalogue, domain)
-    best = top(scores[:, model.by_popularity], k)
-    return Listed(np.where(best.items >= 0, model.by_popularity[best.items], -1), best.scores)
+    mask_other_domains(scores, model.dataset.catalogue, domain)
+    best = top_k(scores[:, model.by_popularity], k)
+    return TopK(np.where(best.items >= 0, model.by_popularity[best.items], -1), best.scores)
 
 
-def _first(scores: Floats, items: Ints, ties: Ints, k: int) -> Listed:
+def _first(scores: Floats, items: Ints, ties: Ints, k: int) -> TopK:
     """The k best of some items (I,) by scores of all (N,), (1, k); ``ties`` (I,) ascend."""
     order = np.lexsort((ties, -scores[items]))[:k]
     order = order[scores[items[order]] > -np.inf]
-    found = Listed(np.full((1, k), -1), np.full((1, k), -np.inf))
+    found = TopK(np.full((1, k), -1), np.full((1, k), -np.inf))
     found.items[0, : len(order)] = items[order]
     found.scores[0, : len(order)] = scores[items[order]]
     return found

@@ -15,7 +15,7 @@ ASKED = "asked"
 """The source of an item that stands where it does because it fits what its user asked for."""
 
 
-class Ranked(NamedTuple):
+class ScoredItem(NamedTuple):
     """One item of a list.
 
     score        of the model; for source "popular" the item's share of all target events
@@ -47,7 +47,7 @@ class Recommendation:
 
     user: str | None
     source: str
-    items: tuple[Ranked, ...]
+    items: tuple[ScoredItem, ...]
     short: bool = False
     unknown: tuple[str, ...] = ()
 
@@ -63,7 +63,7 @@ class Recommendation:
         }
 
 
-class Block(NamedTuple):
+class RecommendationBatch(NamedTuple):
     """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
 
     ``popular`` (B, k) marks the items that came by popularity; padding is -1. ``probability``

@@ -40,7 +40,7 @@ class SavedRun:
     calibrations: Mapping[str, Calibration]
     others: Mapping[str, Recommender]
     controls: Mapping[str, tuple[Control, ...]]
-    twin: Recommender | None
+    holdout_model: Recommender | None
     profiles: Mapping[str, Profile]
 
     @classmethod
@@ -74,8 +74,8 @@ def save(model: SavedRun, path: str | Path) -> Path:
         for name, other in model.others.items():
             if isinstance(other, Fusion):
                 arrays[f"{WEIGHTS}/{name}"] = other.weights
-        if model.twin is not None:
-            arrays |= over(model.twin.arrays(), f"{TWIN}/")
+        if model.holdout_model is not None:
+            arrays |= over(model.holdout_model.arrays(), f"{TWIN}/")
         artifact.save_arrays(folder / "arrays.safetensors", arrays)
     return Path(path)
 
@@ -109,7 +109,7 @@ def read(path: str | Path) -> SavedRun:
     recommender = family.restore(arrays, dataset, settings)
 
     def other(name: str, content: dict[str, Any] | None) -> Recommender:
-        aimed = dataset.aimed(name)
+        aimed = dataset.with_target(name)
 
         def solved(expert: Transition) -> Transition:
             if content is None:
@@ -122,11 +122,11 @@ def read(path: str | Path) -> SavedRun:
     others = {name: other(name, content) for name, content in manifest["others"].items()}
     info, controls = manifest["info"], _controls(manifest["controls"])
     held = under(arrays, f"{TWIN}/")
-    twin = None
+    holdout_model = None
     if held and isinstance(recommender, Fusion):
-        twin = SEQUENCE.restore(held, dataset, recommender.sequence.settings)
+        holdout_model = SEQUENCE.restore(held, dataset, recommender.sequence.settings)
     profiles = {user: Profile(**of) for user, of in manifest.get("profiles", {}).items()}
-    kept = calibrations, others, controls, twin, profiles
+    kept = calibrations, others, controls, holdout_model, profiles
     return SavedRun(dataset, recommender, recipe, info, *kept)
 
 

@@ -21,7 +21,7 @@ def health(model: Model) -> Section:
     by_user = np.bincount(data.events.user, minlength=len(data.users))
     rows = [
         ("events of a user", *_quantiles(by_user)),
-        ("events of an item", *_quantiles(data.met)),
+        ("events of an item", *_quantiles(data.event_counts)),
     ]
     names = ("", "least", "quarter", "half", "three quarters", "95 %", "most")
     body += table(names, rows, caption="Up to how many events so many users and items have")
@@ -64,8 +64,8 @@ def span(data: Dataset) -> tuple[str, str] | None:
 def _sentence(data: Dataset) -> str:
     days = span(data)
     when = f", from {days[0]} to {days[1]}" if days else ""
-    unmet = int(np.count_nonzero(data.met == 0))
-    once = int(np.count_nonzero(data.met == 1))
+    unmet = int(np.count_nonzero(data.event_counts == 0))
+    once = int(np.count_nonzero(data.event_counts == 1))
     N = max(1, len(data.catalogue))
     told = {
         "clock": "Events have times",

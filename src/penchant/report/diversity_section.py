@@ -19,7 +19,7 @@ from penchant.recommendation.rerank import Reranker, Rules
 from penchant.recommendation.rerank.similarity import known_rows, similarities
 from penchant.report.html import Section, figures, number, paragraph, share, table
 from penchant.report.svg import Point, curve
-from penchant.types import Floats, Ints, Told
+from penchant.types import Floats, Ints, Progress
 
 DIALS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 QUOTAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -55,7 +55,9 @@ class Tradeoff:
     quota: tuple[Setting, ...]
 
 
-def tradeoff(model: Model, cases: int = 300, seed: int = 0, told: Told | None = None) -> Tradeoff:
+def tradeoff(
+    model: Model, cases: int = 300, seed: int = 0, progress: Progress | None = None
+) -> Tradeoff:
     """Lists of at most ``cases`` test cases, drawn by a hash of their users, at each dial.
 
     The run's own model has seen the test events, so the transition expert is fitted again on the
@@ -69,11 +71,11 @@ def tradeoff(model: Model, cases: int = 300, seed: int = 0, told: Told | None = 
         raise ConfigError(
             f"diversity is measured with a transition expert, received a run of {model.family!r}"
         )
-    say = told or (lambda text: None)
+    progress = progress or (lambda text: None)
     data = model.dataset
     parts = split(data, seed=model.recipe.seed)
     train = data.with_events(parts.train)
-    say("report: fitting a transition expert without the test events")
+    progress("report: fitting a transition expert without the test events")
     expert = Fitter(train, model.recipe.seed)(model.transition.settings)
     asked = sampled(parts.test, data.users.ids, cases, seed)
     if not len(asked.histories):
@@ -81,24 +83,24 @@ def tradeoff(model: Model, cases: int = 300, seed: int = 0, told: Told | None = 
     others = ~np.isin(parts.train.user, asked.histories.users)
     events = (parts.train.take(others) + asked.histories.events).sorted()
     space = Model(train, expert, model.recipe).space  # of training events alone
-    twin = Model(data.with_events(events), expert, model.recipe).within(space)
+    holdout_model = Model(data.with_events(events), expert, model.recipe).within(space)
     names = [data.users.ids[user] for user in asked.histories.users.tolist()]
-    interests = [twin.interests(name) for name in names]
+    interests = [holdout_model.interests(name) for name in names]
     domains = [data.catalogue.domains[d] if d >= 0 else None for d in asked.domain.tolist()]
 
     rules = [Rules(method="mmr", diversity=d) if d else Rules() for d in DIALS]
     rules += [Rules(quota=q) for q in QUOTAS[1:]]
-    rerankers = [Reranker(twin, of) for of in rules]
-    say(f"report: {len(rules)} settings of diversity, {len(names)} cases each")
+    rerankers = [Reranker(holdout_model, of) for of in rules]
+    progress(f"report: {len(rules)} settings of diversity, {len(names)} cases each")
     lists = np.full((len(rules), len(names), K), -1)
-    of_items, N = known_rows(twin), len(data.catalogue)
+    of_items, N = known_rows(holdout_model), len(data.catalogue)
     for case, (name, own, domain) in enumerate(zip(names, interests, domains, strict=True)):
         alike = _Alike(of_items, N)
         for row, reranker in enumerate(rerankers):
             found = reranker(name, k=K, domain=domain, interests=own, similarity=alike).items
             lists[row, case, : len(found)] = data.catalogue.items.rows(one.item for one in found)
     known = any(data.catalogue.tags)
-    rows = unit_rows(tag_rows(data.catalogue.tags)) if known else twin.space.vectors
+    rows = unit_rows(tag_rows(data.catalogue.tags)) if known else holdout_model.space.vectors
     judged = _judge(asked, sparse.csr_array(rows), interests, seed)
     dials = [judged(dial, of, lists[0]) for dial, of in zip(DIALS, lists, strict=False)]
     quotas = [
@@ -113,11 +115,13 @@ def tradeoff(model: Model, cases: int = 300, seed: int = 0, told: Told | None = 
     )
 
 
-def diversity(model: Model, cases: int = 300, seed: int = 0, told: Told | None = None) -> Section:
+def diversity(
+    model: Model, cases: int = 300, seed: int = 0, progress: Progress | None = None
+) -> Section:
     """The section on what diversity costs."""
     title = "What diversity costs"
     try:
-        found = tradeoff(model, cases, seed, told)
+        found = tradeoff(model, cases, seed, progress)
     except (ConfigError, DataError) as error:
         reason = f"Not measured: {error}."
         return Section("diversity", title, paragraph(reason, kind="absent"))
@@ -168,7 +172,13 @@ def diversity(model: Model, cases: int = 300, seed: int = 0, told: Told | None =
     body += table(
         ("quota", "NDCG@10", lost, "coverage", "interest calibration error"),
         [
-            (f"{s.dial:g}", number(s.ndcg), _interval(s.lost), share(s.coverage), number(s.apart))
+            (
+                f"{s.dial:g}",
+                number(s.ndcg),
+                _interval(s.lost),
+                share(s.coverage),
+                number(s.apart),
+            )
             for s in found.quota
         ],
     )

@@ -10,10 +10,12 @@ from penchant.report.data_section import health
 from penchant.report.diversity_section import diversity
 from penchant.report.html import page
 from penchant.report.interest_maps import people
-from penchant.types import Told
+from penchant.types import Progress
 
 
-def report(model: Model, *, cases: int = 300, seed: int = 0, told: Told | None = None) -> str:
+def report(
+    model: Model, *, cases: int = 300, seed: int = 0, progress: Progress | None = None
+) -> str:
     """The report on a run as one HTML document.
 
     It stands alone: styles and plots are inside it, there is no script, and it asks nothing of the
@@ -21,10 +23,10 @@ def report(model: Model, *, cases: int = 300, seed: int = 0, told: Told | None =
     diversity costs are measured here, on at most ``cases`` users each, drawn by a hash of their
     identifiers and ``seed``. A run that lacks what a section needs has a sentence there instead.
     """
-    say = told or (lambda text: None)
+    progress = progress or (lambda text: None)
     found: dict[str, Any] | None = None
     if model.transition is not None:
-        say("report: deleting events that explanations cite")
+        progress("report: deleting events that explanations cite")
         found = fidelity(model, users=cases, seed=seed)
     sections = [
         metrics_section.summary(model),
@@ -35,7 +37,7 @@ def report(model: Model, *, cases: int = 300, seed: int = 0, told: Told | None =
         metrics_section.parts(model),
         metrics_section.faithful(model, found),
         people(model, seed=seed),
-        diversity(model, cases, seed, told),
+        diversity(model, cases, seed, progress),
     ]
     foot = (
         f"Made by Penchant {__version__}, seed {seed}. Intervals are 95 %. This page holds events "

@@ -37,15 +37,15 @@ class Key:
         return hmac.new(self.secret, content, sha256).hexdigest()
 
 
-def key_of(path: str | Path | None = None, told: Callable[[str], None] | None = None) -> Key:
+def key_of(path: str | Path | None = None, progress: Callable[[str], None] | None = None) -> Key:
     """The key of a file (default: ``default_path``), made where there is none; ``told`` of that.
 
     Raises ConfigError where the file is no key, or cannot be read or written.
     """
     file = default_path() if path is None else Path(path)
     try:
-        if not file.exists() and _made(file) and told is not None:
-            told(f"a new key was made at {file}; keep it, and apart from runs and data")
+        if not file.exists() and _made(file) and progress is not None:
+            progress(f"a new key was made at {file}; keep it, and apart from runs and data")
         text = file.read_text(encoding="ascii").strip()
         secret = bytes.fromhex(text)
     except OSError as error:

@@ -16,7 +16,7 @@ _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _WAIT = 60.0  # seconds for another process to finish its batch
 
 
-class KeptFile:
+class SqliteCache:
     """A table in a file, open within a ``with``.
 
     What goes wrong costs time, never a run: it stands in ``notes``.

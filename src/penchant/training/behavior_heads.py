@@ -10,7 +10,7 @@ from penchant.config import Recipe, SearchSettings, TransitionSettings
 from penchant.data.arrays import runs
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Cases, Split
-from penchant.data.splitting.protocols import NEW, usual
+from penchant.data.splitting.protocols import NEW, default_protocol
 from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluation.probabilities import measured
@@ -21,7 +21,7 @@ from penchant.models.fusion.weights import fit_weights
 from penchant.models.sequence import SequenceExpert
 from penchant.models.transition.recommender import TRANSITION, Transition
 from penchant.training.tuning import FEWEST, search, shared
-from penchant.types import Ints, Told
+from penchant.types import Ints, Progress
 
 SPACE = ("others?", "history.*")
 """What the transition expert's settings may change from one behaviour to the next."""
@@ -38,7 +38,7 @@ class Head:
     found         how good its probabilities are, as JSON types
     """
 
-    twin: Recommender
+    holdout_model: Recommender
     calibration: Calibration | None = None
     found: dict[str, Any] | None = None
 
@@ -46,9 +46,9 @@ class Head:
 def heads(
     dataset: Dataset,
     parts: Split,
-    twin: Recommender,
+    holdout_model: Recommender,
     recipe: Recipe,
-    say: Told,
+    progress: Progress,
     settled: Mapping[str, Recommender] | None = None,
 ) -> dict[str, Head]:
     """The heads of a twin, by behaviour; of ``settled`` models the settings are taken.
@@ -57,7 +57,7 @@ def heads(
     another, and it is judged on the third.
     """
     train = dataset.with_events(parts.train)
-    twins = other_behaviors(train, twin, recipe, say, settled)
+    holdout_models = other_behaviors(train, holdout_model, recipe, progress, settled)
     ahead = max(1, round(len(parts.validation.truth) / max(1, len(parts.validation.histories))))
 
     def head(name: str, model: Recommender) -> Head:
@@ -66,16 +66,16 @@ def heads(
         if min(len(part.histories) for part in shares) < FEWEST:
             return Head(model)
         to_judge, to_weigh, to_calibrate = shares
-        say(f"fitting what scores of {name!r} mean on validation users of their own")
+        progress(f"fitting what scores of {name!r} mean on validation users of their own")
         if isinstance(model, Fusion):
             experts = model.transition, model.sequence
             weights, spread = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
             model = replace(model, weights=weights, spread=spread)
         asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
-        made = measured(model, train.aimed(name), *asked)
+        made = measured(model, train.with_target(name), *asked)
         return Head(model) if made is None else Head(model, made[0], made[2])
 
-    return {name: head(name, model) for name, model in twins.items()}
+    return {name: head(name, model) for name, model in holdout_models.items()}
 
 
 def held_out(dataset: Dataset, parts: Split, behavior: str, ahead: int) -> Cases:
@@ -112,8 +112,8 @@ def other_behaviors(
     dataset: Dataset,
     model: Recommender,
     recipe: Recipe,
-    say: Told = lambda text: None,
-    twins: Mapping[str, Recommender] | None = None,
+    progress: Progress = lambda text: None,
+    holdout_models: Mapping[str, Recommender] | None = None,
 ) -> dict[str, Recommender]:
     """What serves each further positive behaviour of a dataset with several, by name.
 
@@ -133,36 +133,36 @@ def other_behaviors(
     ]
 
     def fitted(aimed: Dataset) -> Recommender:
-        twin = None if twins is None else twins.get(aimed.target)
+        holdout_model = None if holdout_models is None else holdout_models.get(aimed.target)
 
         def solved(expert: Transition) -> Transition:
-            before = expert_of(twin)
+            before = expert_of(holdout_model)
             if before is None:
-                settings = _chosen(expert.settings, aimed, recipe, say)
+                settings = _chosen(expert.settings, aimed, recipe, progress)
             else:
                 settings = before.settings
             if settings == expert.settings and settings.others == 1:
                 return expert  # all behaviours count alike as targets: one solution serves both
-            say(f"transition: fitting for {aimed.target!r}")
+            progress(f"transition: fitting for {aimed.target!r}")
             found = TRANSITION.fitter(aimed, recipe.seed)(settings)
             assert isinstance(found, Transition)
             return found
 
-        weights = twin.weights if isinstance(twin, Fusion) else None
+        weights = holdout_model.weights if isinstance(holdout_model, Fusion) else None
         return asked_for(model, aimed, solved, weights)
 
-    return {name: fitted(dataset.aimed(name)) for name in names}
+    return {name: fitted(dataset.with_target(name)) for name in names}
 
 
 def _chosen(
-    settings: TransitionSettings, dataset: Dataset, recipe: Recipe, say: Told
+    settings: TransitionSettings, dataset: Dataset, recipe: Recipe, progress: Progress
 ) -> TransitionSettings:
     """The settings for another target; as they are where no events can be held out."""
     try:
-        parts = split(dataset, usual(dataset, recipe.repeats), recipe.seed)
+        parts = split(dataset, default_protocol(dataset, recipe.repeats), recipe.seed)
     except (ConfigError, DataError):
         return settings
-    say(f"transition: searching settings for {dataset.target!r}")
+    progress(f"transition: searching settings for {dataset.target!r}")
     space = {name: TRANSITION.space[name] for name in SPACE}
     bounds = SearchSettings(
         budget=max(1, recipe.search.budget // 2), users=min(2000, recipe.search.users)

@@ -15,20 +15,20 @@ from penchant.config import Recipe
 from penchant.data.arrays import blocks
 from penchant.data.dataset import Dataset, Events
 from penchant.data.splitting.cases import Split
-from penchant.data.splitting.protocols import suited
+from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
 from penchant.data.user_attributes import described_users
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluation.evaluate import Evaluation, evaluate
 from penchant.evaluation.metrics import Interval
 from penchant.evaluation.metrics.intervals import interval_dict
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.registry import BASELINES, FAMILIES, family_of
 from penchant.models.sequence import SequenceExpert
-from penchant.models.topk import mask, top
-from penchant.training.fit import Trained, again, train
-from penchant.types import Told
+from penchant.models.topk import mask_seen, top_k
+from penchant.training.fit import Trained, refit_on, train
+from penchant.types import Progress
 
 OURS = ("fusion", "transition")
 
@@ -139,7 +139,7 @@ def benchmark(
     protocol: str | None = None,
     recipe: Recipe | None = None,
     refit: bool = False,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Table:
     """Search, fit and measure each model (default: all that can run) on one split.
 
@@ -149,9 +149,9 @@ def benchmark(
     reason; one that was asked for by name is an error.
     """
     recipe = recipe or Recipe()
-    say = told or (lambda text: None)
-    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
-    dataset, read = described(dataset, recipe.content, say)
+    progress = progress or (lambda text: None)
+    dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
+    dataset, read = encode_items(dataset, recipe.content, progress)
     dataset, noted = described_users(dataset, recipe.users)
     parts = split(dataset, protocol, recipe.seed)
     table = Table(dataset.name, parts.protocol, recipe.seed, len(parts.test.histories))
@@ -165,7 +165,7 @@ def benchmark(
     for name in models or FAMILIES:
         family_of(name)
         try:
-            table.rows += _rows(dataset, parts, name, recipe, refit, say, made)
+            table.rows += _rows(dataset, parts, name, recipe, refit, progress, made)
         except (ConfigError, MissingExtraError) as error:
             if models is not None:
                 raise
@@ -185,13 +185,13 @@ def _rows(
     name: str,
     recipe: Recipe,
     refit: bool,
-    say: Told,
+    progress: Progress,
     made: dict[str, Trained],
 ) -> list[Row]:
     popularity = dataset.with_events(parts.train).counts()
 
     def row(label: str, model: Recommender, trained: Trained, seconds: float, peak: float) -> Row:
-        say(f"{label}: evaluating")
+        progress(f"{label}: evaluating")
         with Peak() as further:
             evaluation = evaluate(
                 model,
@@ -214,13 +214,13 @@ def _rows(
         )
 
     with Peak() as peak:
-        trained = train(dataset, parts, name, recipe, say, made)
+        trained = train(dataset, parts, name, recipe, progress, made)
     rows = [row(name, trained.recommender, trained, trained.fit_seconds, peak.megabytes)]
     if refit:
         data = dataset.with_events(with_validation(dataset, parts))
         with Peak() as peak:
             began = time.perf_counter()
-            model = again(trained.recommender, data, recipe.seed)
+            model = refit_on(trained.recommender, data, recipe.seed)
             seconds = time.perf_counter() - began
         rows.append(row(f"{name}, refit", model, trained, seconds, peak.megabytes))
     return rows
@@ -241,8 +241,8 @@ def _speed(model: Recommender, parts: Split, users: int = 2000, k: int = 10) -> 
     for block in blocks(len(histories), size):
         some = histories.take(block)
         scores = model.score(some)
-        mask(scores, some, some.events.item)
-        top(scores, k)
+        mask_seen(scores, some, some.events.item)
+        top_k(scores, k)
     return len(histories) / (time.perf_counter() - began)
 
 

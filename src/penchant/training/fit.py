@@ -7,7 +7,7 @@ from typing import Any
 from penchant.config import Recipe, Settings
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Split
-from penchant.data.splitting.protocols import NEW, suited
+from penchant.data.splitting.protocols import NEW, resolve_protocol
 from penchant.data.splitting.split import split
 from penchant.data.user_attributes import described_users
 from penchant.errors import ConfigError, DataError
@@ -15,7 +15,7 @@ from penchant.evaluation.evaluate import Evaluation, evaluate
 from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.evaluation.probabilities import above, lists, measured
 from penchant.evaluation.slices import beside, sliced
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.base import Family, Recommender
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.calibration import LISTED, Calibration
@@ -27,10 +27,10 @@ from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition.recommender import TRANSITION, Transition
 from penchant.recommendation import Model
 from penchant.training.behavior_heads import Head, heads, other_behaviors
-from penchant.training.query_share import chosen, in_words, searching
+from penchant.training.query_share import in_words, searching, tune_query_share
 from penchant.training.tuning import FEWEST, Trial, search, shared
 from penchant.training.vector_diagnostics import agreement, judge_vectors
-from penchant.types import Told
+from penchant.types import Progress
 
 _MANY = 0.3  # of the test events that no list can hold: more than that is said
 
@@ -54,7 +54,7 @@ def fit(
     recipe: Recipe | None = None,
     *,
     model: str | None = None,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Model:
     """Fit a model of a family on a dataset: by default the fusion, without torch the transition.
 
@@ -73,14 +73,14 @@ def fit(
     """
     recipe = recipe or Recipe()
     family = family_of(model or default_family())
-    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
-    say = told or (lambda text: None)
+    dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
+    progress = progress or (lambda text: None)
     info: dict[str, Any] = {"notes": list(dataset.notes)}
-    dataset, read = described(dataset, recipe.content, say)
+    dataset, read = encode_items(dataset, recipe.content, progress)
     info["content"] = read.to_dict()
     dataset, noted = described_users(dataset, recipe.users)
     info["notes"] += (*read.notes, *noted)
-    twin: Recommender | None = None
+    holdout_model: Recommender | None = None
     others: dict[str, Head] = {}
     calibrations: dict[str, Calibration] = {}
     try:
@@ -93,17 +93,21 @@ def fit(
         if family is FUSION and asked < FEWEST:
             info["notes"].append(f"no fusion: {asked} validation cases, it needs {FEWEST}")
             family = TRANSITION
-        trained = train(dataset, parts, family.name, recipe, say)
-        twin = trained.recommender
+        trained = train(dataset, parts, family.name, recipe, progress)
+        holdout_model = trained.recommender
         info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
-        listing: Recommender = twin
+        listing: Recommender = holdout_model
         if dataset.catalogue.tokens.ids:
-            tried = chosen(twin, dataset, shared(dataset, parts.validation, 0, recipe.seed), recipe)
+            tried = tune_query_share(
+                holdout_model, dataset, shared(dataset, parts.validation, 0, recipe.seed), recipe
+            )
             recipe, info["searches"] = tried
             if info["searches"]:
                 info["notes"].append(in_words(info["searches"]))
-            listing = searching(twin, dataset, recipe) if recipe.queries.share else twin
-        say(f"evaluating on {len(parts.test.histories):,} test cases")
+            listing = (
+                searching(holdout_model, dataset, recipe) if recipe.queries.share else holdout_model
+            )
+        progress(f"evaluating on {len(parts.test.histories):,} test cases")
         evaluation = on_test(listing, dataset, parts, recipe)
         if not recipe.repeats and parts.test.repeated >= _MANY:
             info["notes"].append(
@@ -118,7 +122,7 @@ def fit(
             "metrics": interval_dict(evaluation.metrics),
         }
         info["slices"] = sliced(evaluation, dataset.with_events(parts.train), parts.test)
-        info["baselines"] = baselines(evaluation, twin, dataset, parts, recipe)
+        info["baselines"] = baselines(evaluation, holdout_model, dataset, parts, recipe)
         info["groups"] = {
             name: evaluation.by(
                 [dataset.attributes[name][user] for user in evaluation.users],
@@ -126,38 +130,40 @@ def fit(
             )
             for name in recipe.users.protected
         }
-        deep = twin.sequence if isinstance(twin, Fusion) else twin
+        deep = holdout_model.sequence if isinstance(holdout_model, Fusion) else holdout_model
         if isinstance(deep, SequenceExpert) and deep.settings.interests > 1:
             info["vectors"] = judge_vectors(
                 deep, dataset.catalogue, parts.test, repeats=recipe.repeats
             )
-            if isinstance(twin, Fusion):
+            if isinstance(holdout_model, Fusion):
                 known = dataset.with_events(parts.train)
-                by = known, twin.transition.statistics, recipe.interests, recipe.seed
+                by = known, holdout_model.transition.statistics, recipe.interests, recipe.seed
                 info["vectors"]["agreement"] = agreement(deep, *by, parts.test)
-        if isinstance(twin, Fusion):
-            info["weights"] = twin.weighed()
-        others = heads(dataset, parts, twin, recipe, say)
-        say("calibrating probabilities on validation users of their own")
+        if isinstance(holdout_model, Fusion):
+            info["weights"] = holdout_model.weighed()
+        others = heads(dataset, parts, holdout_model, recipe, progress)
+        progress("calibrating probabilities on validation users of their own")
         calibrations, info["probabilities"], notes = calibrated(
-            dataset, parts, twin, others, recipe
+            dataset, parts, holdout_model, others, recipe
         )
         info["notes"] += notes
-    say(f"fitting {family.name} on all {len(dataset.events):,} events")
-    if twin is None:
+    progress(f"fitting {family.name} on all {len(dataset.events):,} events")
+    if holdout_model is None:
         recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
     else:
-        recommender = again(twin, dataset, recipe.seed)
-    twins = {name: head.twin for name, head in others.items()}
-    served = other_behaviors(dataset, recommender, recipe, say, twins)
-    held = twin.sequence if isinstance(twin, Fusion) else None
-    return Model(dataset, recommender, recipe, info, calibrations, served, twin=held)
+        recommender = refit_on(holdout_model, dataset, recipe.seed)
+    holdout_models = {name: head.holdout_model for name, head in others.items()}
+    served = other_behaviors(dataset, recommender, recipe, progress, holdout_models)
+    held = holdout_model.sequence if isinstance(holdout_model, Fusion) else None
+    return Model(dataset, recommender, recipe, info, calibrations, served, holdout_model=held)
 
 
-def on_test(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -> Evaluation:
+def on_test(
+    holdout_model: Recommender, dataset: Dataset, parts: Split, recipe: Recipe
+) -> Evaluation:
     """What a model fitted on the training events does on the test cases."""
     return evaluate(
-        twin,
+        holdout_model,
         dataset.catalogue,
         parts.test,
         repeats=recipe.repeats,
@@ -167,13 +173,17 @@ def on_test(twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe) -
 
 
 def baselines(
-    evaluation: Evaluation, twin: Recommender, dataset: Dataset, parts: Split, recipe: Recipe
+    evaluation: Evaluation,
+    holdout_model: Recommender,
+    dataset: Dataset,
+    parts: Split,
+    recipe: Recipe,
 ) -> dict[str, Any]:
     """What popularity does on the same test cases and, paired, by how much the twin differs.
 
     JSON types; empty for a twin that is popularity itself.
     """
-    if twin.name == POPULARITY.name:
+    if holdout_model.name == POPULARITY.name:
         return {}
     data = dataset.with_events(parts.train)
     popular = POPULARITY.fitter(data, recipe.seed)(POPULARITY.settings())
@@ -182,7 +192,11 @@ def baselines(
 
 
 def calibrated(
-    dataset: Dataset, parts: Split, twin: Recommender, others: dict[str, Head], recipe: Recipe
+    dataset: Dataset,
+    parts: Split,
+    holdout_model: Recommender,
+    others: dict[str, Head],
+    recipe: Recipe,
 ) -> tuple[dict[str, Calibration], list[dict[str, Any]], list[str]]:
     """Calibrations by behaviour, how good each one's probabilities are, and what there is not.
 
@@ -205,7 +219,7 @@ def calibrated(
         )
         return made, found, notes
     asked = cases, parts.test, recipe.repeats, recipe.seed
-    probable = measured(twin, dataset.with_events(parts.train), *asked)
+    probable = measured(holdout_model, dataset.with_events(parts.train), *asked)
     if probable is None:
         notes.insert(
             0,
@@ -217,7 +231,10 @@ def calibrated(
     likelier = {
         name: above(
             (judged, calibration),
-            (lists(others[name].twin, dataset.catalogue, parts.test, recipe.repeats), other),
+            (
+                lists(others[name].holdout_model, dataset.catalogue, parts.test, recipe.repeats),
+                other,
+            ),
         )
         for name, other in made.items()
     }
@@ -237,7 +254,7 @@ def train(
     parts: Split,
     name: str,
     recipe: Recipe,
-    say: Told = lambda text: None,
+    progress: Progress = lambda text: None,
     made: dict[str, Trained] | None = None,
 ) -> Trained:
     """Search on validation events and fit on the training events.
@@ -249,11 +266,11 @@ def train(
         return made[name]
     data = dataset.with_events(parts.train)
     if name == FUSION.name:
-        made[name] = _fused(data, parts, recipe, say, made)
+        made[name] = _fused(data, parts, recipe, progress, made)
         return made[name]
     family = family_of(name)
     began = time.perf_counter()
-    say(f"{name}: searching settings on validation events")
+    progress(f"{name}: searching settings on validation events")
     found = search(
         family,
         start(family, recipe),
@@ -262,24 +279,24 @@ def train(
         recipe.search,
         seed=recipe.seed,
         repeats=recipe.repeats,
-        told=say,
+        progress=progress,
     )
     searched = time.perf_counter() - began
     if found.recommender is not None:
         made[name] = Trained(found.recommender, found.trials, searched, 0.0)
         return made[name]
-    say(f"{name}: fitting without the held-out events")
+    progress(f"{name}: fitting without the held-out events")
     began = time.perf_counter()
     recommender = family.fitter(data, recipe.seed)(found.settings)
     made[name] = Trained(recommender, found.trials, time.perf_counter() - began, searched)
     return made[name]
 
 
-def again(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
+def refit_on(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
     """The same family and settings fitted on other events; a fusion keeps its weights."""
     if isinstance(model, Fusion):
-        transition = again(model.transition, dataset, seed)
-        sequence = again(model.sequence, dataset, seed)
+        transition = refit_on(model.transition, dataset, seed)
+        sequence = refit_on(model.sequence, dataset, seed)
         assert isinstance(transition, Transition)
         assert isinstance(sequence, SequenceExpert)
         return replace(model, transition=transition, sequence=sequence, context=Context.of(dataset))
@@ -287,13 +304,13 @@ def again(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
 
 
 def _fused(
-    data: Dataset, parts: Split, recipe: Recipe, say: Told, made: dict[str, Trained]
+    data: Dataset, parts: Split, recipe: Recipe, progress: Progress, made: dict[str, Trained]
 ) -> Trained:
-    experts = [train(data, parts, f.name, recipe, say, made) for f in (TRANSITION, SEQUENCE)]
+    experts = [train(data, parts, f.name, recipe, progress, made) for f in (TRANSITION, SEQUENCE)]
     transition, sequence = (expert.recommender for expert in experts)
     assert isinstance(transition, Transition)
     assert isinstance(sequence, SequenceExpert)
-    say("fusion: fitting weights on validation users of their own")
+    progress("fusion: fitting weights on validation users of their own")
     began = time.perf_counter()
     context = Context.of(data)
     fitted = fit_weights(

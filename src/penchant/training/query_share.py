@@ -13,7 +13,7 @@ from penchant.evaluation.evaluate import evaluate
 from penchant.evaluation.metrics import paired
 from penchant.features.kernels import unit_content
 from penchant.models.base import Recommender
-from penchant.models.topk import mask
+from penchant.models.topk import mask_seen
 from penchant.recommendation.text_search.relevance import Reader
 from penchant.recommendation.text_search.slots import wishes
 from penchant.types import Arrays, Scores
@@ -44,7 +44,7 @@ class Searching:
 
     def score(self, histories: Histories) -> Scores:
         scores = self.recommender.score(histories)
-        mask(scores, histories, None if self.repeats else histories.events.item)
+        mask_seen(scores, histories, None if self.repeats else histories.events.item)
         for row, said in wishes(self.reader.said(histories), self.queries).items():
             scores[row] = self.reader.answer(scores[row], said, self.queries.weight)[0].scores
         return scores
@@ -53,14 +53,14 @@ class Searching:
         return self.recommender.arrays()
 
 
-def searching(twin: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
+def searching(holdout_model: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
     """A recommender with the places that a recipe gives to searches."""
     reader = Reader(dataset.catalogue, unit_content(dataset.catalogue))
-    return Searching(twin, reader, recipe.queries, recipe.repeats)
+    return Searching(holdout_model, reader, recipe.queries, recipe.repeats)
 
 
-def chosen(
-    twin: Recommender, dataset: Dataset, cases: Cases, recipe: Recipe
+def tune_query_share(
+    holdout_model: Recommender, dataset: Dataset, cases: Cases, recipe: Recipe
 ) -> tuple[Recipe, Mapping[str, Any]]:
     """The recipe with the share of searches that suits validation cases, and what was tried.
 
@@ -68,7 +68,7 @@ def chosen(
     where the whole interval of their paired difference lies above 0. What the recipe says itself
     stands, and where no case has a search nothing is tried.
     """
-    with_searches = searching(twin, dataset, recipe)
+    with_searches = searching(holdout_model, dataset, recipe)
     said = with_searches.reader.said(cases.histories)
     rows = np.unique([one.of for one in said]).astype(np.int64)
     if not len(rows) or "share" in recipe.queries.model_fields_set:
@@ -98,7 +98,7 @@ def chosen(
 
 
 def in_words(told: Mapping[str, Any]) -> str:
-    """What ``chosen`` found, for a person."""
+    """What ``tune_query_share`` found, for a person."""
     values = ", ".join(f"{float(s):.0%}: {v:.4f}" for s, v in told["ndcg@10"].items())
     return (
         f"the latest search takes {told['share']:.0%} of a list's places; NDCG@10 of "

@@ -13,7 +13,7 @@ from penchant.data.splitting.cases import Cases, take
 from penchant.data.splitting.split import share
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.base import Family, Recommender
-from penchant.types import Ints, Told
+from penchant.types import Ints, Progress
 
 METRIC = "ndcg@10"
 
@@ -54,7 +54,7 @@ def search(
     *,
     seed: int = 0,
     repeats: bool = False,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Found:
     """Climb from the start, one setting after another, while validation NDCG@10 rises.
 
@@ -72,7 +72,7 @@ def search(
         return found.mean(METRIC)
 
     if family.watched:
-        model = fit(start, watch=ndcg, told=told)
+        model = fit(start, watch=ndcg, progress=progress)
         changes = dict(_differences(start, model.settings))
         return Found(model.settings, (Trial(changes, ndcg(model)),), model)
     if bounds.budget == 1:
@@ -86,9 +86,9 @@ def search(
                 return -np.inf
             model = fit(changed(settings, family.cheap))
             trials[key] = Trial(dict(_differences(start, settings)), ndcg(model))
-            if told:
+            if progress:
                 what = ", ".join(f"{k} {v}" for k, v in trials[key].changes.items())
-                told(
+                progress(
                     f"{family.name}: trial {len(trials)} of at most {bounds.budget}: "
                     f"{what or 'as it stands'}: validation NDCG@10 {trials[key].value:.4f}"
                 )
@@ -140,7 +140,7 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
         needed = {
             "decay": dataset.time != "none",
             "reverse": dataset.time != "none",
-            "across": dataset.apart,
+            "across": dataset.domains_unordered,
             "cold": catalogue.modalities,
             "friends": len(dataset.relations),
             "attributes": len(catalogue.attributes),

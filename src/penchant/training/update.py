@@ -15,7 +15,7 @@ from penchant.data.merge import Merged, merge, narrowed, without_users
 from penchant.data.user_attributes import attribute_rows, described_users
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
-from penchant.features.item_content import described_anew
+from penchant.features.item_content import encode_changed
 from penchant.models.base import Recommender
 from penchant.models.fusion.features import Context
 from penchant.models.fusion.recommender import Fusion, asked_for
@@ -25,8 +25,8 @@ from penchant.models.transition.incremental import solved_anew
 from penchant.models.transition.recommender import Transition
 from penchant.models.transition.statistics import Predictors
 from penchant.recommendation import Model
-from penchant.training.fit import again
-from penchant.types import Ints, Told
+from penchant.training.fit import refit_on
+from penchant.types import Ints, Progress
 
 EXACT = ("events and histories", "sums", "solution", "popularity")
 OF_FUSION = ("deep expert", "weights of the fusion")
@@ -61,7 +61,7 @@ class Receipt:
         return asdict(self)
 
 
-def update(model: Model, new: Dataset, told: Told | None = None) -> tuple[Model, Receipt]:
+def update(model: Model, new: Dataset, progress: Progress | None = None) -> tuple[Model, Receipt]:
     """The model with further events, users and items, as if fitted on all with its settings.
 
     The receipt names what is not: in a fusion the deep expert stands as it was trained.
@@ -70,7 +70,7 @@ def update(model: Model, new: Dataset, told: Told | None = None) -> tuple[Model,
     users may be new or described anew. Raises DataError for a behavior that the model lacks.
     """
     merged = merge(model.dataset, new)
-    both, read = described_anew(merged.dataset, model.dataset.catalogue, merged.items, told)
+    both, read = encode_changed(merged.dataset, model.dataset.catalogue, merged.items, progress)
     both = _named(model, both)
     merged = replace(merged, dataset=both)
     acting = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
@@ -210,11 +210,11 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
     solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
 
     def moved(name: str | None) -> tuple[Transition, int]:
-        head = model.aimed(name)
+        head = model.with_target(name)
         assert head.transition is not None
         key = id(head.transition)
         if key not in solved:
-            aimed = replace(merged, dataset=data.aimed(head.dataset.target))
+            aimed = replace(merged, dataset=data.with_target(head.dataset.target))
             solved[key] = solved_anew(head.dataset, aimed, before, after, head.transition)
         return solved[key]
 
@@ -229,18 +229,20 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
     elif isinstance(expert, Transition):
         renewed, columns = moved(None)
     else:
-        renewed = again(expert, data, model.recipe.seed)
+        renewed = refit_on(expert, data, model.recipe.seed)
 
     def other(name: str) -> Recommender:
         before = model.others[name]
         weights = before.weights if isinstance(before, Fusion) else None
-        return asked_for(renewed, data.aimed(name), lambda _: moved(name)[0], weights)
+        return asked_for(renewed, data.with_target(name), lambda _: moved(name)[0], weights)
 
     others = {name: other(name) for name in model.others}
-    twin = model.twin
-    if isinstance(twin, SequenceExpert):
-        twin = twin.moved(data, merged.items, merged.tokens)
-    made = replace(model, dataset=data, recommender=renewed, others=others, twin=twin)
+    holdout_model = model.holdout_model
+    if isinstance(holdout_model, SequenceExpert):
+        holdout_model = holdout_model.moved(data, merged.items, merged.tokens)
+    made = replace(
+        model, dataset=data, recommender=renewed, others=others, holdout_model=holdout_model
+    )
     return _narrowed(made), columns
 
 
@@ -265,14 +267,14 @@ def _narrowed(model: Model) -> Model:
     def moved(expert: Transition, target: str) -> Transition:
         if id(expert) not in made:
             sums = expert.statistics.only(predictors)
-            B, aimed = expert.B[predictors], data.aimed(target)
+            B, aimed = expert.B[predictors], data.with_target(target)
             made[id(expert)] = Transition.of(B, aimed, expert.settings, sums)
         return made[id(expert)]
 
     same, place = np.arange(len(catalogue)), np.where(tokens, np.cumsum(tokens) - 1, -1)
-    twin, expert = model.twin, model.recommender
-    if isinstance(twin, SequenceExpert):
-        twin = twin.moved(data, same, place)
+    holdout_model, expert = model.holdout_model, model.recommender
+    if isinstance(holdout_model, SequenceExpert):
+        holdout_model = holdout_model.moved(data, same, place)
     if isinstance(expert, Fusion):
         transition = moved(expert.transition, data.target)
         sequence, context = expert.sequence.moved(data, same, place), Context.of(data)
@@ -280,13 +282,15 @@ def _narrowed(model: Model) -> Model:
     elif isinstance(expert, Transition):
         expert = moved(expert, data.target)
     else:
-        expert = again(expert, data, model.recipe.seed)
+        expert = refit_on(expert, data, model.recipe.seed)
 
     def other(name: str) -> Recommender:
-        head, before = model.aimed(name).transition, model.others[name]
+        head, before = model.with_target(name).transition, model.others[name]
         weights = before.weights if isinstance(before, Fusion) else None
-        aimed = data.aimed(name)
+        aimed = data.with_target(name)
         return asked_for(expert, aimed, lambda own: moved(head, name) if head else own, weights)
 
     others = {name: other(name) for name in model.others}
-    return replace(model, dataset=data, recommender=expert, others=others, twin=twin)
+    return replace(
+        model, dataset=data, recommender=expert, others=others, holdout_model=holdout_model
+    )

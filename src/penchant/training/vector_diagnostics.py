@@ -10,7 +10,7 @@ from penchant.data.dataset import Catalogue, Dataset
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation import metrics
 from penchant.models.sequence import SequenceExpert
-from penchant.models.topk import CELLS, mask, outside, top
+from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.models.transition.statistics import Statistics
 from penchant.recommendation.interests import Space, interests_of
 from penchant.types import Floats, Ints
@@ -47,13 +47,13 @@ def judge_vectors(
         truth, indptr = metrics.distinct(own[mine[0] : mine[-1]], mine - mine[0])
 
         def ranked(of: Floats, histories: Any = histories, part: slice = part) -> Floats:
-            mask(of, histories, None if repeats else histories.events.item)
-            outside(of, catalogue, cases.domain[part])
+            mask_seen(of, histories, None if repeats else histories.events.item)
+            mask_other_domains(of, catalogue, cases.domain[part])
             return of
 
         mixed = np.where(scores > -np.inf, scores, 0.0) * shares
         whole = np.where((scores > -np.inf).any(axis=1), mixed.sum(axis=1), -np.inf)
-        listed = top(ranked(whole), k).items
+        listed = top_k(ranked(whole), k).items
         inside = (listed >= 0)[:, None]
         held = np.take_along_axis(shares, np.maximum(listed, 0)[:, None, :], axis=2)
         held = (held * inside).sum(axis=2) / np.maximum(inside.sum(axis=2), 1)
@@ -93,7 +93,7 @@ def agreement(
     part alike, 0 as chance would. None where no case has two interests. ``statistics`` are those of
     the dataset's events.
     """
-    space = Space.of(dataset.catalogue, statistics, dataset.met, settings, seed)
+    space = Space.of(dataset.catalogue, statistics, dataset.event_counts, settings, seed)
     found = []
     for case in range(min(len(cases.histories), MOST)):
         history = cases.histories.take(np.array([case]))

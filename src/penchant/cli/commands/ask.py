@@ -41,9 +41,9 @@ def ask(
 
     if user is not None and history is not None:
         raise ConfigError("expected --user or --history, not both")
-    with working(f"loading {run}") as told:
+    with working(f"loading {run}") as progress:
         model = load(run)
-        told("reading the question")
+        progress("reading the question")
         past = None if user is not None else listed(history) or []
         strange = model.histories(past or [])[1]
         rules = rules_of(rules_file, diversity)

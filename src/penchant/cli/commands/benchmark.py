@@ -32,8 +32,10 @@ def benchmark(
 
     chosen = Recipe.load(recipe, [f"seed={seed}", *(sets or [])])
     names = [name.strip() for name in models.split(",")] if models else None
-    with working(f"loading {data}") as told:
-        found = run(load(data), names, protocol=protocol, recipe=chosen, refit=refit, told=told)
+    with working(f"loading {data}") as progress:
+        found = run(
+            load(data), names, protocol=protocol, recipe=chosen, refit=refit, progress=progress
+        )
     content = found.to_dict()
     if out is not None:
         text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"

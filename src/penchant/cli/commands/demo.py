@@ -25,8 +25,8 @@ def demo(
     from penchant.cli.demo import demo as run
     from penchant.cli.views.demo import show
 
-    with working("generating a world") as told:
-        result = run(out, users=users, seed=seed, told=told)
+    with working("generating a world") as progress:
+        result = run(out, users=users, seed=seed, progress=progress)
     emit(result.to_dict()) if as_json else show(result)
     if serve:
         from penchant.cli.commands.serve import serve as served

@@ -36,8 +36,8 @@ def enrich(
             "and PENCHANT_LLM_MODEL"
         )
     at_once = model.settings.concurrent
-    with working(f"enriching {data}") as told:
-        report = run(data, model, items=items, concurrent=at_once, told=told)
+    with working(f"enriching {data}") as progress:
+        report = run(data, model, items=items, concurrent=at_once, progress=progress)
     content = report.to_dict()
     emit(content) if as_json else show_enriched(content)
     if report.stopped == INTERRUPTED:

@@ -88,12 +88,12 @@ def evaluate(
         return
     from penchant.recommendation import load
 
-    with working(f"loading {run}") as told:
+    with working(f"loading {run}") as progress:
         model = load(run)
         if report is not None:
             from penchant.report import report as page
 
-            report.write_text(page(model, told=told), encoding="utf-8")
+            report.write_text(page(model, progress=progress), encoding="utf-8")
     content = {
         "run": str(run),
         "model": model.family,
@@ -155,7 +155,7 @@ def judge_run(
             "expected a language model to measure, received none; name it with --llm FILE, or with "
             "PENCHANT_LLM_URL and PENCHANT_LLM_MODEL"
         )
-    with working(f"loading {run}") as told:
-        outcome = judge(load(run), llm, settings, users=users or 300, told=told)
+    with working(f"loading {run}") as progress:
+        outcome = judge(load(run), llm, settings, users=users or 300, progress=progress)
         keep(run, outcome)
     emit({"run": str(run), **outcome}) if as_json else show_judged(outcome)

@@ -48,6 +48,6 @@ def federate(
         named = [line.strip() for line in block.read_text("utf-8").splitlines() if line.strip()]
     options = Options(clients, items, named, secure, None, rounds, clip, noise)
     chosen = Recipe.load(recipe, sets)
-    with working(f"loading {data}") as told:
-        found = run(load(data), options, chosen, told)
+    with working(f"loading {data}") as progress:
+        found = run(load(data), options, chosen, progress)
     emit(found) if as_json else show(found)

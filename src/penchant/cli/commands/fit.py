@@ -18,7 +18,7 @@ from penchant.cli.views.run import show_run
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 from penchant.recommendation import Model
-from penchant.types import Told
+from penchant.types import Progress
 
 
 def fit(
@@ -38,12 +38,12 @@ def fit(
     from penchant.training.fit import fit as run
 
     chosen = Recipe.load(recipe, sets)
-    with working(f"loading {data}") as told:
+    with working(f"loading {data}") as progress:
         if epsilon is None:
-            fitted = run(load(data), chosen, model=model, told=told)
+            fitted = run(load(data), chosen, model=model, progress=progress)
         else:
-            fitted = _fit_private(data, (epsilon, delta), model, chosen, told)
-        told(f"saving {out}")
+            fitted = _fit_private(data, (epsilon, delta), model, chosen, progress)
+        progress(f"saving {out}")
         fitted.save(out)
     content = {
         "run": str(out),
@@ -59,7 +59,7 @@ def fit(
 
 
 def _fit_private(
-    data: Path, budget: tuple[float, float], model: str | None, recipe: Recipe, told: Told
+    data: Path, budget: tuple[float, float], model: str | None, recipe: Recipe, progress: Progress
 ) -> Model:
     """A private model of a DATA directory, within (epsilon, delta).
 
@@ -79,4 +79,4 @@ def _fit_private(
             "transition expert's sums or the deep expert's gradients are what is released; choose "
             "how with --set privacy.method=..."
         )
-    return fit_private(load(data), *budget, recipe, told=told)
+    return fit_private(load(data), *budget, recipe, progress=progress)

@@ -36,11 +36,11 @@ def forget(
     from penchant.storage.signing_key import key_of
 
     secret = key_of(key, None if as_json else say)
-    with working(f"loading {run}") as told:
+    with working(f"loading {run}") as progress:
         store = None if database is None else subject_access(database)
         places = Places(data, tuple(also or ()), store)
         done, content = erase(
-            run, user, secret, places, out=out, strict=strict, days=deadline, told=told
+            run, user, secret, places, out=out, strict=strict, days=deadline, progress=progress
         )
     if receipt is not None:
         receipt.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

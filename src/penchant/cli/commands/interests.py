@@ -33,9 +33,9 @@ def interests(
     from penchant.recommendation import load, save_controls
     from penchant.training.update import erase
 
-    with working(f"loading {run}") as told:
+    with working(f"loading {run}") as progress:
         model = load(run)
-        told("finding interests")
+        progress("finding interests")
         said = [(one, 0.0) for one in mute or []]
         said += [_boosted(text) for text in boost or []]
         said += [(one, 1.0) for one in reset or []]
@@ -46,7 +46,7 @@ def interests(
             save_controls(model.controls, run)
         for one in delete or []:
             rows = model.interests(user).named(one).rows
-            told(f"erasing {len(rows):,} events")
+            progress(f"erasing {len(rows):,} events")
             model, receipt = erase(model.steer(user, one, 1.0), user, rows)
             erased.append({"interest": one, **receipt.to_dict()})
         if erased:

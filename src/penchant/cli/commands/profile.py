@@ -29,7 +29,7 @@ def profile(
     if sum([write is not None, file is not None, reset]) > 1:
         raise ConfigError("expected one of --write, --file and --reset")
     own = _read(file) if file is not None else write
-    with working(f"loading {run}") as told:
+    with working(f"loading {run}") as progress:
         model = load(run)
         if user not in model.dataset.users:
             raise model.dataset.unknown_user(user)
@@ -37,7 +37,7 @@ def profile(
             found = Profile.written(own)
             _keep(model, run, user, found)
         else:
-            told("finding interests")
+            progress("finding interests")
             found = _made(model, run, user, llm, reset)
     if as_json:
         emit({"user": user, **found.to_dict()})

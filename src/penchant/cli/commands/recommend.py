@@ -70,7 +70,7 @@ def recommend(
     if everyone:
         if out is None:
             raise ConfigError("expected --out FILE.parquet beside --all")
-        _everyone(model.aimed(behavior), out, k, domain, as_json)
+        _everyone(model.with_target(behavior), out, k, domain, as_json)
         return
     given = listed(history)
     asked: dict[str, Any] = {"history": given, "k": k, "domain": domain, "behavior": behavior}
@@ -84,7 +84,7 @@ def recommend(
     else:
         found = reranked(model, user, **asked, rules=rules, request=request)
     if with_explanations:
-        found = with_reasons(model.aimed(behavior), found, past)
+        found = with_reasons(model.with_target(behavior), found, past)
     content = found.to_dict() | said
     if as_json:
         emit(content)
@@ -114,7 +114,7 @@ def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) 
     items = np.array([*model.dataset.catalogue.items.ids, None], object)
     named = ("user", "item", "rank", "score", "probability", "source")
     columns: dict[str, list[Any]] = {name: [] for name in named}
-    with working("recommending for all users", len(names)) as told:
+    with working("recommending for all users", len(names)) as progress:
         for block in model.recommend_all(k, domain=domain):
             listed = block.items >= 0
             row, place = np.nonzero(listed)
@@ -127,7 +127,7 @@ def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) 
             if block.asked is not None:
                 source[block.asked[listed] != None] = "asked"  # noqa: E711  # of each cell
             columns["source"].append(source)
-            told(int(block.users[-1]) + 1, len(names))
+            progress(int(block.users[-1]) + 1, len(names))
     write_parquet(out, {name: np.concatenate(parts) for name, parts in columns.items()})
     rows = sum(len(part) for part in columns["rank"])
     if as_json:
@@ -143,6 +143,6 @@ def reordered_list(
     from penchant.llm.tasks.rerank import reordered, wanted
 
     llm, k = model_of(file), asked["k"]
-    head = model.aimed(asked["behavior"])
+    head = model.with_target(asked["behavior"])
     found = model.recommend(user, **asked | {"k": wanted(head, llm, k)})
     return reordered(found, head, given, llm, k)

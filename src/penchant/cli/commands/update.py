@@ -31,8 +31,8 @@ def refresh(
     secret = key_of(key, say if not as_json else None)
     store = open_store(database)
     while True:
-        with working(f"reading {run} and its store") as told:
-            found = refreshed(run, store, told=told, key=secret, strict=strict)
+        with working(f"reading {run} and its store") as progress:
+            found = refreshed(run, store, progress=progress, key=secret, strict=strict)
         if as_json:
             emit({"run": str(run), **found.to_dict()})
         else:
@@ -89,9 +89,9 @@ def update(
     if events is None and items is None:
         raise ConfigError("expected --events, --items or both, or the --database of a service")
     cleaning = Recipe.load(recipe, sets).cleaning
-    with working(f"loading {run}") as told, TemporaryDirectory() as scratch:
+    with working(f"loading {run}") as progress, TemporaryDirectory() as scratch:
         model = load_model(run)
-        told("reading what is new")
+        progress("reading what is new")
         old = model.dataset
         described = DataMapping() if mapping is None else DataMapping.load(mapping)
         behaviors = {
@@ -111,9 +111,9 @@ def update(
             tombstones=old.tombstones,
             key=key_of(key, say) if old.tombstones else None,
         )
-        told("updating")
-        renewed, receipt = updated(model, load(data), told)
-        told("saving")
+        progress("updating")
+        renewed, receipt = updated(model, load(data), progress)
+        progress("saving")
         renewed.save(out or run)
     if as_json:
         emit({"run": str(out or run), **receipt.to_dict(), "cleaning": report.to_dict()})

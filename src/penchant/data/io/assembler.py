@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from penchant.data.dataset import Behavior, Catalogue, Dataset, Events, behaviors_of
 from penchant.data.io.layout import DatasetSettings
-from penchant.data.splitting.protocols import NEW, usual
+from penchant.data.splitting.protocols import NEW, default_protocol
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError, unknown
 from penchant.storage.database import Connection, exists, identifier, listing, literal, one, types
@@ -298,7 +298,7 @@ class Assembly:
         elif dataset.time == "none":
             protocol, why = "random-per-domain", "events have no order in time"
         else:
-            protocol, why = usual(dataset), "the usual one where events have an order"
+            protocol, why = default_protocol(dataset), "the usual one where events have an order"
             if protocol == NEW:
                 why = (
                     f"most events of {dataset.target!r} are about items that their user met "

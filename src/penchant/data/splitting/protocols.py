@@ -61,12 +61,12 @@ def met_before(dataset: Dataset) -> bool:
     return bool(2 * np.count_nonzero(again) > len(again))
 
 
-def usual(dataset: Dataset, repeats: bool = False) -> str:
+def default_protocol(dataset: Dataset, repeats: bool = False) -> str:
     """The leave-one-out that suits lists; with ``repeats`` they hold what a history does."""
     return NEW if not repeats and met_before(dataset) else "leave-one-out"
 
 
-def suited(dataset: Dataset, repeats: bool) -> Dataset:
+def resolve_protocol(dataset: Dataset, repeats: bool) -> Dataset:
     """The dataset, asked for more than what is new where lists hold ``repeats``."""
     if not repeats or dataset.protocol != NEW:
         return dataset

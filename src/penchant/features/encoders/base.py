@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from penchant.data.arrays import blocks
 from penchant.errors import DataError, UnreadableError
 from penchant.features.encoders.cache import Cache, Rows
-from penchant.features.encoders.progress import Progress
-from penchant.types import Told
+from penchant.features.encoders.progress import ProgressLog
+from penchant.types import Progress
 
 _SHOWN = 200  # characters
 
@@ -129,7 +129,7 @@ def encoded(
     sources: Sequence[str | Path | None],
     *,
     cache: Cache | None,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Encoded:
     """Rows of N items, whose ``sources`` are a text or a path each, None where there is nothing.
 
@@ -144,14 +144,14 @@ def encoded(
     width = encoder.width  # so that an encoder which does not work says so at once
     began, notes = time.perf_counter(), list[str]()
     given = [None if source is None else str(source) for source in sources]
-    found = _looked_up(encoder, list(dict.fromkeys(s for s in given if s is not None)), told)
+    found = _looked_up(encoder, list(dict.fromkeys(s for s in given if s is not None)), progress)
     wanted = {at.content: source for source, at in found.items() if at.content}
     with ExitStack() as stack:
         shelf = stack.enter_context(cache.shelf(encoder.key, width)) if cache else None
         rows = shelf.get(list(wanted)) if shelf else {}
         cached, reasons = len(rows), dict[bytes, str]()
         missing = [(content, source) for content, source in wanted.items() if content not in rows]
-        for made, refused in _made(encoder, missing, told):
+        for made, refused in _made(encoder, missing, progress):
             rows |= made
             reasons |= refused
             if shelf:
@@ -182,13 +182,15 @@ def encoded(
         seconds=time.perf_counter() - began,
         notes=tuple(notes),
     )
-    if told:
+    if progress:
         for line in (*notes, _summary(result)):
-            told(line)
+            progress(line)
     return result
 
 
-def _looked_up(encoder: Encoder, sources: list[str], told: Told | None) -> dict[str, _Source]:
+def _looked_up(
+    encoder: Encoder, sources: list[str], progress: Progress | None
+) -> dict[str, _Source]:
     """What is at each source; nothing is decoded and no content is kept in memory."""
 
     def look(source: str) -> _Source:
@@ -201,17 +203,17 @@ def _looked_up(encoder: Encoder, sources: list[str], told: Told | None) -> dict[
     def look_at(part: slice) -> list[_Source]:
         return [look(source) for source in sources[part]]
 
-    progress = Progress(f"reading {encoder.modality}", len(sources), told)
+    log = ProgressLog(f"reading {encoder.modality}", len(sources), progress)
     found: list[_Source] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for some in pool.map(look_at, blocks(len(sources), 64)):
             found += some
-            progress.add(len(some))
+            log.add(len(some))
     return dict(zip(sources, found, strict=True))
 
 
 def _made(
-    encoder: Encoder, wanted: Sequence[tuple[bytes, str]], told: Told | None
+    encoder: Encoder, wanted: Sequence[tuple[bytes, str]], progress: Progress | None
 ) -> Iterator[Made]:
     """Rows of contents (SHA-256 and source) by batches; the next one is decoded meanwhile."""
 
@@ -224,7 +226,7 @@ def _made(
         except UnreadableError as error:
             return error
 
-    progress = Progress(f"{encoder.modality} by {encoder.name}", len(wanted), told)
+    log = ProgressLog(f"{encoder.modality} by {encoder.name}", len(wanted), progress)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
 
         def begun(start: int) -> list[tuple[bytes, Future[Any]]]:
@@ -235,7 +237,7 @@ def _made(
         for start in range(0, len(wanted), encoder.batch):
             batch, following = following, begun(start + encoder.batch)
             yield _rows(encoder, [(content, future.result()) for content, future in batch])
-            progress.add(len(batch))
+            log.add(len(batch))
 
 
 def _rows(encoder: Encoder, batch: list[tuple[bytes, Any]]) -> Made:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.storage.sqlite_cache import KeptFile, default_folder
+from penchant.storage.sqlite_cache import SqliteCache, default_folder
 
 Rows = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ class Cache:
         return Shelf(self.folder, f"{sha256(key.encode()).hexdigest()[:32]}-{width}", width)
 
 
-class Shelf(KeptFile):
+class Shelf(SqliteCache):
     """The rows of one encoder."""
 
     def __init__(self, folder: Path, name: str, width: int) -> None:

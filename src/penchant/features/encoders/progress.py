@@ -2,17 +2,19 @@
 
 import time
 
-from penchant.types import Told
+from penchant.types import Progress
 
 
-class Progress:
+class ProgressLog:
     """Counts what is done of a total; tells count, speed and time left every ``between`` seconds.
 
     Work that is over sooner is not spoken of.
     """
 
-    def __init__(self, what: str, total: int, told: Told | None, between: float = 5.0) -> None:
-        self.what, self.total, self.told, self.between = what, total, told, between
+    def __init__(
+        self, what: str, total: int, progress: Progress | None, between: float = 5.0
+    ) -> None:
+        self.what, self.total, self.told, self.between = what, total, progress, between
         self.done = 0
         self.began = self.last = time.perf_counter()
 

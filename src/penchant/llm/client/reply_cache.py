@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant.llm.client.base import Prompt
-from penchant.storage.sqlite_cache import KeptFile, default_folder
+from penchant.storage.sqlite_cache import SqliteCache, default_folder
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS replies "
@@ -59,12 +59,12 @@ class Replies:
                 file.failed(error)
         self._tell(file)
 
-    def _file(self) -> KeptFile:
+    def _file(self) -> SqliteCache:
         # open for one question: connections are not shared by threads, and this takes a
         # thousandth of what a model takes
-        return KeptFile(self.folder, "replies", _TABLE, _PROBE, aside=True)
+        return SqliteCache(self.folder, "replies", _TABLE, _PROBE, aside=True)
 
-    def _tell(self, file: KeptFile) -> None:
+    def _tell(self, file: SqliteCache) -> None:
         self.notes += [note for note in file.notes if note not in self.notes]
 
 

@@ -88,14 +88,14 @@ def enrich(
     *,
     items: int | None = None,
     concurrent: int = 4,
-    told: Callable[..., None] | None = None,
+    progress: Callable[..., None] | None = None,
 ) -> Enriching:
     """Describe the items of a DATA directory, the first ``items`` by identifier or all of them.
 
     What is made is written to enriched.parquet as it comes, so that a run that was ended goes on
     from there. A row of before is kept where it was made of the same text by the same model; the
-    others stay until they are replaced. ``concurrent`` requests are open at once. ``told`` takes
-    a text, or (done, of).
+    others stay until they are replaced. ``concurrent`` requests are open at once.
+    ``progress`` takes a text, or (done, of).
 
     It ends early on Ctrl-C, with the answers that are under way, and where the model fails
     5 items in a row, as it does once its budget is spent; the report says which. Raises DataError
@@ -105,9 +105,9 @@ def enrich(
     catalogue = load(folder).catalogue
     run = _Run(Path(folder), catalogue, model)
     waiting = run.waiting(items)
-    told = told or (lambda *_: None)
+    progress = progress or (lambda *_: None)
     try:
-        run.ask(waiting, concurrent, told)
+        run.ask(waiting, concurrent, progress)
     finally:
         run.write()
     run.report.spent = run.spent
@@ -147,7 +147,7 @@ class _Run:
                 found.append(_Asked(row, item, digest(asked)))
         return found
 
-    def ask(self, waiting: list[_Asked], concurrent: int, told: Callable[..., None]) -> None:
+    def ask(self, waiting: list[_Asked], concurrent: int, progress: Callable[..., None]) -> None:
         """Ask about all of them; no more once the report says why it stopped."""
         feed = iter(waiting)
         going: dict[Future[Enrichment], _Asked] = {}
@@ -160,7 +160,7 @@ class _Run:
                         return
                     for answer in wait(going, return_when=FIRST_COMPLETED).done:
                         self._take(going.pop(answer), answer)
-                    self._tell(len(waiting), told)
+                    self._tell(len(waiting), progress)
                 except KeyboardInterrupt:
                     if self.report.stopped:  # asked to end a second time
                         pool.shutdown(wait=False, cancel_futures=True)
@@ -211,13 +211,13 @@ class _Run:
             write_enriched(self.folder, self.rows.values())
             self.unwritten = 0
 
-    def _tell(self, total: int, told: Callable[..., None]) -> None:
+    def _tell(self, total: int, progress: Callable[..., None]) -> None:
         """Say how far it is: at once at the end, else every few seconds."""
         done, now = self.report.done + len(self.report.failed), perf_counter()
-        told(done, total)
+        progress(done, total)
         if done == total or now - self.last >= _SECONDS:
             self.last = now
-            told(_progress(done, total, now - self.start, self.spent))
+            progress(_progress(done, total, now - self.start, self.spent))
 
 
 def _progress(done: int, total: int, seconds: float, spent: Spent) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from penchant.data.dataset import Catalogue, Histories
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.errors import ConfigError, LanguageModelError
 from penchant.llm.client import LanguageModel
 from penchant.llm.client.prompts import prompt
@@ -48,7 +48,7 @@ class Question:
 
     def of(self, given: Histories) -> Histories:
         """The history of who asks, with what they want as all that the list is about."""
-        said = (Said(self.read.text, 0, 0, 1.0),) if self.read.text else given.said
+        said = (TextQuery(self.read.text, 0, 0, 1.0),) if self.read.text else given.said
         return replace(given, said=said)
 
     def within(self, rules: Rules) -> Rules:

@@ -19,12 +19,12 @@ from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.llm.client import LanguageModel, Spent
 from penchant.llm.tasks.rerank import INFO, Ordered, Reorder, ReorderSettings
 from penchant.models.fusion.recommender import Fusion
-from penchant.models.topk import CELLS, mask
+from penchant.models.topk import CELLS, mask_seen
 from penchant.privacy.erasure.refit import twin_of
 from penchant.recommendation import Model
 from penchant.recommendation.ranking import listed, scored
 from penchant.storage import artifact
-from penchant.types import Ints, Told
+from penchant.types import Ints, Progress
 
 FEWEST = 30
 """Cases below which no win is declared, whatever their interval."""
@@ -41,7 +41,7 @@ def judge(
     *,
     users: int = 300,
     seed: int = 0,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """NDCG@10 and recall@10 with re-ranking and without, on the same cases; JSON types.
 
@@ -57,13 +57,13 @@ def judge(
     DataError where no event can be held out; LanguageModelError where replies fail five times in a
     row.
     """
-    settings, say = settings or ReorderSettings(), told or (lambda text: None)
+    settings, say = settings or ReorderSettings(), progress or (lambda text: None)
     recipe, data = model.recipe, model.dataset
     if model.info.get("privacy"):
         raise ConfigError(
             "expected a run without a privacy budget, received a private one: it holds no case out"
         )
-    if isinstance(model.recommender, Fusion) and model.twin is None:
+    if isinstance(model.recommender, Fusion) and model.holdout_model is None:
         raise ConfigError(
             "expected a fusion with the twin that it was measured by, received one without; fit "
             "the run again"
@@ -72,10 +72,10 @@ def judge(
     cases, histories = chosen(parts.test, data, settings.below, users, seed)
     say(f"fitting a twin without the {len(parts.test.histories):,} test cases")
     train = data.with_events(parts.train)
-    twin = Model(train, twin_of(model, train), recipe)
-    before = listing(twin, cases, histories, max(settings.pool, K))
+    holdout_model = Model(train, twin_of(model, train), recipe)
+    before = listing(holdout_model, cases, histories, max(settings.pool, K))
     spent = llm.spent
-    replies = _asked(Reorder(llm, settings), twin, histories, before, say)
+    replies = _asked(Reorder(llm, settings), holdout_model, histories, before, say)
     cost = {of.name: getattr(llm.spent, of.name) - getattr(spent, of.name) for of in fields(Spent)}
     after = before.copy()
     for row, reply in enumerate(replies):
@@ -137,29 +137,29 @@ def chosen(
     return cases, histories.keep(since < below)
 
 
-def listing(twin: Model, cases: Cases, histories: Histories, k: int) -> Ints:
+def listing(holdout_model: Model, cases: Cases, histories: Histories, k: int) -> Ints:
     """The k best items after each history, (B, k), -1 as padding; B histories of the cases.
 
     What is in the whole history of a case is left out, unless the run repeats.
     """
-    size = max(1, CELLS // max(1, len(twin.dataset.catalogue)))
+    size = max(1, CELLS // max(1, len(holdout_model.dataset.catalogue)))
     lists = [np.zeros((0, k), np.int64)]
     for part in blocks(len(histories), size):
         whole = cases.histories.take(part)
-        found = scored(twin, histories.take(part), None)
-        mask(found.scores, whole, None if twin.recipe.repeats else whole.events.item)
-        lists.append(listed(twin, found, k, cases.domain[part]).items)
+        found = scored(holdout_model, histories.take(part), None)
+        mask_seen(found.scores, whole, None if holdout_model.recipe.repeats else whole.events.item)
+        lists.append(listed(holdout_model, found, k, cases.domain[part]).items)
     return np.concatenate(lists)
 
 
 def _asked(
-    reorder: Reorder, twin: Model, histories: Histories, lists: Ints, say: Told
+    reorder: Reorder, holdout_model: Model, histories: Histories, lists: Ints, progress: Progress
 ) -> list[Ordered]:
     """What the model makes of each list; LanguageModelError where it fails again and again."""
 
     def one(row: int) -> Ordered:
         best = lists[row, : reorder.settings.pool]
-        return reorder(twin, histories.take(np.array([row])), best[best >= 0])
+        return reorder(holdout_model, histories.take(np.array([row])), best[best >= 0])
 
     replies: list[Ordered] = []
     total = len(histories)
@@ -174,7 +174,7 @@ def _asked(
                     f"measured and the run stays as it is: {replies[-1].failed}"
                 )
             if len(replies) // 20 != (len(replies) - len(step)) // 20 or len(replies) == total:
-                say(f"asked for {len(replies):,} of {total:,} lists")
+                progress(f"asked for {len(replies):,} of {total:,} lists")
     return replies
 
 

@@ -53,7 +53,7 @@ def counted(dataset: Dataset, factor: Floats | float = 1.0) -> Floats:
 
     All positive behaviours count where the target has no event; an item without any has -inf.
 
-    >>> from penchant.data.memory import from_columns
+    >>> from penchant.data.io.from_columns import from_columns
     >>> data = from_columns(["u", "v", "v"], ["a", "a", "b"], ["view", "view", "hide"])
     >>> counted(data).tolist()
     [2.0, -inf]

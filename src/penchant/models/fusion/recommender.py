@@ -30,7 +30,7 @@ from penchant.models.fusion.features import (
 )
 from penchant.models.fusion.weights import LENGTHS, bucket
 from penchant.models.sequence import SEQUENCE, SequenceExpert
-from penchant.models.topk import at_least
+from penchant.models.topk import topk_threshold
 from penchant.models.transition.recommender import TRANSITION, Transition
 from penchant.types import Arrays, Floats, Ints, Scores
 
@@ -119,7 +119,7 @@ class Fusion:
             """What the asked best of some items are not below."""
             kept = (scores if m is None else np.where(m[items], scores, -np.inf) for m, _ in wanted)
             return min(
-                float(at_least(one[None], count)[0, 0])
+                float(topk_threshold(one[None], count)[0, 0])
                 for one, (_, count) in zip(kept, wanted, strict=True)
             )
 
@@ -194,14 +194,14 @@ def asked_for(
     alone go the same way.
     """
     if isinstance(model, Fusion):
-        sequence = model.sequence.aimed(dataset.target)
+        sequence = model.sequence.with_target(dataset.target)
         weights = model.weights if weights is None else weights
         parts = solved(model.transition), sequence, Context.of(dataset)
         return Fusion(*parts, weights, model.spread)
     if isinstance(model, Transition):
         return solved(model)
     assert isinstance(model, SequenceExpert)
-    return model.aimed(dataset.target)
+    return model.with_target(dataset.target)
 
 
 def _no_fitter(dataset: Dataset, seed: int = 0) -> Any:

@@ -33,7 +33,7 @@ class SequenceExpert(Recommender, Protocol):
         """The same expert for a larger dataset, where item i is row ``items[i]``, and so on."""
         ...
 
-    def aimed(self, behavior: str) -> Self:
+    def with_target(self, behavior: str) -> Self:
         """The same expert asked for another behaviour."""
         ...
 

@@ -16,7 +16,7 @@ def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:
     history of its own: what they did in the others, which is no target, and then its events.
     """
     events = dataset.events
-    if not dataset.mixed:
+    if not dataset.no_common_clock:
         return events, events.user, np.ones(len(events), bool)
     index, unit, own = [], [], []
     for place, one in enumerate(np.unique(events.domain)):
@@ -33,10 +33,12 @@ def _turned(histories: Histories, items: Ints | None, dataset: Dataset) -> Histo
     """The histories as ``units`` reads them for the domain of these items."""
     if items is None:
         return histories
-    return replace(histories, events=histories.events.take(turn(histories, items, dataset)))
+    return replace(
+        histories, events=histories.events.take(order_by_domain(histories, items, dataset))
+    )
 
 
-def turn(histories: Histories, items: Ints, dataset: Dataset) -> Ints:
+def order_by_domain(histories: Histories, items: Ints, dataset: Dataset) -> Ints:
     """The order in which the events are read for the domain of these items, (E,)."""
     domain = histories.events.domain
     mine = domain == dataset.catalogue.domain[items[0]]

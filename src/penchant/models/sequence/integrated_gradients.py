@@ -65,11 +65,11 @@ def masked(expert: "Sequence", history: Histories, place: int) -> Scores:
 
 def _embedded(expert: "Sequence", history: Histories, item: int) -> tuple[Ints, Tensor, Tensor]:
     """Which events are read (L,), what they say and where they stand, (1, L, D) each."""
-    from penchant.models.sequence.event_order import turn
+    from penchant.models.sequence.event_order import order_by_domain
 
     order = np.arange(len(history.events))
-    if expert.dataset.mixed:
-        order = turn(history, np.array([item]), expert.dataset)
+    if expert.dataset.no_common_clock:
+        order = order_by_domain(history, np.array([item]), expert.dataset)
     events = history.events.take(order)
     catalogue = expert.dataset.catalogue
     read = Inputs.latest(events, expert.settings.length, catalogue, expert.dataset.time)

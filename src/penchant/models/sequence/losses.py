@@ -80,7 +80,7 @@ def draw_negatives(
     return drawn, torch.log(expected)
 
 
-def struck(
+def excluded_negatives(
     thing: NDArray[np.int64],
     wanted: NDArray[np.bool_],
     right: NDArray[np.int64],
@@ -99,9 +99,10 @@ def struck(
 
     >>> thing, wanted = np.array([[4, 2, 4]]), np.array([[True, False, True]])
     >>> right, drawn = np.array([2, 0]), np.array([2, 4, 0])
-    >>> np.unique(struck(thing, wanted, right, drawn, held=False)).tolist()  # 2 and 0 themselves
+    >>> given = thing, wanted, right, drawn
+    >>> np.unique(excluded_negatives(*given, held=False)).tolist()  # 2 and 0 themselves
     [0, 5]
-    >>> np.unique(struck(thing, wanted, right, drawn, held=True)).tolist()  # 4, then 2 and 4
+    >>> np.unique(excluded_negatives(*given, held=True)).tolist()  # 4, then 2 and 4
     [0, 1, 3, 4, 5]
     """
     order = np.argsort(drawn, kind="stable")

@@ -18,9 +18,9 @@ from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.event_order import _turned, units
 from penchant.models.sequence.network import Network, Shape, Table
 from penchant.models.sequence.single_history import Single
-from penchant.models.sequence.training import Epoch, Lesson, Trainer
+from penchant.models.sequence.training import Epoch, Trainer, TrainingData
 from penchant.models.transition.statistics import TARGET_BITS, grid
-from penchant.types import Arrays, Floats, Ints, Scores, Told
+from penchant.types import Arrays, Floats, Ints, Progress, Scores
 
 _EVENTS = 1 << 15
 """Events of the histories that are read at once when scoring."""
@@ -135,7 +135,7 @@ class Sequence:
     def tables(self) -> list[tuple[Ints | None, Table]]:
         """The items of each domain, where domains have no order in common; else None, for all."""
         domain = self.dataset.catalogue.domain
-        if not self.dataset.mixed:
+        if not self.dataset.no_common_clock:
             return [(None, self.table)]
         items = [np.flatnonzero(domain == one) for one in np.unique(domain)]
         with torch.inference_mode():
@@ -145,7 +145,11 @@ class Sequence:
     @cached_property
     def single(self) -> Single | None:
         """What scores in less time; None where there is more than one table or one interest."""
-        return None if self.dataset.mixed else Single.of(self.network, self.table, self.dataset)
+        return (
+            None
+            if self.dataset.no_common_clock
+            else Single.of(self.network, self.table, self.dataset)
+        )
 
     @cached_property
     def table(self) -> Table:
@@ -189,9 +193,9 @@ class Sequence:
         network.to(self.settings.device).eval()
         return Sequence(network, dataset, self.settings, scored, self.curve)
 
-    def aimed(self, behavior: str) -> "Sequence":
+    def with_target(self, behavior: str) -> "Sequence":
         """The same network asked for another behaviour."""
-        found = replace(self, dataset=self.dataset.aimed(behavior))
+        found = replace(self, dataset=self.dataset.with_target(behavior))
         if "table" in self.__dict__:  # the items are the same, and held once
             found.__dict__["table"] = self.table
         if self.__dict__.get("single") is not None:
@@ -223,17 +227,17 @@ class Fitter:
         self,
         settings: SequenceSettings,
         watch: Callable[[Sequence], float] | None = None,
-        told: Told | None = None,
+        progress: Progress | None = None,
         checkpoint: Path | None = None,
     ) -> Sequence:
         """Train; with ``watch`` it stops early, and the settings say after which epoch."""
         data = self.dataset
         torch.manual_seed(self.seed)
-        network, scored = built(data, settings, data.met > 0)
+        network, scored = built(data, settings, data.event_counts > 0)
         network.to(settings.device)
         taught = lesson(data, settings)
-        if told and settings.repeats is None and not taught.repeats:
-            told(
+        if progress and settings.repeats is None and not taught.repeats:
+            progress(
                 f"sequence: most events of {data.target!r} are about items that the history holds "
                 "already, which lists leave out, so such items are no negatives; with --set "
                 "sequence.repeats=true they are"
@@ -244,14 +248,14 @@ class Fitter:
             assert watch is not None
             return watch(Sequence(network, data, settings, scored))
 
-        best = trainer.run(None if watch is None else watched, told, checkpoint)
+        best = trainer.run(None if watch is None else watched, progress, checkpoint)
         network.eval()
         if watch is not None:
             settings = settings.model_copy(update={"stop": max(1, best)})
         return Sequence(network, data, settings, scored, tuple(trainer.curve))
 
 
-def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
+def lesson(dataset: Dataset, settings: SequenceSettings) -> TrainingData:
     """The dataset's events as a lesson; targets are positive events about items."""
     catalogue = dataset.catalogue
     events, unit, own = units(dataset)
@@ -260,7 +264,7 @@ def lesson(dataset: Dataset, settings: SequenceSettings) -> Lesson:
     weight = (values[events.behavior] * (events.item >= 0) * own).astype(np.float32)
     share = np.bincount(events.item[weight > 0], weight[weight > 0], len(catalogue))
     share = share / max(share.sum(), 1e-9)
-    return Lesson(
+    return TrainingData(
         Inputs.of(events, unit, catalogue, dataset.time),
         np.append(0, np.flatnonzero(np.diff(unit, append=-1)) + 1),
         np.maximum(events.item, 0),

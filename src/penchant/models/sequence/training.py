@@ -15,17 +15,17 @@ from torch import Tensor
 from penchant.config import SequenceSettings
 from penchant.errors import TrainingError
 from penchant.models.sequence.batches import Inputs, batches, windows
-from penchant.models.sequence.losses import draw_negatives, sampled_softmax, struck
+from penchant.models.sequence.losses import draw_negatives, excluded_negatives, sampled_softmax
 from penchant.models.sequence.network import Dropout, Network, Table
 from penchant.models.sequence.sparse_adamw import Row, RowAdam
-from penchant.types import Ints, Told
+from penchant.types import Ints, Progress
 
 Watch = Callable[[], float]
 """Gives the validation NDCG@10 of the network as it stands."""
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What is trained on: E events in order, and which of them are targets.
 
     weight   of each event as a target, (E,) float32; 0 for what is none
@@ -56,7 +56,7 @@ class Trainer:
     """Trains a network epoch by epoch; ``state`` and ``load`` are the whole of it, bit for bit."""
 
     def __init__(
-        self, network: Network, lesson: Lesson, settings: SequenceSettings, seed: int
+        self, network: Network, lesson: TrainingData, settings: SequenceSettings, seed: int
     ) -> None:
         self.network, self.lesson, self.settings, self.seed = network, lesson, settings, seed
         items = network.items
@@ -83,7 +83,10 @@ class Trainer:
         )
 
     def run(
-        self, watch: Watch | None = None, told: Told | None = None, checkpoint: Path | None = None
+        self,
+        watch: Watch | None = None,
+        progress: Progress | None = None,
+        checkpoint: Path | None = None,
     ) -> int:
         """Train to the end of the schedule, or until patience ends; the best number of epochs.
 
@@ -106,11 +109,11 @@ class Trainer:
                 state = {"best": best, "value": best_value, "kept": kept, **self.state()}
                 torch.save(state, checkpoint.with_suffix(".part"))
                 checkpoint.with_suffix(".part").replace(checkpoint)
-            if told:
+            if progress:
                 passed = spent + time.perf_counter() - began
                 left = passed / self.epoch * (last - self.epoch)
                 watched = "" if watch is None else f", validation NDCG@10 {line.ndcg:.4f}"
-                told(
+                progress(
                     f"epoch {line.epoch} of {last}: loss {line.loss:.4f}{watched}, "
                     f"{line.events_per_second:,.0f} events/s, {left:.0f} s left at most"
                 )
@@ -221,7 +224,9 @@ class Trainer:
         device = self.settings.device
         fields = (thing, *(torch.from_numpy(array) for array in arrays))
         follow = torch.from_numpy(wanted)
-        none = struck(thing.numpy(), wanted, right.numpy(), drawn.numpy(), not lesson.repeats)
+        none = excluded_negatives(
+            thing.numpy(), wanted, right.numpy(), drawn.numpy(), not lesson.repeats
+        )
         pool = pool.to(device)
         rows = self.rows.read(pool)
         return Part(

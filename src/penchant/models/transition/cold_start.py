@@ -27,7 +27,7 @@ from penchant.types import Ints
 
 
 @dataclass(frozen=True)
-class Around:
+class ColdStartContext:
     """What the columns of new items read of a fit besides its sums, made once for all of them.
 
     known  the items that have events, ascending rows, (K,)
@@ -53,7 +53,10 @@ class Around:
 
 
 def cold_columns(
-    statistics: Statistics, around: Around, settings: TransitionSettings, new: dict[str, Rows]
+    statistics: Statistics,
+    around: ColdStartContext,
+    settings: TransitionSettings,
+    new: dict[str, Rows],
 ) -> sparse.csc_array:
     """The columns of B of I items without events, (P, I) sparse float32.
 

@@ -37,14 +37,14 @@ def solved_anew(
     first = contents(old, settings)
     second = first
     described = old.catalogue is not data.catalogue
-    if described or not np.array_equal(old.met > 0, data.met > 0):
+    if described or not np.array_equal(old.event_counts > 0, data.event_counts > 0):
         first = {name: content.moved(merged.items, shape[1]) for name, content in first.items()}
         second = contents(data, settings)
     counts = np.zeros(shape[1], np.int64)
-    counts[merged.items] = old.met
+    counts[merged.items] = old.event_counts
     systems = (
         system(before, first, settings, counts),
-        system(after, second, settings, data.met),
+        system(after, second, settings, data.event_counts),
     )
     columns = touched(*systems, settings.candidates, described)
     fresh = solve(systems[1], settings.candidates, columns)

@@ -15,7 +15,7 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Catalogue, Dataset, Histories
 from penchant.features.kernels import Content, Contents, content_rows, weighed_rows
 from penchant.models.base import Family
-from penchant.models.transition.cold_start import Around
+from penchant.models.transition.cold_start import ColdStartContext
 from penchant.models.transition.exact_sums import Sums
 from penchant.models.transition.side_information import Sides
 from penchant.models.transition.solver import ALPHA, solve, system
@@ -74,9 +74,9 @@ class Transition:
         weight = grid(dataset.catalogue, settings.history, WEIGHT_BITS)
         predictors = Predictors.of(dataset.catalogue)
         decay = decays(dataset.catalogue, settings)
-        domain = dataset.catalogue.domain if dataset.apart else None
+        domain = dataset.catalogue.domain if dataset.domains_unordered else None
         solved = B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics
-        return cls(*solved, dataset.catalogue, dataset.met > 0, domain, Sides.of(dataset))
+        return cls(*solved, dataset.catalogue, dataset.event_counts > 0, domain, Sides.of(dataset))
 
     def weights(self, histories: Histories, item: int | None = None) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
@@ -149,9 +149,9 @@ class Transition:
         return items, scores[items]
 
     @cached_property
-    def around(self) -> Around:
+    def around(self) -> ColdStartContext:
         """What the columns of new items read, made when the first of them comes."""
-        return Around.of(content_rows(self.catalogue), self.settings, self.known)
+        return ColdStartContext.of(content_rows(self.catalogue), self.settings, self.known)
 
     @cached_property
     def by_domain(self) -> list[tuple[Ints, sparse.csr_array]]:
@@ -232,7 +232,7 @@ class Fitter:
     def __call__(self, settings: TransitionSettings) -> Transition:
         settings = sized(settings, self.dataset)
         sums = self.statistics(settings)
-        both = system(sums, self.content(settings), settings, self.dataset.met)
+        both = system(sums, self.content(settings), settings, self.dataset.event_counts)
         B = solve(both, settings.candidates)
         return Transition.of(B, self.dataset, settings, sums)
 
@@ -277,7 +277,7 @@ def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
 def contents(dataset: Dataset, settings: TransitionSettings) -> Contents:
     """Each modality that the catalogue has, with the nearest among the items that have events."""
     return {
-        name: Content.of(rows, settings.neighbors, dataset.met > 0)
+        name: Content.of(rows, settings.neighbors, dataset.event_counts > 0)
         for name, rows in content_rows(dataset.catalogue).items()
     }
 

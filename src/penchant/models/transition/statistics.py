@@ -171,7 +171,7 @@ def statistics(
     columns = events.user, p, events.item, level.ravel().astype(np.int64), value
     table = table.astype(np.int64)
     beside = Sums.zero(*shape)
-    if catalogue.apart(time):
+    if catalogue.domains_unordered(time):
         unit = events.user * (len(catalogue.domains) + 1) + events.domain + 1
         order = np.argsort(unit, kind="stable")
         columns = unit[order], p[order], events.item[order], columns[3][order], value[order]

@@ -25,7 +25,7 @@ from penchant.errors import ConfigError, MissingExtraError
 from penchant.models.sequence.network import Network
 from penchant.models.sequence.recommender import Sequence, built, lesson
 from penchant.privacy.differential.accountant import check
-from penchant.types import Ints, Told
+from penchant.types import Ints, Progress
 
 try:
     import torch
@@ -58,7 +58,7 @@ def private_sequence(
     settings: SequenceSettings,
     budget: tuple[float, float],
     privacy: PrivacySettings | None = None,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Sequence, Spent]:
     """Train the deep expert so that the budget, (epsilon, delta), holds for one user more or less.
 
@@ -90,8 +90,8 @@ def private_sequence(
     for step in range(count):
         run.step()
         accountant.step(noise_multiplier=z, sample_rate=q)
-        if told and (step + 1) % max(1, count // 20) == 0:  # no loss: it is of these users
-            told(f"step {step + 1} of {count}, {q * users:.0f} users at a time")
+        if progress and (step + 1) % max(1, count // 20) == 0:  # no loss: it is of these users
+            progress(f"step {step + 1} of {count}, {q * users:.0f} users at a time")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Optimal order")
         cost = float(accountant.get_epsilon(delta, alphas=_ORDERS))
@@ -102,7 +102,7 @@ def private_sequence(
 def _possible(settings: SequenceSettings, dataset: Dataset) -> None:
     if settings.interests * settings.facets > 1:
         raise ConfigError("expected one interest and one facet for a private training")
-    if dataset.mixed:
+    if dataset.no_common_clock:
         raise ConfigError(
             "expected times that order all events of a user: a user of domains without a common "
             "order has several sequences, and the guarantee is for one"

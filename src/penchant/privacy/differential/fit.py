@@ -10,12 +10,12 @@ from penchant.config import Recipe, SequenceSettings
 from penchant.data.dataset import Dataset
 from penchant.data.merge import without_users
 from penchant.data.splitting.cases import Split
-from penchant.data.splitting.protocols import suited
+from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError
 from penchant.evaluation.metrics.intervals import interval_dict
-from penchant.features.item_content import described
+from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.private import ReleaseSettings
 from penchant.privacy.differential.accountant import Ledger
@@ -23,7 +23,7 @@ from penchant.privacy.differential.noise import Source
 from penchant.privacy.differential.release import Budget, release
 from penchant.recommendation import Model
 from penchant.training.fit import baselines, on_test
-from penchant.types import Told
+from penchant.types import Progress
 
 COVERED = (
     "the released arrays, whoever reads them with all that is public (the catalogue, its contents, "
@@ -47,7 +47,7 @@ def fit_private(
     delta: float,
     recipe: Recipe | None = None,
     *,
-    told: Told | None = None,
+    progress: Progress | None = None,
     source: Source = os.urandom,
 ) -> Model:
     """A model that is (epsilon, delta)-differentially private in each user.
@@ -56,7 +56,7 @@ def fit_private(
     of outcomes S: P(release in S) <= e^epsilon P'(release in S) + delta. What that covers, and
     what not, is COVERED and OPEN; both stand in ``info["privacy"]`` with the ledger. Nothing is
     searched. A twin without the test events, of the same budget, is measured and thrown away;
-    with ``recipe.privacy.public`` there is no twin, and the model holds no user.
+    with ``recipe.privacy.public`` there is no holdout_model, and the model holds no user.
 
     ``source`` gives the random bytes of the noise; leave it to the system but in tests. No seed
     can repeat a release.
@@ -64,9 +64,13 @@ def fit_private(
     Raises ConfigError for an epsilon or delta outside their intervals and for data that the method
     cannot take, BudgetError for a release past the budget.
     """
-    ledger, recipe, say = Ledger(epsilon, delta), recipe or Recipe(), told or (lambda text: None)
-    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
-    dataset, read = described(dataset, recipe.content, say)
+    ledger, recipe, say = (
+        Ledger(epsilon, delta),
+        recipe or Recipe(),
+        progress or (lambda text: None),
+    )
+    dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
+    dataset, read = encode_items(dataset, recipe.content, say)
     settings = ReleaseSettings(privacy=recipe.privacy, transition=recipe.transition)
     info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}
     if recipe.privacy.method == "sequence":  # its rows for tokens would say which there are
@@ -81,8 +85,8 @@ def fit_private(
             say("measuring a twin of the same budget on the test events")
             data = dataset.with_events(parts.train)
             budget = Budget(Ledger(epsilon, delta), source)
-            twin, _ = released(data, settings, recipe.sequence, budget, say)
-            info |= _measured(dataset, parts, twin, recipe)
+            holdout_model, _ = released(data, settings, recipe.sequence, budget, say)
+            info |= _measured(dataset, parts, holdout_model, recipe)
     say(f"releasing with epsilon {epsilon:g}, delta {delta:g}")
     recommender, spent = released(dataset, settings, recipe.sequence, Budget(ledger, source), say)
     if recipe.privacy.public:
@@ -102,7 +106,7 @@ def released(
     settings: ReleaseSettings,
     deep: SequenceSettings,
     budget: Budget,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Recommender, dict[str, Any]]:
     """A private model of the dataset's events, and what it spent, as JSON types.
 
@@ -117,7 +121,7 @@ def released(
 
     assert budget.ledger is not None
     asked = budget.ledger.epsilon, budget.ledger.delta
-    sequence, spent = private_sequence(dataset, deep, asked, settings.privacy, told)
+    sequence, spent = private_sequence(dataset, deep, asked, settings.privacy, progress)
     return sequence, {
         "epsilon": asked[0],
         "delta": asked[1],
@@ -173,9 +177,11 @@ def _left_out(dataset: Dataset) -> list[str]:
     return notes
 
 
-def _measured(dataset: Dataset, parts: Split, twin: Recommender, recipe: Recipe) -> dict[str, Any]:
+def _measured(
+    dataset: Dataset, parts: Split, holdout_model: Recommender, recipe: Recipe
+) -> dict[str, Any]:
     """What a twin that never saw the test events does on them."""
-    evaluation = on_test(twin, dataset, parts, recipe)
+    evaluation = on_test(holdout_model, dataset, parts, recipe)
     return {
         "evaluation": {
             "protocol": parts.protocol,
@@ -183,5 +189,5 @@ def _measured(dataset: Dataset, parts: Split, twin: Recommender, recipe: Recipe)
             "seed": recipe.seed,
             "metrics": interval_dict(evaluation.metrics),
         },
-        "baselines": baselines(evaluation, twin, dataset, parts, recipe),
+        "baselines": baselines(evaluation, holdout_model, dataset, parts, recipe),
     }

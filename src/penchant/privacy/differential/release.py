@@ -93,7 +93,7 @@ def release(dataset: Dataset, settings: ReleaseSettings, budget: Budget) -> Priv
     Raises ConfigError for data that the method cannot take, BudgetError where the ledger refuses.
     """
     privacy, catalogue = settings.privacy, dataset.catalogue
-    if privacy.method != "popularity" and (dataset.time == "none" or dataset.apart):
+    if privacy.method != "popularity" and (dataset.time == "none" or dataset.domains_unordered):
         raise ConfigError(
             f"a private regression reads what follows what: expected events in one order, received "
             f"{dataset.name!r} with time {dataset.time!r} and domains "

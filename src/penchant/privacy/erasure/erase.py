@@ -13,7 +13,7 @@ from penchant.privacy.subject_access import in_directory
 from penchant.recommendation import Model, load
 from penchant.storage.artifact import MANIFEST
 from penchant.storage.signing_key import Key
-from penchant.types import Told
+from penchant.types import Progress
 
 
 class Keeper(Protocol):
@@ -46,7 +46,7 @@ def erase(
     out: Path | None = None,
     strict: bool = False,
     days: int = receipts.DAYS,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Forgotten, dict[str, Any]]:
     """Forget users in a saved run and in other places; what became of the run, and the receipt.
 
@@ -54,14 +54,14 @@ def erase(
     there, and the receipt says that the old one still holds them. Raises ConfigError for a user
     whom none of these places knows, before anything is erased.
     """
-    places, say = places or Places(), told or (lambda text: None)
+    places, say = places or Places(), progress or (lambda text: None)
     model = load(run)
     users = list(dict.fromkeys(users))
     for user in users:
         if user not in model.dataset.users and not _elsewhere(places, user):
             raise model.dataset.unknown_user(user)
     say("forgetting")
-    done = forget(model, users, key, strict=strict, days=days, told=told)
+    done = forget(model, users, key, strict=strict, days=days, progress=progress)
     artifacts = [str(run)] if done.receipt.users else []
     still = [str(run)] if artifacts and out is not None else []
     erased: dict[str, dict[str, int]] = {

@@ -13,14 +13,14 @@ from penchant.models.sequence import SequenceExpert
 from penchant.models.transition.recommender import Transition
 from penchant.recommendation import Model
 from penchant.training.behavior_heads import heads
-from penchant.training.fit import again, calibrated
+from penchant.training.fit import calibrated, refit_on
 from penchant.training.tuning import FEWEST, shared
-from penchant.types import Told
+from penchant.types import Progress
 
 WEIGHTS, CALIBRATION = "weights of the fusion", "calibration"
 
 
-def refitted(model: Model, told: Told | None = None) -> tuple[Model, tuple[str, ...]]:
+def refitted(model: Model, progress: Progress | None = None) -> tuple[Model, tuple[str, ...]]:
     """The model with the weights of its fusion and its calibrations fitted anew, and what was.
 
     As a fit makes them: on the validation users that there are, by a twin that has the chosen
@@ -30,36 +30,36 @@ def refitted(model: Model, told: Told | None = None) -> tuple[Model, tuple[str, 
     expert = model.recommender
     if not model.calibrations and not isinstance(expert, Fusion):
         return model, ()
-    if isinstance(expert, Fusion) and model.twin is None:
+    if isinstance(expert, Fusion) and model.holdout_model is None:
         return model, ()
     data, recipe = model.dataset, model.recipe
-    say = told or (lambda text: None)
+    progress = progress or (lambda text: None)
     try:
         parts = split(data, seed=recipe.seed)
     except DataError:  # nobody is left to ask, and a fit would have no probabilities either
         return replace(model, calibrations={}), (CALIBRATION,)
-    say("fitting weights and calibrations again, on validation users")
+    progress("fitting weights and calibrations again, on validation users")
     train, done = data.with_events(parts.train), [CALIBRATION]
-    twin = twin_of(model, train)
+    holdout_model = twin_of(model, train)
     cases = shared(train, parts.validation, 1, recipe.seed)
-    if isinstance(twin, Fusion) and len(parts.validation.histories) >= FEWEST:
-        experts = twin.transition, twin.sequence
-        weights, spread = fit_weights(*experts, twin.context, cases, recipe.repeats)
-        twin = replace(twin, weights=weights, spread=spread)
+    if isinstance(holdout_model, Fusion) and len(parts.validation.histories) >= FEWEST:
+        experts = holdout_model.transition, holdout_model.sequence
+        weights, spread = fit_weights(*experts, holdout_model.context, cases, recipe.repeats)
+        holdout_model = replace(holdout_model, weights=weights, spread=spread)
         done.insert(0, WEIGHTS)
     settled = {name: expert_of(one) or one for name, one in model.others.items()}
-    found = heads(data, parts, twin, recipe, say, settled)
-    calibrations, judged, _ = calibrated(data, parts, twin, found, recipe)
+    found = heads(data, parts, holdout_model, recipe, progress, settled)
+    calibrations, judged, _ = calibrated(data, parts, holdout_model, found, recipe)
     info = {**model.info, "probabilities": judged}
     others = dict(model.others)
-    if isinstance(twin, Fusion) and isinstance(expert, Fusion):
-        info["weights"] = twin.weighed()
-        expert = replace(expert, weights=twin.weights, spread=twin.spread)
+    if isinstance(holdout_model, Fusion) and isinstance(expert, Fusion):
+        info["weights"] = holdout_model.weighed()
+        expert = replace(expert, weights=holdout_model.weights, spread=holdout_model.spread)
         for name, one in others.items():
             if isinstance(one, Fusion):
-                head = found[name].twin if name in found else twin
-                weights = head.weights if isinstance(head, Fusion) else twin.weights
-                others[name] = replace(one, weights=weights, spread=twin.spread)
+                head = found[name].holdout_model if name in found else holdout_model
+                weights = head.weights if isinstance(head, Fusion) else holdout_model.weights
+                others[name] = replace(one, weights=weights, spread=holdout_model.spread)
     made = replace(model, recommender=expert, info=info, calibrations=calibrations, others=others)
     return made, tuple(done)
 
@@ -68,11 +68,13 @@ def twin_of(model: Model, train: Dataset) -> Recommender:
     """The model as it would be without the held-out events; a fusion's weights are the old ones."""
     expert, seed = model.recommender, model.recipe.seed
     if not isinstance(expert, Fusion):
-        return again(expert, train, seed)
-    transition = again(expert.transition, train, seed)
+        return refit_on(expert, train, seed)
+    transition = refit_on(expert.transition, train, seed)
     assert isinstance(transition, Transition)
-    assert isinstance(model.twin, SequenceExpert)
-    return replace(expert, transition=transition, sequence=model.twin, context=Context.of(train))
+    assert isinstance(model.holdout_model, SequenceExpert)
+    return replace(
+        expert, transition=transition, sequence=model.holdout_model, context=Context.of(train)
+    )
 
 
 def alone(model: Model) -> Model:
@@ -85,4 +87,6 @@ def alone(model: Model) -> Model:
         return model
     others = {name: expert_of(one) or one for name, one in model.others.items()}
     info = {name: of for name, of in model.info.items() if name not in ("weights", "vectors")}
-    return replace(model, recommender=expert.transition, others=others, info=info, twin=None)
+    return replace(
+        model, recommender=expert.transition, others=others, info=info, holdout_model=None
+    )

@@ -11,7 +11,7 @@ from penchant.recommendation import Model
 from penchant.storage.signing_key import Key
 from penchant.training.update import OF_FUSION, Receipt
 from penchant.training.update import forget as taken_out
-from penchant.types import Told
+from penchant.types import Progress
 
 FLAG = "forgotten"
 """Where a run's info says who is gone: {"count", "deadline", "pending", "strict"}."""
@@ -51,7 +51,7 @@ def forget(
     *,
     strict: bool = False,
     days: int = receipts.DAYS,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Forgotten:
     """The model as if some users had never been, with their tombstones.
 
@@ -67,7 +67,7 @@ def forget(
     known = [user for user in users if user in model.dataset.users]
     left, receipt = taken_out(model, known)
     left = replace(left, dataset=replace(left.dataset, tombstones=stones))
-    return settled(left, receipt, strict=strict, days=days, told=told)
+    return settled(left, receipt, strict=strict, days=days, progress=progress)
 
 
 def settled(
@@ -76,7 +76,7 @@ def settled(
     *,
     strict: bool = False,
     days: int = receipts.DAYS,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Forgotten:
     """The same of a model that users were taken out of already, with the receipt of that."""
     before = model.info.get(FLAG, {})
@@ -86,7 +86,7 @@ def settled(
     strict = strict and isinstance(model.recommender, Fusion)
     if strict:
         model = alone(model)
-    made, redone = refitted(model, told)
+    made, redone = refitted(model, progress)
     standing = [one for one in receipt.left if not strict or one not in OF_FUSION]
     pending = tuple(one for one in standing if one not in redone)
     due = min(receipts.deadline(days), before.get("deadline", "9999"))

@@ -161,7 +161,7 @@ class Terms:
     def vector(self, dataset: Dataset) -> Words:
         """The sums of an aligned dataset's events, (``cells``,), zeros and all."""
         statistics = Fitter(dataset).statistics(self.settings)
-        parts = [dataset.met]
+        parts = [dataset.event_counts]
         for sums in (statistics.forward, statistics.backward)[: _directions(self.time)]:
             parts += [sums.G[: self.rows, : self.rows].toarray().ravel()]
             parts += [sums.C[: self.rows].toarray().ravel()]

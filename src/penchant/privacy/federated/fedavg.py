@@ -28,7 +28,7 @@ from penchant.models.sequence.training import Trainer
 from penchant.privacy.federated import participants
 from penchant.privacy.federated.agreement import Terms
 from penchant.privacy.federated.participants import Dropped, Roll
-from penchant.types import Floats, Told
+from penchant.types import Floats, Progress
 
 Weights = dict[str, NDArray[np.float32]]
 """The learned arrays of a network, by name."""
@@ -97,7 +97,7 @@ def averaged(
     momentum: float = 0.9,
     seed: int = 0,
     timeout: float = 600.0,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Averaged:
     """Train the deep expert by some rounds; the terms' ``sequence.epochs`` are those of a round.
 
@@ -142,8 +142,8 @@ def averaged(
         for name, array in weights.items():
             speed[name] = momentum * speed[name] + change[name]
             weights[name] = (array + speed[name]).astype(np.float32)
-        if told:
-            told(
+        if progress:
+            progress(
                 f"round {number + 1} of {rounds}: {len(line.clients)} clients, "
                 f"{line.examples:,} examples, the network moved by {line.moved:.3g}"
             )

@@ -109,7 +109,7 @@ def served(grid: Grid, terms: Terms, config: dict[str, Any]) -> tuple[Arrays, di
         clip, noise = float(config["clip"]), float(config["noise"])
         guard = Guard(clip, noise) if clip or noise else None
         trained = averaged(
-            grid, terms, rounds, guard, seed=int(config["seed"]), timeout=timeout, told=print
+            grid, terms, rounds, guard, seed=int(config["seed"]), timeout=timeout, progress=print
         )
         arrays = trained.expert.arrays()
         record = {"model": "sequence", "rounds": [vars(line) for line in trained.rounds]}

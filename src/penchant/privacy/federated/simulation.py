@@ -20,7 +20,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from penchant.config import Recipe
 from penchant.data.dataset import Dataset
-from penchant.data.splitting.protocols import suited
+from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
 from penchant.errors import MissingExtraError
 from penchant.evaluation.evaluate import evaluate
@@ -32,7 +32,7 @@ from penchant.privacy.federated.client import client_app
 from penchant.privacy.federated.in_process_grid import LocalGrid
 from penchant.privacy.federated.participants import Dropped, wait
 from penchant.privacy.federated.sum_round import Summed, summed, summed_secretly
-from penchant.types import Told
+from penchant.types import Progress
 
 T = TypeVar("T")
 Engine = Literal["local", "ray"]
@@ -64,7 +64,10 @@ class Options:
 
 
 def federate(
-    dataset: Dataset, options: Options, recipe: Recipe | None = None, told: Told | None = None
+    dataset: Dataset,
+    options: Options,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Simulate a federation of a dataset's users and measure it beside the central fit.
 
@@ -75,8 +78,8 @@ def federate(
     many clients are lost.
     """
     recipe = recipe or Recipe()
-    say = told or (lambda text: None)
-    dataset = suited(dataset.aimed(recipe.target), recipe.repeats)
+    progress = progress or (lambda text: None)
+    dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
     items = options.block
     if items is None:
         items = best_sellers(dataset, options.items)
@@ -97,9 +100,9 @@ def federate(
         return interval_dict(answer.metrics)["ndcg@10"]
 
     if options.rounds:
-        found |= _by_rounds(terms, data, options, recipe.seed, measured, say)
+        found |= _by_rounds(terms, data, options, recipe.seed, measured, progress)
     else:
-        found |= _by_sums(terms, data, options, measured, say)
+        found |= _by_sums(terms, data, options, measured, progress)
     return found
 
 
@@ -163,23 +166,23 @@ def _by_sums(
     data: Dataset,
     options: Options,
     measured: Callable[[Recommender], dict[str, Any]],
-    say: Told,
+    progress: Progress,
 ) -> dict[str, Any]:
     def serve(grid: Grid) -> Summed:
         if options.secure:
             return summed_secretly(grid, terms, options.degree)
         return summed(grid, terms)
 
-    say(f"one round of sums of {options.clients} clients")
+    progress(f"one round of sums of {options.clients} clients")
     round_ = run_on(options.engine, data, options.clients, serve)
     began = time.perf_counter()
     expert = terms.solved(round_.met, round_.statistics)
     solving = time.perf_counter() - began
-    say("the central fit")
+    progress("the central fit")
     central = Fitter(data)(terms.settings)
     same = {
         "sums": round_.statistics == central.statistics,
-        "counts": bool(np.array_equal(round_.met, data.met)),
+        "counts": bool(np.array_equal(round_.met, data.event_counts)),
         "B": all(
             np.array_equal(getattr(expert.B, part), getattr(central.B, part))
             for part in ("data", "indices", "indptr")
@@ -204,7 +207,7 @@ def _by_rounds(
     options: Options,
     seed: int,
     measured: Callable[[Recommender], dict[str, Any]],
-    say: Told,
+    progress: Progress,
 ) -> dict[str, Any]:
     from penchant.models.sequence import SEQUENCE
 
@@ -219,9 +222,9 @@ def _by_rounds(
         options.engine,
         data,
         options.clients,
-        lambda grid: averaged(grid, asked, options.rounds, guard, seed=seed, told=say),
+        lambda grid: averaged(grid, asked, options.rounds, guard, seed=seed, progress=progress),
     )
-    say("the central fit")
+    progress("the central fit")
     beside = terms.sequence.model_copy(update={"epochs": options.rounds, "stop": 0})
     return {
         "model": "sequence",

@@ -46,7 +46,7 @@ class Space:
         settings: InterestSettings,
         seed: int = 0,
     ) -> "Space":
-        """Of the sums of an expert and the content of its items; ``met`` (N,) counts events."""
+        """Of an expert's sums and its items' content; ``event_counts`` (N,) is of each item."""
         N = len(catalogue)
         D = settings.dimensions or int(np.clip(round(N**0.5 / 2), 8, 64))
         parts = [_unit(_together(statistics, N, D, seed))]

@@ -39,7 +39,7 @@ from penchant.recommendation.rerank.interest_quota import (
 )
 from penchant.recommendation.rerank.rules import Rules
 from penchant.recommendation.rerank.similarity import Similarity, known_rows, similarities
-from penchant.recommendation.results import POPULAR, Block, Reranked
+from penchant.recommendation.results import POPULAR, RecommendationBatch, Reranked
 from penchant.types import Floats, Ints
 
 History = Sequence[str | tuple[str, str]]
@@ -120,7 +120,7 @@ class Reranker:
             mine = model.dataset.history(user)
         if rules.quota > 0 and interests is None and (user is None or len(mine.events)):
             interests = model.interests_of(mine, user)
-        head = model.aimed(behavior)
+        head = model.with_target(behavior)
         removed, passed = self._passed(domain, keep)
         # the whole ranking is read only where its first part does not fill the list
         depth = 4 * max(rules.pool, k + rules.explore_among)
@@ -159,7 +159,7 @@ class Reranker:
 
     def _filled(
         self,
-        ranking: Block,
+        ranking: RecommendationBatch,
         left: int,
         k: int,
         seed: tuple[str | None, str],
@@ -200,7 +200,7 @@ class Reranker:
 
     def _listed(
         self,
-        ranking: Block,
+        ranking: RecommendationBatch,
         left: int,
         k: int,
         slots: int,
@@ -320,14 +320,14 @@ def reranked(
     )
 
 
-def _first(found: Block) -> Block:
+def _first(found: RecommendationBatch) -> RecommendationBatch:
     """The first list of a block, without padding."""
     return _some(found, found.items[0] >= 0)
 
 
-def _some(found: Block, which: Mask | list[int]) -> Block:
+def _some(found: RecommendationBatch, which: Mask | list[int]) -> RecommendationBatch:
     """Some places of the first list of a block, in the order given."""
-    return Block(
+    return RecommendationBatch(
         found.users[:1],
         found.items[:1, which],
         found.scores[:1, which],

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from penchant.data.dataset import Catalogue, Histories
 from penchant.data.io.assembler import TOKENS
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.errors import MissingExtraError, PenchantError, UnreadableError
 from penchant.features.encoders.base import Encoder
 from penchant.features.encoders.registry import encoder_of
@@ -158,7 +158,7 @@ class Reader:
         found = [name.removeprefix(first) if name.startswith(first) else None for name in ids]
         return tuple(found) if any(found) else ()
 
-    def said(self, histories: Histories) -> tuple[Said, ...]:
+    def said(self, histories: Histories) -> tuple[TextQuery, ...]:
         """The searches among the events of histories; see ``said_in``."""
         return said_in(histories, self.terms) if self.terms else ()
 

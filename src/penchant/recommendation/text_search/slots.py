@@ -12,7 +12,7 @@ import numpy as np
 
 from penchant.config import QuerySettings
 from penchant.data.dataset import Histories
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.types import Floats, Ints
 
 _AMONG = 100  # best items between whose first and last a user tells apart
@@ -36,12 +36,12 @@ class Answered(NamedTuple):
     wish: Ints
 
 
-def wishes(said: Sequence[Said], settings: QuerySettings) -> dict[int, list[Wish]]:
+def wishes(said: Sequence[TextQuery], settings: QuerySettings) -> dict[int, list[Wish]]:
     """What was said in each history, the latest first, by the history's number.
 
     Each has share decay^(events since) of what later ones left; said again, it counts once.
 
-    >>> said = [Said("tea", 2, 0), Said("green tea", 0, 0)]
+    >>> said = [TextQuery("tea", 2, 0), TextQuery("green tea", 0, 0)]
     >>> found = wishes(said, QuerySettings(share=0.5, decay=0.8))
     >>> [(wish.text, round(wish.share, 3)) for wish in found[0]]
     [('green tea', 0.5), ('tea', 0.32)]
@@ -54,9 +54,9 @@ def wishes(said: Sequence[Said], settings: QuerySettings) -> dict[int, list[Wish
     return {of: list(by_text.values()) for of, by_text in found.items()}
 
 
-def written(text: str, events: int, settings: QuerySettings, of: int = 0) -> Said:
+def written(text: str, events: int, settings: QuerySettings, of: int = 0) -> TextQuery:
     """Interests in a user's own words: as if said before all their events, and lasting."""
-    return Said(text, events, of, settings.profile)
+    return TextQuery(text, events, of, settings.profile)
 
 
 def answered(
@@ -126,7 +126,7 @@ def answered(
     return Answered(found, wish)
 
 
-def said_in(histories: Histories, terms: Sequence[str | None]) -> tuple[Said, ...]:
+def said_in(histories: Histories, terms: Sequence[str | None]) -> tuple[TextQuery, ...]:
     """The searches among the events of histories: the terms of a query have one source row.
 
     ``terms`` (T,) are the words of the tokens, None for a token that is no query's. Searches do not
@@ -136,7 +136,7 @@ def said_in(histories: Histories, terms: Sequence[str | None]) -> tuple[Said, ..
     token = events.token
     word = np.array([term is not None for term in (*terms, None)])[token]
     others = np.concatenate([[0], np.cumsum(~word)])
-    found: list[Said] = []
+    found: list[TextQuery] = []
     last = -1
     for at in np.flatnonzero(word).tolist():
         text, of = terms[token[at]] or "", int(owner[at])
@@ -145,7 +145,7 @@ def said_in(histories: Histories, terms: Sequence[str | None]) -> tuple[Said, ..
             found[-1] = found[-1]._replace(text=f"{found[-1].text} {text}")
         else:
             after = int(others[histories.indptr[of + 1]] - others[at + 1])
-            found.append(Said(text, after, of))
+            found.append(TextQuery(text, after, of))
         last = events.row[at]
     return tuple(found)
 

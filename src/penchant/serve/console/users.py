@@ -9,7 +9,7 @@ from penchant.data.dataset import Events
 from penchant.llm.tasks.interest_names import named
 from penchant.recommendation.interests import Interests, Profile
 from penchant.recommendation.interests.profile import MOST as LONGEST
-from penchant.recommendation.results import Ranked
+from penchant.recommendation.results import ScoredItem
 from penchant.report.interest_maps import mapped, swatch
 from penchant.serve.console.rendering import Html, moment
 from penchant.serve.service import profiles, reads
@@ -46,7 +46,7 @@ class Place(NamedTuple):
     ``moved`` is None where it was not in the list before; 0 too where nothing was before.
     """
 
-    row: Ranked
+    row: ScoredItem
     part: float
     moved: int | None
 
@@ -151,7 +151,7 @@ def _new(of: Known, event: Kept) -> Line:
     return Line(item, title or event.about, event.behavior, moment(event.time), True)
 
 
-def _places(rows: Sequence[Ranked], before: Sequence[str] | None) -> list[Place]:
+def _places(rows: Sequence[ScoredItem], before: Sequence[str] | None) -> list[Place]:
     most = max((row.probability or 0.0 for row in rows), default=0.0) or 1.0
     was = {item: place for place, item in enumerate(before or ())}
     return [

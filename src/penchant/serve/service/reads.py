@@ -18,7 +18,7 @@ from penchant.recommendation.explain import with_reasons
 from penchant.recommendation.interests import Interests, controlled
 from penchant.recommendation.ranking import listed, scored
 from penchant.recommendation.rerank import Reranked, Rules
-from penchant.recommendation.results import POPULAR, Ranked, Recommendation
+from penchant.recommendation.results import POPULAR, Recommendation, ScoredItem
 from penchant.serve.service.live import History, Known, Live
 from penchant.serve.service.pagination import LONGEST, Page
 from penchant.serve.store.records import Shown, now
@@ -126,7 +126,7 @@ def _rules(live: Live, ask: Ask) -> Rules:
     return parse(Rules, said, "the request")
 
 
-def similar(live: Live, item: str, k: int = 10) -> tuple[Ranked, ...]:
+def similar(live: Live, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
     """The k items most like one, of those that lists may hold now."""
     live.follow(live.store.revision)
     arm = live.arm_of(item)

@@ -18,7 +18,7 @@ from penchant.serve.store.records import Change, Posted
 from penchant.serve.store.store import Store
 from penchant.storage.signing_key import Key, key_of
 from penchant.training.update import Receipt, forget, update
-from penchant.types import Told
+from penchant.types import Progress
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def refresh(
     run: str | Path,
     store: Store,
     arm: str = "main",
-    told: Told | None = None,
+    progress: Progress | None = None,
     *,
     key: Key | None = None,
     strict: bool = False,
@@ -61,7 +61,7 @@ def refresh(
     are left out. What comes while this works is left for the next time:
     the store is read up to its last event and change at the start, and the run notes which.
     """
-    say = told or (lambda text: None)
+    progress = progress or (lambda text: None)
     run = Path(run)
     model = load(run)
     from_event, from_change = held(model, store.identity)
@@ -73,7 +73,7 @@ def refresh(
     if marks:
         gone = [user for user in model.dataset.users.ids if store.mark(user) in marks]
         if gone:
-            say(f"forgetting {len(gone):,} users")
+            progress(f"forgetting {len(gone):,} users")
             secret = key or key_of()
             stones = model.dataset.tombstones.adding(gone, secret)
             model, erased = forget(model, gone)
@@ -83,16 +83,16 @@ def refresh(
     known = {behavior.name for behavior in model.dataset.catalogue.behaviors}
     later = [event for event in events if event.behavior in known]
     if len(later) < len(events):  # searches, which are kept under any behavior
-        say(
+        progress(
             f"searches of a behavior that the run does not know: {len(events) - len(later):,}; "
             "they are left out of the run, and a new fit that has the behavior learns from them"
         )
     events = later
     if items or events:
-        say(f"adding {len(events):,} events and {len(items):,} items")
-        model, added = update(model, arrived(model.dataset, events, items), told)
+        progress(f"adding {len(events):,} events and {len(items):,} items")
+        model, added = update(model, arrived(model.dataset, events, items), progress)
     if erased:
-        done = settled(model, erased, strict=strict, told=told)
+        done = settled(model, erased, strict=strict, progress=progress)
         model, rows = done.model, {"users": erased.users, "events": erased.events}
         receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], done.told())
     if erased or added:

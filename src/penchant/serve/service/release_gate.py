@@ -93,5 +93,5 @@ def _domains(data: Dataset) -> dict[str, float]:
 
 def _ranks(data: Dataset) -> Floats:
     """Events on each tenth of the items, the most popular first, (10,)."""
-    counts = np.sort(data.met)[::-1]
+    counts = np.sort(data.event_counts)[::-1]
     return np.array([part.sum() for part in np.array_split(counts, _RANKS)], np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from penchant.data.dataset import Events, Histories
 from penchant.data.io.assembler import TOKENS
-from penchant.data.text_query import Said
+from penchant.data.text_query import TextQuery
 from penchant.errors import ArtifactError, ConfigError
 from penchant.recommendation import Model, load
 from penchant.recommendation.rerank import Reranker, Rules
@@ -87,7 +87,7 @@ class Arm:
         """The model for a behaviour, made once; ConfigError where there is none for it."""
         name = behavior or self.model.dataset.target
         if name not in self.heads:
-            self.heads[name] = self.model.aimed(name)
+            self.heads[name] = self.model.with_target(name)
         return self.heads[name]
 
     def spaced(self, head: Model) -> Model:
@@ -126,14 +126,14 @@ class Arm:
         found = Histories(past.users, np.array([0, len(events)]), events.take(order))
         return replace(found, said=self._said(past, kept)), strange
 
-    def _said(self, past: Histories, kept: Sequence[Kept]) -> tuple[Said, ...] | None:
+    def _said(self, past: Histories, kept: Sequence[Kept]) -> tuple[TextQuery, ...] | None:
         """The searches of a history, with those of the store as they were typed."""
         typed = [place for place, event in enumerate(kept) if event.kind == "query"]
         if not typed:
             return None
         # its own words may be no tokens of the run, so that the events do not tell it
         later = np.array([event.kind != "query" for event in kept])[::-1].cumsum()[::-1]
-        said = [Said(kept[place].about, int(later[place]), 0) for place in typed]
+        said = [TextQuery(kept[place].about, int(later[place]), 0) for place in typed]
         before = self.model.reader.said(past)
         said += [one._replace(after=one.after + int(later[0])) for one in before]
         return tuple(said)

@@ -205,7 +205,7 @@ def test_the_curve_begins_at_the_expert_that_saw_no_test_event(model):
         for one in settings:
             assert one.lost.value == pytest.approx(settings[0].ndcg - one.ndcg)
     assert found.diversity[-1].distance > found.diversity[0].distance
-    assert found.quota[-1].apart < found.quota[0].domains_unordered
+    assert found.quota[-1].calibration_error < found.quota[0].calibration_error
 
 
 def test_examples_are_users_with_enough_events(model):
@@ -262,7 +262,7 @@ def test_a_run_that_lacks_something_says_so(world):
     assert list(read(report(tiny, cases=3)).sections) == SECTIONS
     bare = fit(world, model="popularity")
     bare.info.clear()
-    assert "held no events out" in "".join(read(report(bare)).sections["slices"])
+    assert "No events were held out" in "".join(read(report(bare)).sections["slices"])
 
 
 def test_the_command_writes_the_page(model, tmp_path, monkeypatch):

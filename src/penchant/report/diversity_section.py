@@ -42,7 +42,7 @@ class Setting:
     lost: Interval
     coverage: float
     distance: float
-    apart: float
+    calibration_error: float
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ def diversity(
             [Point(s.distance, s.ndcg, f"{s.dial:g}") for s in found.diversity],
         )
     ]
-    if not np.isnan([s.apart for s in found.quota]).any():
+    if not np.isnan([s.calibration_error for s in found.quota]).any():
         plots.append(
             curve(
                 "Share of the list held to interests (quota)",
                 "interest calibration error, nats",
                 "NDCG@10",
-                [Point(s.apart, s.ndcg, f"{s.dial:g}") for s in found.quota],
+                [Point(s.calibration_error, s.ndcg, f"{s.dial:g}") for s in found.quota],
             )
         )
     body += figures(
@@ -177,7 +177,7 @@ def diversity(
                 number(s.ndcg),
                 _interval(s.lost),
                 share(s.coverage),
-                number(s.apart),
+                number(s.calibration_error),
             )
             for s in found.quota
         ],
@@ -207,7 +207,7 @@ def _judge(
     def ndcg(lists: Ints) -> Floats:
         return metrics.ndcg(metrics.list_ranks(lists, truth, indptr), K, indptr)
 
-    def apart(lists: Ints) -> Floats:
+    def calibration_error(lists: Ints) -> Floats:
         found = np.full(len(lists), np.nan)
         for case, (own, items) in enumerate(zip(interests, lists, strict=True)):
             if len(own) and (items >= 0).any():
@@ -223,7 +223,7 @@ def _judge(
             metrics.paired(ndcg(plain), values, seed),
             metrics.coverage(lists, rows.shape[0]),
             metrics.bootstrap(metrics.intra_list_distance(lists, rows), seed, 1).value,
-            metrics.bootstrap(apart(lists), seed, 1).value,
+            metrics.bootstrap(calibration_error(lists), seed, 1).value,
         )
 
     return judged

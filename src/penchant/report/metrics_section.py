@@ -11,12 +11,12 @@ from penchant.report.html import (
     items,
     number,
     paragraph,
-    share,
     table,
     text,
 )
 from penchant.report.plots import reliability, weighed
 from penchant.report.svg import Row, intervals
+from penchant.report.verdict import NOT_MEASURED, verdict
 
 FEW = 30
 """Cases below which a slice says little, whatever its interval."""
@@ -27,7 +27,6 @@ _SLICES = {
     "behavior": "Behavior asked for",
     "domain": "Domain of the true item",
 }
-_NOT_MEASURED = "This run held no events out, so nothing was measured; its notes say why."
 
 
 def summary(model: Model) -> Section:
@@ -48,9 +47,10 @@ def summary(model: Model) -> Section:
     body += tiles(counts)
     if evaluation := info.get("evaluation"):
         body += paragraph(
-            f"Measured on a twin: a model with the same settings, fitted without the "
-            f"{evaluation['cases']:,} test cases (protocol {evaluation['protocol']}, seed "
-            f"{evaluation['seed']}). What is served was then fitted on all events."
+            exact(model),
+            "Measured on a holdout model: a model with the same settings, fitted without the test "
+            f"events (protocol {evaluation['protocol']}, seed {evaluation['seed']}). The model "
+            "that is saved and served was then fitted on all events.",
         )
     if notes := info.get("notes"):
         body += "<h3>Notes of the run</h3>" + items(notes)
@@ -62,29 +62,23 @@ def summary(model: Model) -> Section:
 
 
 def headline(model: Model) -> str:
-    """The headline metric against popularity, in one sentence."""
-    evaluation = model.info.get("evaluation")
-    if not evaluation:
-        return _NOT_MEASURED
-    metrics = evaluation["metrics"]
+    """The verdict on a run, in one sentence."""
+    info = model.info
+    return verdict(info.get("evaluation") or {}, info.get("baselines", {}))
+
+
+def exact(model: Model) -> str:
+    """NDCG@10 with its interval, beside popularity's."""
+    evaluation = model.info["evaluation"]
     own = (
-        f"Of what {evaluation['cases']:,} test cases asked for, the lists of ten held "
-        f"{share(metrics['recall@10']['value'])}"
+        f"NDCG@10, which counts higher places more, is {interval(evaluation['metrics']['ndcg@10'])}"
     )
-    ndcg = f"NDCG@10, which counts higher places more, is {interval(metrics['ndcg@10'])}"
     popular = model.info.get("baselines", {}).get("popularity")
     if not popular:
-        return f"{own}; {ndcg}."
-    less, other = popular["less"]["ndcg@10"], popular["metrics"]
-    verdict = "the test cases cannot tell the model from popularity"
-    if less["low"] is not None and less["low"] > 0:
-        verdict = "the model is better than popularity"
-    elif less["high"] is not None and less["high"] < 0:
-        verdict = "the model is worse than popularity"
+        return f"{own}."
     return (
-        f"{own}, those of popularity {share(other['recall@10']['value'])}; {ndcg} against "
-        f"{number(other['ndcg@10']['value'])}, a paired difference of "
-        f"{interval(less, signed=True)}: {verdict}."
+        f"{own}, that of popularity {number(popular['metrics']['ndcg@10']['value'])}; the paired "
+        f"difference is {interval(popular['less']['ndcg@10'], signed=True)}."
     )
 
 
@@ -93,7 +87,7 @@ def measured(model: Model) -> Section:
     evaluation = model.info.get("evaluation")
     title = "Metrics"
     if not evaluation:
-        return Section("metrics", title, paragraph(_NOT_MEASURED, kind="absent"))
+        return Section("metrics", title, paragraph(NOT_MEASURED, kind="absent"))
     popular = model.info.get("baselines", {}).get("popularity")
     if popular:
         body = paragraph(
@@ -131,7 +125,7 @@ def slices(model: Model) -> Section:
         reason = (
             "The run was fitted before slices were measured; fit it again to see."
             if model.info.get("evaluation")
-            else _NOT_MEASURED
+            else NOT_MEASURED
         )
         return Section("slices", title, paragraph(reason, kind="absent"))
     body = paragraph(

@@ -1,7 +1,7 @@
-"""What several behaviours are worth: target-only, all merged into one, and told apart.
+"""What several behaviors are worth: target-only, all merged into one, and told apart.
 
 Once more told apart, items that a history holds are negatives of the sequence expert where they
-were none, or none where they were; and told apart it is asked for each other behaviour.
+were none, or none where they were; and told apart it is asked for each other behavior.
 
     python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
 
@@ -81,7 +81,7 @@ AGAIN = {False: "held are no negatives", True: "held are negatives"}
 
 
 def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
-    """Of each behaviour's events the share of an item that the user's history holds already."""
+    """Of each behavior's events the share of an item that the user's history holds already."""
     events = events.take(events.item >= 0).sorted()
     again = repeated(events.user * len(catalogue) + events.item)
     return {

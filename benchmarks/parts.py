@@ -1,4 +1,4 @@
-"""What each part of the data adds: events of other behaviours, names, tags, friends.
+"""What each part of the data adds: events of other behaviors, names, tags, friends.
 
     python benchmarks/parts.py DATA --out benchmarks/results/parts-NAME.json
 
@@ -26,7 +26,7 @@ PARTS = ("behaviors", "names", "tags", "friends")
 
 
 def only(dataset: Dataset, parts: tuple[str, ...]) -> Dataset:
-    """The dataset with the target behaviour's events and some further parts."""
+    """The dataset with the target behavior's events and some further parts."""
     catalogue, events = dataset.catalogue, dataset.events
     if "behaviors" not in parts:
         events = events.take(events.behavior == catalogue.behavior(dataset.target))

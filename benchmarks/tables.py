@@ -112,7 +112,7 @@ MODELS = ("transition", "sequence", "fusion")
 
 
 def behaviors(name):
-    """NDCG@10 of each way to see the behaviours, and what telling them apart adds."""
+    """NDCG@10 of each way to see the behaviors, and what telling them apart adds."""
     rows, lines = [], []
     for content in result(name):
         label = f"{content['dataset']}, {content['target']}"

@@ -206,7 +206,7 @@ def missing(data: Dataset) -> Ints:
 
 
 def world() -> Dataset:
-    """A small world of six behaviours, one of them negative."""
+    """A small world of six behaviors, one of them negative."""
     return synthetic.world(40, 120, seed=2).dataset()
 
 

@@ -14,7 +14,7 @@ def draw(kind: str, width: int = 160, height: int = 120, seed: int = 0) -> Image
     """A picture of stripes, a disc, noise, a ramp or a board."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
-    grey = {
+    gray = {
         "stripes": 255 * (x // 10 % 2),
         "disc": 255 * ((x - width / 2) ** 2 + (y - height / 2) ** 2 < 40**2),
         "noise": rng.integers(0, 256, (height, width)),
@@ -22,7 +22,7 @@ def draw(kind: str, width: int = 160, height: int = 120, seed: int = 0) -> Image
         "board": 255 * ((x // 16 + y // 16) % 2),
     }[kind]
     tint = rng.uniform(0.6, 1.0, 3)
-    return Image.fromarray((grey[..., None] * tint).astype(np.uint8))
+    return Image.fromarray((gray[..., None] * tint).astype(np.uint8))
 
 
 def save(folder, name, picture, **options):

@@ -9,18 +9,18 @@ from pydantic import BaseModel
 from penchant.errors import LanguageModelError
 from penchant.llm.client import LanguageModel, Prompt
 
-PROMPT = Prompt("colours", "You answer in JSON.", '{"wanted": "a colour"}')
+PROMPT = Prompt("colors", "You answer in JSON.", '{"wanted": "a color"}')
 PERSONAL = Prompt("people", "You answer in JSON.", '{"likes": "blue"}', about_users=True)
 
 
-class Colour(BaseModel):
+class Color(BaseModel):
     """A word and how often."""
 
     word: str
     count: int
 
 
-BLUE = Colour(word="blue", count=3)
+BLUE = Color(word="blue", count=3)
 
 
 class ModelSuite(ABC):
@@ -37,7 +37,7 @@ class ModelSuite(ABC):
 
     def test_a_reply_is_an_object_and_is_counted(self):
         model = self.model()
-        assert model.ask(PROMPT, Colour) == BLUE
+        assert model.ask(PROMPT, Color) == BLUE
         spent = model.spent
         assert (spent.requests, spent.failed, spent.cached) == (1, 0, 0)
         assert spent.read > 0
@@ -47,7 +47,7 @@ class ModelSuite(ABC):
     def test_a_reply_that_does_not_fit_is_an_error(self, text):
         model = self.model(text)
         with pytest.raises(LanguageModelError) as caught:
-            model.ask(PROMPT, Colour)
+            model.ask(PROMPT, Color)
         assert model.name in str(caught.value)
         assert model.spent.failed == model.spent.requests > 0
 
@@ -64,19 +64,19 @@ class ModelSuite(ABC):
     def test_nothing_of_users_is_sent_unless_the_settings_say_so(self, asking):
         model = self.model()
         with pytest.raises(LanguageModelError, match="users = true"):
-            model.ask(PERSONAL, Colour) if asking == "ask" else model.stream(PERSONAL)
+            model.ask(PERSONAL, Color) if asking == "ask" else model.stream(PERSONAL)
         assert model.spent.requests == 0
         model = self.model(users=True)
-        assert model.ask(PERSONAL, Colour) == BLUE
+        assert model.ask(PERSONAL, Color) == BLUE
         assert list(model.stream(PERSONAL))
 
     def test_two_threads_are_counted_exactly(self):
         model = self.model()
-        prompts = [Prompt("colours", "", f'{{"number": "{n:03}"}}') for n in range(40)]
-        model.ask(Prompt("colours", "", '{"number": "one"}'), Colour)
+        prompts = [Prompt("colors", "", f'{{"number": "{n:03}"}}') for n in range(40)]
+        model.ask(Prompt("colors", "", '{"number": "one"}'), Color)
         one = model.spent
         with ThreadPoolExecutor(2) as threads:
-            assert set(threads.map(lambda p: model.ask(p, Colour).word, prompts)) == {"blue"}
+            assert set(threads.map(lambda p: model.ask(p, Color).word, prompts)) == {"blue"}
         spent = model.spent
         assert (spent.requests, spent.failed) == (41, 0)
         assert (spent.read, spent.written) == (41 * one.read, 41 * one.written)

@@ -5,7 +5,7 @@ import pytest
 
 
 def picture_network(path, shape, width=7, maps=False, half=False):
-    """Blocks of 8 x 8 pixels (or pixels, where colours come last) mixed into ``width`` features.
+    """Blocks of 8 x 8 pixels (or pixels, where colors come last) mixed into ``width`` features.
 
     Averaged over the picture unless ``maps`` are wanted; in half precision if asked.
     """

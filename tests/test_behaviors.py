@@ -1,4 +1,4 @@
-"""Several behaviours: who browses one thing and buys another is served both."""
+"""Several behaviors: who browses one thing and buys another is served both."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def transition(world):
 
 
 def inside(model, world, behavior, weights):
-    """Share of the lists for a behaviour that lies in the interests of ``weights``."""
+    """Share of the lists for a behavior that lies in the interests of ``weights``."""
     of_item = world.of_item[world.catalogue.items.rows(model.dataset.catalogue.items.ids)]
     rows = world.users.rows(model.dataset.users.ids)
     hits = [

@@ -187,7 +187,7 @@ def test_a_hostile_user_is_text_and_nothing_else(client, data, user):
 
 @pytest.mark.parametrize("item", HOSTILE)
 def test_a_hostile_item_is_text_and_nothing_else(client, data, item):
-    body = {"item": item, "title": TITLE + item, "tags": [item], "colour": item}
+    body = {"item": item, "title": TITLE + item, "tags": [item], "color": item}
     told(client.post("/items", json=body | {"domain": data.catalogue.domains[0]}))
     page = Page(client.get(f"/console/items/{quoted(item)}"))
     inert(page)
@@ -216,7 +216,7 @@ def test_a_page_that_cannot_be_shown_says_why(client, address):
     assert "To mend it" in page.text
 
 
-def test_an_item_shows_what_is_known_and_its_neighbours(client, data):
+def test_an_item_shows_what_is_known_and_its_neighbors(client, data):
     item = data.catalogue.items.ids[0]
     page = Page(client.get(f"/console/items/{quoted(item)}"))
     inert(page)

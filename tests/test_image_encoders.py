@@ -138,7 +138,7 @@ class TestOnnxImageOneByOne(TestOnnxImage):
     shape = 1, 3, 64, 64
 
 
-class TestOnnxImageColoursLast(TestOnnxImage):
+class TestOnnxImageColorsLast(TestOnnxImage):
     shape = "batch", "height", "width", 3
 
     def encoder(self):
@@ -168,7 +168,7 @@ def test_networks_that_do_not_fit_are_told(tmp_path):
         return str(caught.value)
 
     assert "expected a square input" in message(["batch", 3, 64, 32])
-    assert "pictures in three colours" in message(["batch", 64, 64, 4])
+    assert "pictures in three colors" in message(["batch", 64, 64, 4])
     assert "no output 'last', only d" in message(["batch", 3, 64, 64], output="last")
     assert "for batches of any size or of one" in message([4, 3, 64, 64])
     (tmp_path / "junk.onnx").write_bytes(b"junk")

@@ -15,7 +15,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, Field
 
-from llm_conformance import BLUE, PERSONAL, PROMPT, Colour, ModelSuite
+from llm_conformance import BLUE, PERSONAL, PROMPT, Color, ModelSuite
 from llm_server import FakeModel, service
 from penchant.errors import ConfigError, LanguageModelError, MissingExtraError
 from penchant.llm.client import Prompt
@@ -29,7 +29,7 @@ SECRET = "sk-secret-123"
 class Tags(BaseModel):
     tags: Annotated[list[Annotated[str, Field(max_length=9)]], Field(min_length=1, max_length=3)]
     kind: str = "none"
-    inner: Colour | None = None
+    inner: Color | None = None
 
 
 class TestFake(ModelSuite):
@@ -51,7 +51,7 @@ class TestChat(ModelSuite):
         self.waited = []
 
     def chat(self, url=None, key=SECRET, chance=lambda: 1.0, **settings):
-        told = {"model": "colours", "timeout": 5.0, "tries": 4} | settings
+        told = {"model": "colors", "timeout": 5.0, "tries": 4} | settings
         told = ModelSettings(url=url or self.server.url, **told)
         return Chat(told, key, self.folder, self.waited.append, chance)
 
@@ -59,7 +59,7 @@ class TestChat(ModelSuite):
         self.server.text = text
         return self.chat(users=users, cache=False)
 
-    def failure(self, *script, asking=lambda chat: chat.ask(PROMPT, Colour), **settings):
+    def failure(self, *script, asking=lambda chat: chat.ask(PROMPT, Color), **settings):
         """What is told after the script, without the key, and the client."""
         chat = self.chat(**settings)
         self.server.script = list(script)
@@ -67,7 +67,7 @@ class TestChat(ModelSuite):
             asking(chat)
         said = str(caught.value)
         assert SECRET not in said + repr(caught.value.__cause__)
-        assert said.startswith(f"colours at {self.server.url}: ")
+        assert said.startswith(f"colors at {self.server.url}: ")
         return said, chat
 
     def streamed(self, *script, **settings):
@@ -76,17 +76,17 @@ class TestChat(ModelSuite):
     def test_a_request_bears_the_prompt_the_schema_and_nothing_else(self, monkeypatch):
         for name in ("API_KEY", "ORG_ID", "PROJECT_ID", "ADMIN_KEY", "CUSTOM_HEADERS"):
             monkeypatch.setenv(f"OPENAI_{name}", "X-Other: other")
-        assert self.chat(longest=50).ask(PROMPT, Colour) == BLUE
+        assert self.chat(longest=50).ask(PROMPT, Color) == BLUE
         (asked,), (headers,) = self.server.asked, self.server.headers
         assert self.server.paths == ["/v1/chat/completions"]
         assert asked["messages"] == [
             {"role": "system", "content": PROMPT.system},
             {"role": "user", "content": PROMPT.user},
         ]
-        assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("colours", 0, 50)
+        assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("colors", 0, 50)
         assert asked["response_format"]["type"] == "json_schema"
         form = asked["response_format"]["json_schema"]
-        assert (form["name"], form["strict"]) == ("Colour", True)
+        assert (form["name"], form["strict"]) == ("Color", True)
         assert form["schema"]["required"] == ["word", "count"]
         assert form["schema"]["additionalProperties"] is False
         assert headers.pop("Authorization") == f"Bearer {SECRET}"
@@ -95,14 +95,14 @@ class TestChat(ModelSuite):
 
     def test_without_a_key_none_is_sent(self, monkeypatch):
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-        self.chat(key=None).ask(PROMPT, Colour)
+        self.chat(key=None).ask(PROMPT, Color)
         assert "Authorization" not in self.server.headers[0]
 
     def test_the_key_stands_nowhere(self):
         chat = self.chat(f"{self.server.url}/chat/completions?key={SECRET}")
-        chat.ask(PROMPT, Colour)
+        chat.ask(PROMPT, Color)
         assert self.server.paths == [f"/v1/chat/completions?key={SECRET}"]
-        assert chat.name == f"colours at {self.server.url}"
+        assert chat.name == f"colors at {self.server.url}"
         assert SECRET not in repr(chat) + repr(self.chat()) + repr(self.chat().settings)
         for path in self.folder.iterdir():
             assert SECRET.encode() not in path.read_bytes()
@@ -111,7 +111,7 @@ class TestChat(ModelSuite):
         chat = self.chat(tries=9)
         steps = [429, 500, "drop", "truncated", "no json", "deep", "list", 425]
         self.server.script = list(steps)
-        assert chat.ask(PROMPT, Colour) == BLUE
+        assert chat.ask(PROMPT, Color) == BLUE
         assert self.waited == [7.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
         assert (chat.spent.requests, chat.spent.failed) == (9, 8)
 
@@ -135,7 +135,7 @@ class TestChat(ModelSuite):
     def test_nobody_listens(self):
         chat = self.chat("http://127.0.0.1:9/v1", tries=2)
         with pytest.raises(LanguageModelError, match=r"nothing answers there.*refused.*mend url"):
-            chat.ask(PROMPT, Colour)
+            chat.ask(PROMPT, Color)
         assert (chat.spent.requests, chat.spent.read) == (1, 0)
 
     @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ class TestChat(ModelSuite):
     def test_pauses_are_drawn_below_a_bound_that_doubles(self):
         chat = self.chat(tries=7, wait=2.0, chance=random.Random(1).random)
         self.server.script = [500] * 6
-        chat.ask(PROMPT, Colour)
+        chat.ask(PROMPT, Color)
         bounds = [2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
         drawn = random.Random(1)
         assert self.waited == [bound * drawn.random() for bound in bounds]
@@ -164,19 +164,19 @@ class TestChat(ModelSuite):
     )
     def test_the_time_that_a_service_names_is_waited(self, named, least, most):
         self.server.retry_after, self.server.script = named, [429]
-        self.chat(chance=lambda: 0.0).ask(PROMPT, Colour)
+        self.chat(chance=lambda: 0.0).ask(PROMPT, Color)
         assert least <= self.waited[0] <= most
 
     def test_the_time_may_be_a_date(self):
         named = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
         self.server.retry_after, self.server.script = named, [429]
-        self.chat(chance=lambda: 0.0).ask(PROMPT, Colour)
+        self.chat(chance=lambda: 0.0).ask(PROMPT, Color)
         assert 25 < self.waited[0] <= 30
 
     def test_the_model_is_told_what_does_not_fit(self):
         chat = self.chat()
         self.server.script = [{"text": '{"word": "blue"}'}, {"text": '{"word": "b'}, "empty"]
-        assert chat.ask(PROMPT, Colour) == BLUE
+        assert chat.ask(PROMPT, Color) == BLUE
         first, second, third, fourth = (asked["messages"] for asked in self.server.asked)
         assert len(first) == 2
         assert second[2] == {"role": "assistant", "content": '{"word": "blue"}'}
@@ -189,7 +189,7 @@ class TestChat(ModelSuite):
 
     def test_a_fence_around_the_json_is_no_failure(self):
         self.server.text = '```json\n{"word": "blue", "count": 3}\n```'
-        assert self.chat().ask(PROMPT, Colour) == BLUE
+        assert self.chat().ask(PROMPT, Color) == BLUE
 
     @pytest.mark.parametrize(("step", "told"), [("cut", "longest = 1024"), ("withheld", "rules")])
     def test_a_cut_reply_is_told_at_once(self, step, told):
@@ -199,7 +199,7 @@ class TestChat(ModelSuite):
 
     @pytest.mark.parametrize("form", ["json_object", "none"])
     def test_without_a_schema_the_model_is_told_it(self, form):
-        self.chat(format=form).ask(PROMPT, Colour)
+        self.chat(format=form).ask(PROMPT, Color)
         (asked,) = self.server.asked
         assert asked.get("response_format") == ({"type": form} if form != "none" else None)
         system = asked["messages"][0]["content"]
@@ -223,7 +223,7 @@ class TestChat(ModelSuite):
     def test_the_newer_name_of_the_limit_is_learned(self):
         self.server.script = [(400, "max_tokens is not known, use max_completion_tokens")]
         chat = self.chat(temperature=None, longest=9, cache=False)
-        chat.ask(PROMPT, Colour)
+        chat.ask(PROMPT, Color)
         list(chat.stream(PROMPT))
         for asked in self.server.asked[1:]:
             assert asked["max_completion_tokens"] == 9
@@ -242,17 +242,17 @@ class TestChat(ModelSuite):
     def test_tokens_are_estimated_where_none_are_told(self):
         self.server.script = ["no usage", 200]
         chat = self.chat(cache=False)
-        chat.ask(PROMPT, Colour)
+        chat.ask(PROMPT, Color)
         read, written = -(-len(PROMPT.system + PROMPT.user) // 4), -(-len(self.server.text) // 4)
         assert (chat.spent.read, chat.spent.written) == (read, written)
         assert chat.estimated == read + written
-        chat.ask(PROMPT, Colour)
+        chat.ask(PROMPT, Color)
         assert (chat.spent.read, chat.estimated) == (read + 11, read + written)
 
     def test_money_is_counted_by_the_prices(self):
         chat = self.chat(price_read=2.0, price_written=10.0, cache=False)
         for _ in range(3):
-            chat.ask(PROMPT, Colour)
+            chat.ask(PROMPT, Color)
         assert chat.spent.money == pytest.approx(3 * (11 * 2 + 7 * 10) / 1e6)
         assert chat.spent.seconds > 0
 
@@ -266,9 +266,9 @@ class TestChat(ModelSuite):
     def test_a_budget_stops_before_the_next_request(self, setting, budget):
         chat = self.chat(cache=False, **budget)
         for _ in range(3):
-            chat.ask(PROMPT, Colour)
+            chat.ask(PROMPT, Color)
         with pytest.raises(SpentBudgetError, match=setting) as caught:
-            chat.ask(PROMPT, Colour)
+            chat.ask(PROMPT, Color)
         assert "3 requests read 33 and wrote 21 tokens" in str(caught.value)
         assert len(self.server.asked) == chat.spent.requests == 3
         with pytest.raises(SpentBudgetError, match="raise that setting"):
@@ -278,7 +278,7 @@ class TestChat(ModelSuite):
         self.server.pause = 0.3
         chat = self.chat(cache=False, tokens=20)
         with ThreadPoolExecutor(4) as threads:
-            asked = [threads.submit(chat.ask, PROMPT, Colour) for _ in range(4)]
+            asked = [threads.submit(chat.ask, PROMPT, Color) for _ in range(4)]
         errors = [each.exception() for each in asked]
         assert sum(error is None for error in errors) == 1
         assert sum(isinstance(error, SpentBudgetError) for error in errors) == 3
@@ -288,7 +288,7 @@ class TestChat(ModelSuite):
         self.server.pause = 0.2  # so that they meet on a busy machine too
         chat = self.chat(cache=False, concurrent=2)
         with ThreadPoolExecutor(6) as threads:
-            list(threads.map(lambda _: chat.ask(PROMPT, Colour), range(12)))
+            list(threads.map(lambda _: chat.ask(PROMPT, Color), range(12)))
         assert self.server.most == 2
 
     def test_waiting_for_a_turn_ends(self):
@@ -296,47 +296,47 @@ class TestChat(ModelSuite):
         pieces = chat.stream(PROMPT)
         next(pieces)
         with pytest.raises(LanguageModelError, match="raise concurrent or timeout"):
-            chat.ask(PROMPT, Colour)
+            chat.ask(PROMPT, Color)
         pieces.close()
-        assert chat.ask(PROMPT, Colour) == BLUE
+        assert chat.ask(PROMPT, Color) == BLUE
 
     def test_a_reply_is_kept(self):
-        assert self.chat().ask(PROMPT, Colour) == BLUE
+        assert self.chat().ask(PROMPT, Color) == BLUE
         self.server.text = '{"word": "red", "count": 1}'
         again = self.chat()
-        assert again.ask(PROMPT, Colour) == BLUE
+        assert again.ask(PROMPT, Color) == BLUE
         assert (again.spent.cached, again.spent.requests, again.spent.read) == (1, 0, 0)
         others = [
             (self.chat(temperature=1.0), PROMPT),
             (self.chat(longest=9), PROMPT),
             (self.chat(model="other"), PROMPT),
             (self.chat(self.server.url + "/v2"), PROMPT),
-            (self.chat(), Prompt("colours", PROMPT.system, "other")),
-            (self.chat(), Prompt("colours", "other", PROMPT.user)),
+            (self.chat(), Prompt("colors", PROMPT.system, "other")),
+            (self.chat(), Prompt("colors", "other", PROMPT.user)),
             (self.chat(cache=False), PROMPT),
         ]
         for chat, prompt in others:
-            assert chat.ask(prompt, Colour).word == "red"
+            assert chat.ask(prompt, Color).word == "red"
         self.server.text = '{"tags": ["a"]}'
         assert self.chat().ask(PROMPT, Tags).tags == ["a"]
 
     def test_threads_keep_replies_side_by_side(self):
-        prompts = [Prompt("colours", "", str(number)) for number in range(60)]
+        prompts = [Prompt("colors", "", str(number)) for number in range(60)]
         for cached in (0, 60):
             chat = self.chat()
             with ThreadPoolExecutor(4) as threads:
-                found = list(threads.map(lambda prompt: chat.ask(prompt, Colour), prompts))  # noqa: B023
+                found = list(threads.map(lambda prompt: chat.ask(prompt, Color), prompts))  # noqa: B023
             assert found == [BLUE] * 60
             assert (chat.spent.cached, chat.spent.requests) == (cached, 60 - cached)
             assert chat.notes == ()
 
     def test_another_process_finds_what_is_kept(self):
-        self.chat().ask(PROMPT, Colour)
+        self.chat().ask(PROMPT, Color)
         code = (
             "import sys; sys.path.insert(0, sys.argv[1])\n"
             "from test_llm import *\n"
-            "chat = Chat(ModelSettings(url=sys.argv[2], model='colours'), None, sys.argv[3])\n"
-            "print(chat.ask(PROMPT, Colour) == BLUE, chat.spent.cached, chat.spent.requests)"
+            "chat = Chat(ModelSettings(url=sys.argv[2], model='colors'), None, sys.argv[3])\n"
+            "print(chat.ask(PROMPT, Color) == BLUE, chat.spent.cached, chat.spent.requests)"
         )
         here = str(__file__).rpartition("/")[0]
         command = [sys.executable, "-c", code, here, self.server.url, str(self.folder)]
@@ -347,29 +347,29 @@ class TestChat(ModelSuite):
     def test_what_is_about_a_user_is_never_kept(self):
         chat = self.chat(users=True)
         for _ in range(2):
-            chat.ask(PERSONAL, Colour)
+            chat.ask(PERSONAL, Color)
         assert (chat.spent.cached, chat.spent.requests) == (0, 2)
         assert list(self.folder.iterdir()) == []
 
     def test_a_damaged_cache_is_put_aside_and_told(self):
-        self.chat().ask(PROMPT, Colour)
+        self.chat().ask(PROMPT, Color)
         (file,) = self.folder.glob("*.sqlite")
         file.write_bytes(b"not a database, but a file of someone else's " * 100)
         chat = self.chat()
-        assert chat.ask(PROMPT, Colour) == BLUE
+        assert chat.ask(PROMPT, Color) == BLUE
         assert chat.spent.requests == 1
         assert "replies.0.sqlite was damaged" in chat.notes[0]
         assert (self.folder / "replies.0.aside").read_bytes().startswith(b"not a database")
         again = self.chat()
-        assert again.ask(PROMPT, Colour) == BLUE
+        assert again.ask(PROMPT, Color) == BLUE
         assert (again.spent.cached, again.notes) == (1, ())
 
     def test_a_folder_that_cannot_be_written_costs_only_the_cache(self):
         file = self.folder / "file"
         file.write_text("")
-        told = ModelSettings(url=self.server.url, model="colours")
+        told = ModelSettings(url=self.server.url, model="colors")
         chat = Chat(told, None, file / "folder")
-        assert chat.ask(PROMPT, Colour) == BLUE
+        assert chat.ask(PROMPT, Color) == BLUE
         assert "no cache in" in chat.notes[0]
 
     def test_a_stream_is_tried_again_before_it_begins(self):
@@ -435,7 +435,7 @@ class TestChat(ModelSuite):
     def test_connections_are_closed_with_the_client(self):
         before = threading.active_count()
         for _ in range(3):
-            self.chat(cache=False).ask(PROMPT, Colour)
+            self.chat(cache=False).ask(PROMPT, Color)
         gc.collect()
         end = time.monotonic() + 5
         while threading.active_count() > before and time.monotonic() < end:

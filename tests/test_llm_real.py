@@ -12,13 +12,13 @@ from penchant.llm.client import Prompt
 from penchant.llm.client.openai_chat import Chat
 from penchant.llm.client.settings import ModelSettings
 
-PROMPT = Prompt("colours", "You answer in JSON.", '{"wanted": "a colour and a few fruits"}')
+PROMPT = Prompt("colors", "You answer in JSON.", '{"wanted": "a color and a few fruits"}')
 
 
 class Choice(BaseModel):
     """What the model is held to."""
 
-    colour: Literal["red", "green", "blue"]
+    color: Literal["red", "green", "blue"]
     fruits: Annotated[
         list[Annotated[str, Field(min_length=2, max_length=12)]], Field(min_length=1, max_length=3)
     ]
@@ -37,7 +37,7 @@ def chat(url, folder, **settings):
 def test_a_reply_keeps_to_its_schema_and_is_kept(url, tmp_path):
     model = chat(url, tmp_path)
     found = model.ask(PROMPT, Choice)
-    assert found.colour in {"red", "green", "blue"}
+    assert found.color in {"red", "green", "blue"}
     assert 1 <= len(found.fruits) <= 3
     spent = model.spent
     assert (spent.requests, spent.failed, model.estimated) == (1, 0, 0)

@@ -35,17 +35,17 @@ class TestReading:
         bytewise = self.read(tmp_path, "bytes.png", palette, transparency=b"\x00\xff")
         assert bytewise[5, 5].tolist() == [255, 255, 255]
 
-    def test_grey_of_16_bits_keeps_its_range(self, tmp_path):
-        grey = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
-        for name in ("grey.png", "grey.tif"):
-            read = self.read(tmp_path, name, Image.fromarray(grey))
-            assert np.abs(read[..., 0] - grey // 257).max() <= 1
+    def test_gray_of_16_bits_keeps_its_range(self, tmp_path):
+        gray = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+        for name in ("gray.png", "gray.tif"):
+            read = self.read(tmp_path, name, Image.fromarray(gray))
+            assert np.abs(read[..., 0] - gray // 257).max() <= 1
             same(read[..., 0], read[..., 2])
 
     def test_floats(self, tmp_path):
-        grey = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
-        grey[0, 0] = np.nan
-        read = self.read(tmp_path, "float.tif", Image.fromarray(grey))
+        gray = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+        gray[0, 0] = np.nan
+        read = self.read(tmp_path, "float.tif", Image.fromarray(gray))
         assert read[-1, -1].tolist() == [255, 255, 255]
         assert read[0, 0].tolist() == [0, 0, 0]
 
@@ -54,7 +54,7 @@ class TestReading:
         assert set(np.unique(read)) == {0, 255}
 
     def test_of_an_animation_the_first_frame(self, tmp_path):
-        frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+        frames = [Image.new("RGB", (8, 8), color) for color in ("red", "green", "blue")]
         for name in ("frames.gif", "frames.webp"):
             read = self.read(tmp_path, name, frames[0], save_all=True, append_images=frames[1:])
             assert read[0, 0, 0] > 240

@@ -79,7 +79,7 @@ def summed(data, kind, settings=TEN):
 
 @pytest.mark.parametrize("kind", ["popularity", "full", "projected"])
 @pytest.mark.parametrize("clip", [0.5, 3.0, 1e4])
-def test_neighbours_differ_by_at_most_the_sensitivity(kind, clip):
+def test_neighbors_differ_by_at_most_the_sensitivity(kind, clip):
     data = world()
     settings = PrivacySettings(events=10, clip=clip)
     whole = summed(data, kind, settings)

@@ -142,7 +142,7 @@ def test_no_reply_moves_an_item_further_than_its_reach():
 
 @given(st.permutations(range(20)), st.integers(1, 15))
 @settings(max_examples=200, deadline=None)
-def test_neighbours_stand_at_most_the_bound_apart(liked, bound):
+def test_neighbors_stand_at_most_the_bound_apart(liked, bound):
     place = np.argsort(fused(liked, ReorderSettings(bound=bound).reach))
     assert np.abs(np.diff(place)).max() <= bound
     assert np.abs(place - np.arange(20)).max() <= ReorderSettings(bound=bound).reach

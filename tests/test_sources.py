@@ -201,7 +201,7 @@ def test_byte_order_mark_is_no_part_of_the_first_name(tmp_path, form):
     assert load(tmp_path / "d").users.ids == ("u",)
 
 
-def test_utf16_is_recognised_by_its_mark(tmp_path):
+def test_utf16_is_recognized_by_its_mark(tmp_path):
     path = put(tmp_path / "e.csv", "user,item\nu,i\n", "utf-16")
     with pytest.raises(DataError, match='pass encoding="utf-16"'):
         ingest(path, tmp_path / "d")
@@ -327,7 +327,7 @@ def test_unknown_columns_show_the_mapping_that_helps(tmp_path):
     assert load(tmp_path / "d").users.ids == ("a",)
 
 
-def test_names_are_recognised_and_said(tmp_path):
+def test_names_are_recognized_and_said(tmp_path):
     text = "UserID,ASIN,Rating,ts,event_type,note\nu,i,3,1700000000,buy,hm\n"
     report = ingest(put(tmp_path / "e.csv", text), tmp_path / "d")
     assert any("user = UserID" in note and "'note'" in note for note in report.notes)

@@ -26,7 +26,7 @@ S = TypeVar("S", bound=Settings)
 class Recipe(Settings):
     """Everything that a fit can be told.
 
-    target      the behaviour to predict (default: the dataset's)
+    target      the behavior to predict (default: the dataset's)
     repeats     whether items already seen may be recommended again
     content     what is read of the items
     users       what is used of the users

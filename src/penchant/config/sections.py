@@ -57,18 +57,18 @@ class TransitionSettings(Settings):
     alpha       weight of each content kernel; as the ridge, it is counted in events
     cold        how much more an item's column trusts content while it has few events: alpha is
                 multiplied by 1 + cold / (1 + events)^2
-    history     weight of a behaviour in histories (default: its strength)
-    targets     weight of a behaviour's events as targets (default: its strength)
-    others      by which the weights of targets are multiplied for all behaviours but the one that
+    history     weight of a behavior in histories (default: its strength)
+    targets     weight of a behavior's events as targets (default: its strength)
+    others      by which the weights of targets are multiplied for all behaviors but the one that
                 is predicted; 0 learns from its events alone
-    decays      decay of a behaviour's events, where its memory is not that of the others
+    decays      decay of a behavior's events, where its memory is not that of the others
     across      weight of events of other domains than the item's, without decay, where time is
                 the order within a domain and domains have none in common
     opening     weight of whether a history has less than ten events: what is taken by who has so
                 few is learned beside what follows from these (default: 1 where users have
                 attributes or friends, else 0)
     attributes  weight of each attribute of a user
-    friends     weight of an event of a friend, times its behaviour's strength
+    friends     weight of an event of a friend, times its behavior's strength
     recent      how many of these count, the latest
     """
 
@@ -117,7 +117,7 @@ class SequenceSettings(Settings):
     stop                   the pass after which it stops; 0 is the end of the schedule
     interests, facets      user vectors and item facets of the mixture of logits; 1 and 1 are the
                            plain inner product
-    targets                weight of a behaviour's events as targets (default: its strength)
+    targets                weight of a behavior's events as targets (default: its strength)
     device, precision      "cpu", "cuda", ...; "float32" or "bfloat16"
     """
 

@@ -33,7 +33,7 @@ ENRICHED, SUMMARY = "enriched:tags", "enriched:summary"
 class Behavior:
     """One kind of event: its strength (weight among positives) and its polarity.
 
-    A negative behaviour (dislike, hide, return) is a token of its own and a filter, never a
+    A negative behavior (dislike, hide, return) is a token of its own and a filter, never a
     negative count.
     """
 
@@ -202,7 +202,7 @@ class Catalogue:
         return column_rows({name: self.columns[name].tolist() for name in self.counted})
 
     def behavior(self, name: str) -> int:
-        """Row of a behaviour by name; ConfigError lists the known ones."""
+        """Row of a behavior by name; ConfigError lists the known ones."""
         names = [behavior.name for behavior in self.behaviors]
         if name not in names:
             raise unknown("behavior", name, names)
@@ -259,21 +259,21 @@ class Dataset:
         return self.time != "clock" and len(self.catalogue.domains) > 1
 
     def with_target(self, target: str | None) -> "Dataset":
-        """The dataset with another target behaviour; ConfigError lists the known ones."""
+        """The dataset with another target behavior; ConfigError lists the known ones."""
         if target is None:
             return self
         self.catalogue.behavior(target)
         return replace(self, target=target)
 
     def counts(self) -> Ints:
-        """Events of the target behaviour on each item, (N,)."""
+        """Events of the target behavior on each item, (N,)."""
         target = self.events.behavior == self.catalogue.behavior(self.target)
         item = self.events.item[target & (self.events.item >= 0)]
         return np.bincount(item, minlength=len(self.catalogue)).astype(np.int64)
 
     @property
     def event_counts(self) -> Ints:
-        """Events of any behaviour on each item, (N,)."""
+        """Events of any behavior on each item, (N,)."""
         item = self.events.item
         return np.bincount(item[item >= 0], minlength=len(self.catalogue)).astype(np.int64)
 
@@ -292,7 +292,7 @@ class Dataset:
 
 
 def behaviors_of(names: Sequence[str], declared: dict[str, dict[str, float]]) -> list[Behavior]:
-    """Behaviours by name, with their declared strength and polarity.
+    """Behaviors by name, with their declared strength and polarity.
 
     Undeclared names among the usual negative ones are negative.
     """

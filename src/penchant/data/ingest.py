@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from penchant.config import CleaningSettings
-from penchant.data.cleaning.pseudonyms import pseudonymise
+from penchant.data.cleaning.pseudonyms import pseudonymize
 from penchant.data.cleaning.report import CleaningReport
 from penchant.data.cleaning.rules import clean
 from penchant.data.io.columns import TEXT
@@ -66,7 +66,7 @@ def ingest(
         encoding=encoding,
     )
     if pseudonyms is not None:
-        pseudonymise(database, sources, pseudonyms)
+        pseudonymize(database, sources, pseudonyms)
     there = read_tombstones(out) if Path(out).is_dir() else Tombstones()
     stones = there.joined(tombstones or Tombstones())
     forgotten = partial(stones.among, key=key or key_of()) if stones else None

@@ -18,7 +18,7 @@ _LEAST = 1e-6  # of the widest direction's variance: narrower ones are noise of 
 
 @dataclass(frozen=True)
 class Feature:
-    """One modality: vectors of length E, centred and projected onto D directions.
+    """One modality: vectors of length E, centered and projected onto D directions.
 
     rows    (N, D) float32; zero where the item has none
     center  mean of the vectors that it was fitted on, (E,)
@@ -38,7 +38,7 @@ class Feature:
         """The widest directions of the vectors (N, E) that are present (Pearson 1901).
 
         At most ``width``, and no more than the vectors span. Their kernel is the nearest of that
-        rank to that of the centred vectors.
+        rank to that of the centered vectors.
 
         >>> v = np.array([[1.0, 5, 0], [3, 5, 0], [5, 5, 0], [9, 9, 9]])
         >>> made = Feature.fitted(v, np.array([True, True, True, False]), 8, "columns")
@@ -47,8 +47,8 @@ class Feature:
         """
         some = np.asarray(vectors, np.float64)[present]
         center = some.mean(axis=0) if len(some) else np.zeros(vectors.shape[1])
-        centred = some - center
-        variance, directions = np.linalg.eigh(centred.T @ centred)
+        centered = some - center
+        variance, directions = np.linalg.eigh(centered.T @ centered)
         order = np.argsort(-variance, kind="stable")[:width]
         order = order[variance[order] > _LEAST * max(float(variance.max(initial=0)), 1e-30)]
         basis = directions[:, order].astype(np.float32)

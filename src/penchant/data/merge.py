@@ -30,7 +30,7 @@ def merge(old: Dataset, new: Dataset) -> Merged:
 
     An item, or user, of both keeps its old title, tags and columns where the new has none of its
     own. The features of a new item are zero: who encodes items fills them in. Raises DataError for
-    a behaviour that the old dataset lacks, and where the two do not mean the same by time.
+    a behavior that the old dataset lacks, and where the two do not mean the same by time.
     """
     if new.time != old.time:
         raise DataError(

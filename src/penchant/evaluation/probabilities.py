@@ -119,7 +119,7 @@ def measured(
 
 
 def above(ours: tuple[Lists, Calibration], other: tuple[Lists, Calibration]) -> dict[str, Any]:
-    """How often one behaviour's probability is above another's, as JSON types.
+    """How often one behavior's probability is above another's, as JSON types.
 
     Of the items that are among the same case's best for both: P(buy) > P(view) says that the
     user's next purchase is likelier to be the item than the next view is.

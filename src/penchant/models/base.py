@@ -44,7 +44,7 @@ class Family:
     space     for each setting that the bounded search may change, the ladder of its values in
               order; the search begins at the defaults and climbs one setting at a time, in the
               order given here. ``name.tags`` is an entry of a dict, for data that has tags;
-              ``name.*`` stands for an entry for each positive behaviour besides the target, and
+              ``name.*`` stands for an entry for each positive behavior besides the target, and
               a name that ends in ``?`` is for data that has such
     fitter    (dataset, seed) -> (settings -> recommender): fits on ``dataset.events``; what does
               not depend on the settings is done once

@@ -1,7 +1,7 @@
 """Calibrated probabilities: what a score means.
 
 r(u, i | a) = sigmoid(<x_u, x_i> + b) is the probability that item i is what user u does next by
-behaviour a, given that i is among the user's 100 best. Here <x_u, x_i> is what the model's list
+behavior a, given that i is among the user's 100 best. Here <x_u, x_i> is what the model's list
 says of the item, with weights fitted on validation users that nothing else was fitted on.
 """
 

@@ -43,7 +43,7 @@ class Private:
     left     (N, d) float32, or (N, N) where there is no ``right``; None without a regression
     right    (d, N) float32: scores are x left right
     counts   released popularity in 2^-16 events, (N,) int64, at least 1; None without
-    weight   of each behaviour in a history, and its decay, (A,)
+    weight   of each behavior in a history, and its decay, (A,)
     positive which events count, by ``Predictors``
     """
 

@@ -47,9 +47,9 @@ class Model:
     """A recommender with the dataset it serves. Immutable: an update makes another one.
 
     info         what the fit found, as JSON types: trials, evaluation of the twin, notes
-    calibrations make probabilities of scores, by behaviour; none where too few events were held
+    calibrations make probabilities of scores, by behavior; none where too few events were held
                  out to fit one on
-    others       what serves the behaviours besides the target, by name
+    others       what serves the behaviors besides the target, by name
     controls     what users made of their interests: their lists follow
     twin         of a fusion, the deep expert that was fitted without the held-out events: with it
                  the weights and calibrations are fitted again when a user is forgotten
@@ -67,7 +67,7 @@ class Model:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def with_target(self, behavior: str | None) -> "Model":
-        """The model that predicts another behaviour; ConfigError where the run has none for it."""
+        """The model that predicts another behavior; ConfigError where the run has none for it."""
         if behavior is None or behavior == self.dataset.target:
             return self
         self.dataset.catalogue.behavior(behavior)
@@ -103,7 +103,7 @@ class Model:
 
     @cached_property
     def popularity(self) -> Ints:
-        """Events of the target behaviour on each item, (N,); of a private run, as released."""
+        """Events of the target behavior on each item, (N,); of a private run, as released."""
         if isinstance(self.recommender, Private):
             return self.recommender.popularity
         if self.info.get("privacy"):

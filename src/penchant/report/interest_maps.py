@@ -31,7 +31,7 @@ def people(model: Model, count: int = 4, seed: int = 0) -> Section:
     body = paragraph(
         f"{len(chosen)} users, drawn by chance among those with {FEWEST} events or more. Each mark "
         "is an item that the user met, larger where met more often; two that lie near each other "
-        "are taken by the same people or are alike. Colour and shape tell the interest; hollow "
+        "are taken by the same people or are alike. Color and shape tell the interest; hollow "
         "circles belong to none."
     )
     body += "".join(_person(model, user) for user in chosen)
@@ -57,8 +57,8 @@ def plane(vectors: Floats) -> tuple[Floats, float]:
     >>> np.abs(found).round(9).tolist(), round(kept, 9)
     ([[2.0, 0.0], [0.0, 0.0], [2.0, 0.0]], 1.0)
     """
-    centred = vectors - vectors.mean(axis=0)
-    U, s, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = vectors - vectors.mean(axis=0)
+    U, s, _ = np.linalg.svd(centered, full_matrices=False)
     found = np.zeros((len(vectors), 2))
     kept = min(2, len(s))
     found[:, :kept] = (U * s)[:, :kept]

@@ -32,7 +32,7 @@ def reliability(rows: Sequence[dict[str, Any]], *, alone: bool = True) -> str:
 
     Each dot is a bin of equal mass with the 95 % interval of its share (Wilson 1927); both axes
     are logarithmic, and a bin where nothing happened stands on the lower edge. ``alone`` brings
-    its own colours; else the page that it stands on has them.
+    its own colors; else the page that it stands on has them.
     """
     width = (_LEFT + _SIDE + 20) * max(1, len(rows))
     height = _TOP + _SIDE + _BOTTOM

@@ -1,4 +1,4 @@
-"""Plots of a report as SVG: narrow enough for a phone, coloured by the page that they stand on."""
+"""Plots of a report as SVG: narrow enough for a phone, colored by the page that they stand on."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from penchant.report.html import number, short, text
 from penchant.types import Floats
 
 WIDTH = 340
-COLOURS = 6
+COLORS = 6
 SHAPES = 4
 _RIGHT = 12
 
@@ -180,16 +180,16 @@ def _named(kinds: Sequence[int], x: Floats, y: Floats, labels: Sequence[str]) ->
 
 
 def symbol(kind: int, x: float, y: float, radius: float, told: str = "") -> str:
-    """The mark of a kind: a colour of six and a shape of four, so that twelve kinds differ."""
+    """The mark of a kind: a color of six and a shape of four, so that twelve kinds differ."""
     named = f"<title>{text(told)}</title>" if told else ""
     if kind < 0:
         return (
             f'<circle class="stray" cx="{x:.1f}" cy="{y:.1f}" r="{radius - 1:.1f}">{named}</circle>'
         )
-    colour, shape = f"c{kind % COLOURS}", kind % SHAPES
+    color, shape = f"c{kind % COLORS}", kind % SHAPES
     if shape == 0:
         return (
-            f'<circle class="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}">{named}</circle>'
+            f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}">{named}</circle>'
         )
     corners = {
         1: ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
@@ -197,7 +197,7 @@ def symbol(kind: int, x: float, y: float, radius: float, told: str = "") -> str:
         3: ((0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)),
     }[shape]
     path = "L".join(f"{x + a * radius:.1f} {y + b * radius:.1f}" for a, b in corners)
-    return f'<path class="{colour}" d="M{path}Z">{named}</path>'
+    return f'<path class="{color}" d="M{path}Z">{named}</path>'
 
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:

@@ -1,4 +1,4 @@
-"""Models of the behaviours besides the target: one run serves browsing and buying."""
+"""Models of the behaviors besides the target: one run serves browsing and buying."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from penchant.training.tuning import FEWEST, search, shared
 from penchant.types import Ints, Progress
 
 SPACE = ("others?", "history.*")
-"""What the transition expert's settings may change from one behaviour to the next."""
+"""What the transition expert's settings may change from one behavior to the next."""
 
 AHEAD = ("leave-one-out", NEW, "given", "time")
 """Protocols whose validation histories end before events that nothing was fitted on."""
@@ -32,7 +32,7 @@ AHEAD = ("leave-one-out", NEW, "given", "time")
 
 @dataclass(frozen=True)
 class Head:
-    """What serves one behaviour besides the target: its twin, fitted on the training events.
+    """What serves one behavior besides the target: its twin, fitted on the training events.
 
     calibration   None where too few events of it are held out, or none of them is on a list
     found         how good its probabilities are, as JSON types
@@ -51,7 +51,7 @@ def heads(
     progress: Progress,
     settled: Mapping[str, Recommender] | None = None,
 ) -> dict[str, Head]:
-    """The heads of a twin, by behaviour; of ``settled`` models the settings are taken.
+    """The heads of a twin, by behavior; of ``settled`` models the settings are taken.
 
     The weights of a fusion are fitted on one share of the validation users, the calibration on
     another, and it is judged on the third.
@@ -79,9 +79,9 @@ def heads(
 
 
 def held_out(dataset: Dataset, parts: Split, behavior: str, ahead: int) -> Cases:
-    """The validation histories that events of a behaviour follow, and the first of these.
+    """The validation histories that events of a behavior follow, and the first of these.
 
-    The truth of a case are the items of the next ``ahead`` events of the behaviour after its
+    The truth of a case are the items of the next ``ahead`` events of the behavior after its
     history. No fit has seen them: training ends where a validation history does. Protocols that
     do not end it there give no case.
     """
@@ -115,11 +115,11 @@ def other_behaviors(
     progress: Progress = lambda text: None,
     holdout_models: Mapping[str, Recommender] | None = None,
 ) -> dict[str, Recommender]:
-    """What serves each further positive behaviour of a dataset with several, by name.
+    """What serves each further positive behavior of a dataset with several, by name.
 
-    It is the model itself, asked for another behaviour. Its transition expert is fitted again:
-    what the other behaviours count for is chosen on that behaviour's own last events, or is that
-    of its twin, as are the weights of a fusion. A family that knows one behaviour serves one.
+    It is the model itself, asked for another behavior. Its transition expert is fitted again:
+    what the other behaviors count for is chosen on that behavior's own last events, or is that
+    of its twin, as are the weights of a fusion. A family that knows one behavior serves one.
     """
     if not isinstance(model, Transition | SequenceExpert | Fusion):
         return {}
@@ -142,7 +142,7 @@ def other_behaviors(
             else:
                 settings = before.settings
             if settings == expert.settings and settings.others == 1:
-                return expert  # all behaviours count alike as targets: one solution serves both
+                return expert  # all behaviors count alike as targets: one solution serves both
             progress(f"transition: fitting for {aimed.target!r}")
             found = TRANSITION.fitter(aimed, recipe.seed)(settings)
             assert isinstance(found, Transition)

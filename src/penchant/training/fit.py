@@ -198,9 +198,9 @@ def calibrated(
     others: dict[str, Head],
     recipe: Recipe,
 ) -> tuple[dict[str, Calibration], list[dict[str, Any]], list[str]]:
-    """Calibrations by behaviour, how good each one's probabilities are, and what there is not.
+    """Calibrations by behavior, how good each one's probabilities are, and what there is not.
 
-    The target's are judged on test, with how often it is likelier than each other behaviour.
+    The target's are judged on test, with how often it is likelier than each other behavior.
     """
     made = {name: h.calibration for name, h in others.items() if h.calibration is not None}
     found = [head.found for head in others.values() if head.found is not None]

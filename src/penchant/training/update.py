@@ -207,7 +207,7 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
     if model.info.get("privacy"):
         raise ConfigError(SPENDS)
     data, expert = merged.dataset, model.recommender
-    solved: dict[int, tuple[Transition, int]] = {}  # behaviours may share one solution
+    solved: dict[int, tuple[Transition, int]] = {}  # behaviors may share one solution
 
     def moved(name: str | None) -> tuple[Transition, int]:
         head = model.with_target(name)

@@ -27,9 +27,9 @@ def show_explanation(content: dict[str, Any]) -> None:
     say(f"what the events do not add up to: {content['residue']:.1e}{_more(content['reasons'])}")
     if content["factor"] != 1:
         say(f"boosted interests multiply its odds by {content['factor']:.2f}")
-    labelled = [(one["id"] or "", one["label"], *_part(one)) for one in content["interests"]]
+    labeled = [(one["id"] or "", one["label"], *_part(one)) for one in content["interests"]]
     columns = ("id", "interest", "part", "share")
-    table("The same score, the sum of these interests", columns, labelled, left=2)
+    table("The same score, the sum of these interests", columns, labeled, left=2)
     if content["parts"]:
         parts = [(one["label"], *_part(one)) for one in content["parts"]]
         table("Each part's log-odds, less its mean over the 100 best", ("part", "", "share"), parts)

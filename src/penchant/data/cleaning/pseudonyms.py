@@ -17,7 +17,7 @@ def pseudonym(user: str, key: Key) -> str:
     return key.digest("pseudonym", user)[:LENGTH]
 
 
-def pseudonymise(database: Connection, sources: Sources, key: Key) -> None:
+def pseudonymize(database: Connection, sources: Sources, key: Key) -> None:
     """Put pseudonyms in the place of all user ids of the tables that ``read_sources`` made.
 
     Rows that could not be read are no longer shown, as they may hold ids.

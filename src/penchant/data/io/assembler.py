@@ -13,7 +13,7 @@ from penchant.errors import DataError, unknown
 from penchant.storage.database import Connection, exists, identifier, listing, literal, one, types
 from penchant.types import TimeKind
 
-# From the strongest to the weakest: which behaviour a dataset is about, where it does not say.
+# From the strongest to the weakest: which behavior a dataset is about, where it does not say.
 STRENGTH = (
     "buy", "purchase", "order", "transaction", "subscribe", "cart", "add_to_cart", "addtocart",
     "rate", "review", "like", "fav", "favorite", "save", "share", "follow", "listen", "play",
@@ -253,7 +253,7 @@ class Assembly:
     def _timed(self, target: str) -> bool:
         """Whether any event of the target has a time; where none has, there is no order to learn.
 
-        Events of other behaviours may have times: all those of the target would come first.
+        Events of other behaviors may have times: all those of the target would come first.
         """
         query = "select count(time), count(*) from everything where behavior = ?"
         times, count = self.database.execute(query, [target]).fetchall()[0]

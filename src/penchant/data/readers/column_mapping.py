@@ -1,4 +1,4 @@
-"""Which column of a file is which column of the data model: declared in TOML, or recognised."""
+"""Which column of a file is which column of the data model: declared in TOML, or recognized."""
 
 import re
 import tomllib
@@ -109,7 +109,7 @@ class TableMapping(Settings):
 
 
 class BehaviorSettings(Settings):
-    """A behaviour's strength and polarity, as dataset.toml declares them."""
+    """A behavior's strength and polarity, as dataset.toml declares them."""
 
     strength: float = Field(1.0, ge=0, le=64)
     polarity: Literal[1, -1] = 1
@@ -160,7 +160,7 @@ def resolve(
     """Match a file's columns with the data model's.
 
     Returns the data model's name -> the file's name, the file's other columns, and notes on what
-    was recognised without being told. Raises DataError with the mapping that would help.
+    was recognized without being told. Raises DataError with the mapping that would help.
     """
     chosen: dict[str, str] = {}
     notes: list[str] = []
@@ -176,7 +176,7 @@ def resolve(
                 )
             chosen[ours] = exact[str(theirs)]
     else:
-        chosen, notes = _recognise(table, source, received)
+        chosen, notes = _recognize(table, source, received)
     missing = [
         name for name in NEEDED[table] if name not in chosen and name not in mapping.constants
     ]
@@ -195,7 +195,7 @@ def resolve(
     return chosen, others, notes
 
 
-def _recognise(table: str, source: str, received: list[str]) -> tuple[dict[str, str], list[str]]:
+def _recognize(table: str, source: str, received: list[str]) -> tuple[dict[str, str], list[str]]:
     lower: dict[str, str] = {}
     for name in received:
         lower.setdefault(plain(name).strip().lower(), name)
@@ -207,7 +207,7 @@ def _recognise(table: str, source: str, received: list[str]) -> tuple[dict[str, 
         if theirs is not None:
             chosen[ours] = theirs
     pairs = ", ".join(f"{ours} = {theirs}" for ours, theirs in chosen.items())
-    note = f"{Path(source).name}: columns recognised as {table}: {pairs}"
+    note = f"{Path(source).name}: columns recognized as {table}: {pairs}"
     others = [name for name in received if name not in chosen.values()]
     if others and table in CLOSED:
         note += f"; not read: {_names(others)}"

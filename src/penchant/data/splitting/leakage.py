@@ -28,7 +28,7 @@ def check_leakage(split: Split, dataset: Dataset) -> None:
        validation event on, a history none from its truth on; for "leave-one-new-out", from the
        first event of (user, truth item) on.
     3. Protocols by pair: no event of (user, truth item) in train or in the case's history. For
-       "given" test events, whose own events are not in the dataset, of the truth's behaviour.
+       "given" test events, whose own events are not in the dataset, of the truth's behavior.
     4. "cold-item": no truth item in train or in a history; "cold-user": no asked user in train.
     """
     ledger = _Ledger(dataset, split)
@@ -57,7 +57,7 @@ def check_leakage(split: Split, dataset: Dataset) -> None:
 def dropped(dataset: Dataset, split: Split) -> int:
     """Events of the dataset that are in no train, no history, and are no truth.
 
-    Such are events after the test event, and, under "random-per-domain", other behaviours'
+    Such are events after the test event, and, under "random-per-domain", other behaviors'
     events of a held-out (user, item), which would have told it.
     """
     ledger = _Ledger(dataset, split)

@@ -2,7 +2,7 @@
 
 Everything here is a mask over the events in order of (user, time, source row), so each split is
 the same whatever the order of the rows of the events given. *Target events* are events of the
-dataset's target behaviour about an item.
+dataset's target behavior about an item.
 """
 
 from dataclasses import replace
@@ -31,7 +31,7 @@ SHARE = 0.05
 def leave_one_out(dataset: Dataset) -> Split:
     """Each user's last target event is the test, the last but one the validation.
 
-    Train: all events (of any behaviour) before the validation event. Test history: all before
+    Train: all events (of any behavior) before the validation event. Test history: all before
     the test event; what comes after it is dropped. A user with fewer than 3 target events gives
     all of them to train and is not asked.
     """
@@ -43,7 +43,7 @@ def leave_one_new_out(dataset: Dataset) -> Split:
     """Leave-one-out of what is new to a user: no history holds an event about its truth.
 
     A truth is an item that the user gives a target event; its case ends before the first event of
-    the user about it, whatever its behaviour: a view tells what is bought next. Of a user's truths
+    the user about it, whatever its behavior: a view tells what is bought next. Of a user's truths
     in order of these first events the last is the test, the last but one the validation; train
     ends before that. A user with fewer than 3 gives all events to train and is not asked. Where
     no item comes again it is leave-one-out.
@@ -55,7 +55,7 @@ def leave_one_new_out(dataset: Dataset) -> Split:
 
 
 def met_before(dataset: Dataset) -> bool:
-    """Whether most target events are about items that their user met before, by any behaviour."""
+    """Whether most target events are about items that their user met before, by any behavior."""
     events = _ordered(dataset)
     again = repeated(pairs(dataset, events))[_target(dataset, events)]
     return bool(2 * np.count_nonzero(again) > len(again))
@@ -125,7 +125,7 @@ def time_split(dataset: Dataset, test: float = 0.1, validation: float = 0.1) -> 
 
 
 def given(dataset: Dataset) -> Split:
-    """The test is ``dataset.held_out`` (of the target behaviour), the history all of a user.
+    """The test is ``dataset.held_out`` (of the target behavior), the history all of a user.
 
     Validation is each user's last target event; every event of that (user, item) and all later
     events of that user leave train and the validation history. A user who would be left without
@@ -166,7 +166,7 @@ def random_per_domain(dataset: Dataset, seed: int = 0) -> Split:
 
     For data without order. The choice takes the least hash of (seed, user, domain, item) by
     their identifiers, so it stays when other users come or go. Every event of a held-out
-    (user, item) leaves train and history with it, whatever its behaviour: a tag on a song tells
+    (user, item) leaves train and history with it, whatever its behavior: a tag on a song tells
     that the song was heard. ``dropped`` counts those.
     """
     events = _ordered(dataset)
@@ -320,7 +320,7 @@ def _cases(
     indptr: Ints | None = None,
     domain: Ints | None = None,
 ) -> Cases:
-    """Cases of the target behaviour, with one truth each unless indptr says otherwise."""
+    """Cases of the target behavior, with one truth each unless indptr says otherwise."""
     size = len(histories)
     return Cases(
         histories,

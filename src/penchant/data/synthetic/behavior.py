@@ -7,7 +7,7 @@ from penchant.data.synthetic.catalogue import Shelves
 from penchant.types import Floats, Ints
 
 BUY, CART, DISLIKE, VIEW = 0, 1, 2, 5
-"""Rows of those behaviours in the world's list, in order of their names."""
+"""Rows of those behaviors in the world's list, in order of their names."""
 
 START = 1_704_067_200
 """2024-01-01 00:00:00 UTC, in seconds; a world begins there and lasts less than a year."""

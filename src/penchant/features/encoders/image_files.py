@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.uint8]
 
-PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in three colours
+PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in three colors
 
 
 class Pictures(Files):
     """What encoders of images share.
 
     A picture is turned as its EXIF data say; of an animation it is the first frame; what is
-    transparent becomes white; grey of 16 bits keeps its range. One of more than 89 million pixels
+    transparent becomes white; gray of 16 bits keeps its range. One of more than 89 million pixels
     is refused before it is decoded.
     """
 
@@ -55,7 +55,7 @@ def picture(content: bytes, least: int) -> "Image":
 
 
 def square(image: "Image", side: int) -> Picture:
-    """The centre of a picture in a square, (side, side, 3)."""
+    """The center of a picture in a square, (side, side, 3)."""
     return _fitted(image, side, side)
 
 
@@ -102,8 +102,8 @@ def _rgb(image: "Image") -> "Image":
     return image.convert("RGB")
 
 
-def _eight_bits(grey: NDArray[Any], mode: str) -> NDArray[np.uint8]:
-    """Grey of 16 bits, or of floats from 0 to whatever is the largest, in 8 bits."""
-    grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
-    top = max(float(grey.max()), 1e-9) if mode == "F" else 65535.0
-    return np.clip(grey * (255 / top), 0, 255).astype(np.uint8)
+def _eight_bits(gray: NDArray[Any], mode: str) -> NDArray[np.uint8]:
+    """Gray of 16 bits, or of floats from 0 to whatever is the largest, in 8 bits."""
+    gray = np.nan_to_num(gray, nan=0.0, posinf=0.0, neginf=0.0)
+    top = max(float(gray.max()), 1e-9) if mode == "F" else 65535.0
+    return np.clip(gray * (255 / top), 0, 255).astype(np.uint8)

@@ -1,6 +1,6 @@
 """MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2) up to its pooled features.
 
-Modules bear the names of torchvision's state dict. Batch normalisation is folded into the
+Modules bear the names of torchvision's state dict. Batch normalization is folded into the
 convolution before it, which changes results by rounding only.
 """
 
@@ -44,7 +44,7 @@ class _Block(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Pictures (B, 3, H, W), normalised, to features (B, 1280)."""
+    """Pictures (B, 3, H, W), normalized, to features (B, 1280)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class MobileNetV2(nn.Module):
 
 
 def _fold(module: nn.Module) -> None:
-    """Fold each batch normalisation into the convolution before it."""
+    """Fold each batch normalization into the convolution before it."""
     previous: tuple[str, nn.Module] | None = None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and previous and isinstance(previous[1], nn.Conv2d):

@@ -31,7 +31,7 @@ def worded(
 ) -> Wording:
     """Why an item is recommended, in at most two sentences of a model.
 
-    The model is told the item's title, the reasons with behaviours and rounded shares, and the
+    The model is told the item's title, the reasons with behaviors and rounded shares, and the
     labels of interests; never an attribute of the person. A text that names another item of the
     catalogue, holds another number, has more than two sentences, markup or a link is refused: the
     plain sentence stands, with a note that says why.

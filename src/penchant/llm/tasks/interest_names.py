@@ -93,7 +93,7 @@ class Worded:
 def named(interests: Interests, catalogue: Catalogue, model: LanguageModel | None = None) -> Worded:
     """A name of at most 40 characters and a sentence of at most 160 for each interest.
 
-    The model is told titles, tags and behaviours with their shares, and nothing of who it is about.
+    The model is told titles, tags and behaviors with their shares, and nothing of who it is about.
     What it says of an interest is taken where it names no item of the catalogue that is not in that
     interest's evidence, and no other number; else the plain words stand.
     """

@@ -29,7 +29,7 @@ from penchant.types import Ints
 INFO = "reorder"
 """Where a run's info keeps whether re-ranking won; see ``judging``."""
 
-_WORD = 40  # characters of a tag, and of a behaviour's name
+_WORD = 40  # characters of a tag, and of a behavior's name
 _TAGS = 8
 
 
@@ -55,7 +55,7 @@ class ReorderSettings(Settings):
         """How far an item moves at most, up or down.
 
         With one text an item stands at most so far above the recommender's place, with another at
-        most so far below it: 2 * reach <= bound - 1. A neighbour adds the one place between them.
+        most so far below it: 2 * reach <= bound - 1. A neighbor adds the one place between them.
         """
         return (self.bound - 1) // 2
 

@@ -43,7 +43,7 @@ class Als:
 
     items     Y, (N, F) float32
     known     which items have a training event, (N,); the others have no score
-    strength  of each behaviour, (A,)
+    strength  of each behavior, (A,)
     """
 
     items: NDArray[np.float32]

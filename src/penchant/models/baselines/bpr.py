@@ -24,7 +24,7 @@ class BprSettings(Settings):
 
     factors         numbers that describe a user or an item, besides the item's bias
     learning_rate   of each step of gradient descent
-    regularization  pull of each step towards zero
+    regularization  pull of each step toward zero
     iterations      steps for each training pair
     """
 
@@ -45,7 +45,7 @@ class Bpr:
     users     (U, F + 1) float32; zero for a user that was not trained
     items     (N, F + 1) float32
     known     which items have a training event, (N,); the others have no score
-    strength  of each behaviour, (A,)
+    strength  of each behavior, (A,)
     """
 
     users: NDArray[np.float32]

@@ -40,7 +40,7 @@ class Ease:
     zero: chance level.
 
     B         (N, N) float32, diagonal 0
-    strength  of each behaviour, (A,)
+    strength  of each behavior, (A,)
     """
 
     B: NDArray[np.float32]

@@ -8,7 +8,7 @@ from penchant.types import Floats, Ints
 
 
 def strengths(catalogue: Catalogue) -> Floats:
-    """The strength of each behaviour, (A,); 0 for a negative one, which is no positive event."""
+    """The strength of each behavior, (A,); 0 for a negative one, which is no positive event."""
     return np.array([b.strength if b.polarity > 0 else 0.0 for b in catalogue.behaviors])
 
 

@@ -1,4 +1,4 @@
-"""Item-item neighbours: what was taken by the people who took what you took."""
+"""Item-item neighbors: what was taken by the people who took what you took."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _CELLS = 1 << 22  # similarities held at once by each thread
 
 
 class ItemKnnSettings(Settings):
-    """Cosine neighbours of items.
+    """Cosine neighbors of items.
 
     neighbors   kept for each item, the most similar
     shrinkage   added to the product of lengths, against similarities from few users
@@ -39,10 +39,10 @@ class ItemKnnSettings(Settings):
 class ItemKnn:
     """Scores an item by its summed similarity to the distinct items of a history.
 
-    An item without neighbours has no score. An empty history gives all others zero: chance level.
+    An item without neighbors has no score. An empty history gives all others zero: chance level.
 
-    S         column i holds the neighbours of item i, (N, N) sparse float32
-    strength  of each behaviour, (A,)
+    S         column i holds the neighbors of item i, (N, N) sparse float32
+    strength  of each behavior, (A,)
     """
 
     S: sparse.csr_array
@@ -62,7 +62,7 @@ class ItemKnn:
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:
-        """Which items have neighbours, (N,)."""
+        """Which items have neighbors, (N,)."""
         return np.bincount(self.S.indices, minlength=self.S.shape[1]) > 0
 
     def arrays(self) -> Arrays:
@@ -111,7 +111,7 @@ def similarities(X: sparse.csr_array, neighbors: int, shrinkage: float) -> spars
 
 
 def fit(dataset: Dataset, seed: int = 0) -> Callable[[ItemKnnSettings], ItemKnn]:
-    """Find the neighbours of each item; no chance enters."""
+    """Find the neighbors of each item; no chance enters."""
 
     @cache
     def users(weighted: bool) -> sparse.csr_array:

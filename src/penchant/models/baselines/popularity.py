@@ -18,7 +18,7 @@ DAY = 86_400_000  # milliseconds
 
 
 class PopularitySettings(Settings):
-    """Nothing can be set: the events of the target behaviour are counted."""
+    """Nothing can be set: the events of the target behavior are counted."""
 
 
 class RecentSettings(Settings):
@@ -51,7 +51,7 @@ class Popular:
 def counted(dataset: Dataset, factor: Floats | float = 1.0) -> Floats:
     """Summed strength of each item's events of the target, times a factor (E,); (N,) float64.
 
-    All positive behaviours count where the target has no event; an item without any has -inf.
+    All positive behaviors count where the target has no event; an item without any has -inf.
 
     >>> from penchant.data.io.from_columns import from_columns
     >>> data = from_columns(["u", "v", "v"], ["a", "a", "b"], ["view", "view", "hide"])

@@ -187,7 +187,7 @@ def asked_for(
     solved: Callable[[Transition], Transition],
     weights: Floats | None = None,
 ) -> Recommender:
-    """A model asked for the dataset's target, which is another behaviour than its own.
+    """A model asked for the dataset's target, which is another behavior than its own.
 
     The deep expert is the same network, ``solved`` gives the transition expert in place of the
     model's own, and a fusion keeps its weights unless others are given. The families of an expert

@@ -34,7 +34,7 @@ class SequenceExpert(Recommender, Protocol):
         ...
 
     def with_target(self, behavior: str) -> Self:
-        """The same expert asked for another behaviour."""
+        """The same expert asked for another behavior."""
         ...
 
     def attributed(self, history: Histories, item: int) -> tuple[float, float, Floats]:

@@ -62,7 +62,7 @@ def _gaps(since: Ints) -> Ints:
 def windows(indptr: Ints, length: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Start and length of windows that cover each history, each within ``length`` + 1 events.
 
-    A window of n + 1 events has n inputs and the n events after them as targets, so neighbours
+    A window of n + 1 events has n inputs and the n events after them as targets, so neighbors
     share one event. A history longer than that is cut at a random place, anew in each epoch.
     """
     starts, sizes = [], []

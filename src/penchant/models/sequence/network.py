@@ -20,7 +20,7 @@ from penchant.models.sequence.batches import GAPS
 
 @dataclass(frozen=True)
 class Shape:
-    """How much of everything there is: items, tokens, behaviours, domains with the unknown one."""
+    """How much of everything there is: items, tokens, behaviors, domains with the unknown one."""
 
     items: int
     tokens: int
@@ -238,7 +238,7 @@ class Network(nn.Module):
         """States after each event, (B, L, D), of thing, behavior, domain, gap, asked, (B, L) each.
 
         A thing is a row of the item ``vectors`` (I, D), or I + the row of a token. ``asked`` is
-        the behaviour of the event to come: what is read of the past depends on it.
+        the behavior of the event to come: what is read of the past depends on it.
         """
         return self.passed(self.said(fields, vectors) + self.standing(fields[-1]))
 

@@ -28,7 +28,7 @@ _EVENTS = 1 << 15
 
 @dataclass(frozen=True)
 class Sequence:
-    """A trained network with its catalogue: scores are logits for the target behaviour.
+    """A trained network with its catalogue: scores are logits for the target behavior.
 
     An item that was in no training event is scored by its content; without content it has no
     score. An empty history has none either: chance level.
@@ -194,7 +194,7 @@ class Sequence:
         return Sequence(network, dataset, self.settings, scored, self.curve)
 
     def with_target(self, behavior: str) -> "Sequence":
-        """The same network asked for another behaviour."""
+        """The same network asked for another behavior."""
         found = replace(self, dataset=self.dataset.with_target(behavior))
         if "table" in self.__dict__:  # the items are the same, and held once
             found.__dict__["table"] = self.table
@@ -203,7 +203,7 @@ class Sequence:
         return found
 
     def fields(self, read: Inputs) -> list[torch.Tensor]:
-        """Inputs (B, L) as tensors, with the behaviour of the event after each."""
+        """Inputs (B, L) as tensors, with the behavior of the event after each."""
         asked = np.roll(read.behavior, -1, axis=1)
         asked[:, -1] = self.dataset.catalogue.behavior(self.dataset.target)
         fields = (read.thing, read.behavior, read.domain, read.gap, asked)

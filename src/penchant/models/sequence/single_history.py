@@ -89,7 +89,7 @@ class Single:
 
 @dataclass(frozen=True)
 class _Norm:
-    """Layer normalisation (Ba et al. 2016)."""
+    """Layer normalization (Ba et al. 2016)."""
 
     weight: Array
     bias: Array

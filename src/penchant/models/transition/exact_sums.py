@@ -81,7 +81,7 @@ class Accumulator:
         if self.mass >= 2.0**62:
             raise DataError(
                 "expected sums below 2^62 units, received more; sum the events in parts (their "
-                "statistics add), or scale the behaviours' weights down"
+                "statistics add), or scale the behaviors' weights down"
             )
         shape = len(self.rows), self.columns
         local = row - self.rows.start

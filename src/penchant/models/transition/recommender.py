@@ -38,8 +38,8 @@ class Transition:
     """A solved expert: scores of all items from a history, by one sparse product.
 
     B           (P, N) sparse float32
-    weight      of each behaviour in a history, in units of 2^-12, (A,)
-    decay       of each behaviour's events, (A,)
+    weight      of each behavior in a history, in units of 2^-12, (A,)
+    decay       of each behavior's events, (A,)
     statistics  the sums that B solves, for updates
     catalogue   what it was fitted on, and ``known`` (N,), the items that had events
     domain      of each item, (N,), where domains have no order in common

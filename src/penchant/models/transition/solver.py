@@ -196,7 +196,7 @@ def _ridge(A: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64
 def _alike(chosen: list[Ints], P: int) -> Ints:
     """An order in which columns with common candidates are near each other (two min-hashes).
 
-    Speed alone depends on it: neighbours find the block that they share in the cache.
+    Speed alone depends on it: neighbors find the block that they share in the cache.
     """
     shuffled = [np.random.default_rng(seed).permutation(P) for seed in (0, 1)]
     keys = [[int(h[rows].min()) for rows in chosen] for h in shuffled]

@@ -39,9 +39,9 @@ _BLOCK = 1 << 16  # events in one block of pairs
 
 @dataclass(frozen=True)
 class Predictors:
-    """What can stand in a history: N items, T tokens, each item under a negative behaviour.
+    """What can stand in a history: N items, T tokens, each item under a negative behavior.
 
-    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behaviour; then
+    Rows 0..N-1 are the items, N..N+T-1 the tokens; then N rows for each negative behavior; then
     the classes of a history's length, and last the attributes of users.
     """
 
@@ -143,7 +143,7 @@ def statistics(
 
     ``sides`` is what stands beside each user's history; a forward row holds it too.
 
-    ``target`` names the behaviour that is predicted: ``settings.others`` is for the targets of all
+    ``target`` names the behavior that is predicted: ``settings.others`` is for the targets of all
     others. Of the settings, only those of SUMMED have a part in the sums.
 
     Raises DataError where a weight would leave the exact range.
@@ -193,7 +193,7 @@ def statistics(
 
 
 def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
-    """Weight of each behaviour in units of 2^-bits, (A,); unknown names are an error."""
+    """Weight of each behavior in units of 2^-bits, (A,); unknown names are an error."""
     for name in weights:
         catalogue.behavior(name)
     real = [weights.get(b.name, b.strength) for b in catalogue.behaviors]
@@ -202,14 +202,14 @@ def grid(catalogue: Catalogue, weights: dict[str, float], bits: int) -> Ints:
 
 
 def decays(catalogue: Catalogue, settings: TransitionSettings) -> Floats:
-    """Decay of each behaviour's events, (A,); unknown names are an error."""
+    """Decay of each behavior's events, (A,); unknown names are an error."""
     for name in settings.decays:
         catalogue.behavior(name)
     return np.array([settings.decays.get(b.name, settings.decay) for b in catalogue.behaviors])
 
 
 def target_weights(catalogue: Catalogue, settings: TransitionSettings, target: str | None) -> Ints:
-    """Weight of each behaviour's events as targets in units of 2^-6, (A,)."""
+    """Weight of each behavior's events as targets in units of 2^-6, (A,)."""
     weights = grid(catalogue, settings.targets, TARGET_BITS)
     if target is not None:
         other = np.arange(len(weights)) != catalogue.behavior(target)
@@ -230,7 +230,7 @@ def _rows(
     window = table.shape[1]
     if float(table.max(initial=0)) ** 2 * float(value.max(initial=0)) * window >= EXACT:
         raise DataError(
-            "expected behaviour weights whose sums are exact; received weights of up to "
+            "expected behavior weights whose sums are exact; received weights of up to "
             f"{table.max() / 2**WEIGHT_BITS:g} in histories and "
             f"{value.max() / 2**TARGET_BITS:g} as targets; scale them down"
         )

@@ -48,7 +48,7 @@ def gains_across(
     if float((size * (V * size + 2.0 * np.asarray(s.sum(axis=1)).ravel())).sum()) >= 2.0**62:
         raise DataError(
             "expected sums below 2^62 units, received more; sum the events in parts (their "
-            "statistics add), or scale the behaviours' weights down"
+            "statistics add), or scale the behaviors' weights down"
         )
     both = s.T @ o
     weighed = o.copy()

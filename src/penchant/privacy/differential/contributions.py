@@ -40,7 +40,7 @@ class Acts:
 
     user, item, behavior   of each event, (E,); users are numbered anew from 0
     users                  how many there are
-    weight, decay, value   of each behaviour: in a history, for each position of age, and as a
+    weight, decay, value   of each behavior: in a history, for each position of age, and as a
                            target, (A,)
     """
 

@@ -36,7 +36,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Guard:
-    """Differential privacy of a whole client, towards who sees the networks but not the messages.
+    """Differential privacy of a whole client, toward who sees the networks but not the messages.
 
     clip   L2 norm that a client's change is scaled down to, where it is larger
     noise  standard deviation of the Gaussian noise on the sum of changes, in clips

@@ -194,7 +194,7 @@ class Past:
         return tuple(found)
 
     def named(self, place: int) -> tuple[str, str | None, str]:
-        """What an event is about, by identifier and title, and its behaviour."""
+        """What an event is about, by identifier and title, and its behavior."""
         catalogue, events = self.model.dataset.catalogue, self.given.events
         row, behavior = int(events.item[place]), catalogue.behaviors[events.behavior[place]].name
         if row < 0:

@@ -28,14 +28,14 @@ class Interest:
     id         lasting: made of the item of it that the user met first
     label      its most telling tags, else the title of its medoid
     weight     its share of the weight of all events, in (0, 1]
-    items      of it, from the nearest to its centre on; the first is the medoid
+    items      of it, from the nearest to its center on; the first is the medoid
     titles     of these; the identifier where there is none
     events     how many events it holds
-    behaviors, domains   share of its weight by behaviour and by domain
+    behaviors, domains   share of its weight by behavior and by domain
     last       of its events: ISO time where time is a clock, else None
     factor     what the user made of it: 0 muted, above 1 boosted
     rows       the places of its events in the history, and ``members`` the rows of its items
-    centre     its direction in the space of items, (D,)
+    center     its direction in the space of items, (D,)
     """
 
     id: str
@@ -49,7 +49,7 @@ class Interest:
     last: str | None
     rows: Ints
     members: Ints
-    centre: Floats
+    center: Floats
     factor: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,13 +94,13 @@ class Interests:
     def shares(self, items: Ints) -> Floats:
         """How far each item belongs to each interest, (C, T); rows sum to 1, or to 0.
 
-        In proportion to the square of its cosine with an interest's centre, where that is
+        In proportion to the square of its cosine with an interest's center, where that is
         positive.
         """
         if not self.found:
             return np.zeros((len(items), 0))
-        centres = np.stack([one.centre for one in self.found])
-        shares: Floats = np.maximum(self.space.vectors[items] @ centres.T, 0) ** 2
+        centers = np.stack([one.center for one in self.found])
+        shares: Floats = np.maximum(self.space.vectors[items] @ centers.T, 0) ** 2
         total = shares.sum(axis=1, keepdims=True)
         shares /= np.where(total > 0, total, 1.0)
         return shares
@@ -123,7 +123,7 @@ def interests_of(
 ) -> Interests:
     """The interests of a history: Ward clusters of its items, as many as differ.
 
-    An event weighs its behaviour's strength times decay^(age - 1), where time is an order.
+    An event weighs its behavior's strength times decay^(age - 1), where time is an order.
     Negative events have no part. As in PinnerSage (Pal et al. 2020, section 4.2) the clusters are
     Ward's (1963), each has a medoid, and the data says how many there are: from the top, a cluster
     stays whole where its two halves are as near as items of one interest are.
@@ -186,7 +186,7 @@ def groups(vectors: Floats, near: float) -> Ints:
 
 
 def label(space: Space, catalogue: Catalogue, items: Ints, weights: Floats) -> str:
-    """The name of some items, nearest to their centre first (n,), with their weights (n,).
+    """The name of some items, nearest to their center first (n,), with their weights (n,).
 
     The tags that say most about them: the share of the weight that a tag covers times its idf, of
     tags that cover 30 % at least. The title of the first item where there are none.
@@ -219,10 +219,10 @@ def _interest(
     members, place = np.unique(events.item[rows], return_inverse=True)
     each = np.bincount(place, own)
     vectors = space.vectors[members]
-    centre = each @ vectors
-    length = float(np.sqrt((centre**2).sum()))
-    centre = centre / length if length > 0 else centre
-    order = np.argsort(-(vectors @ centre), kind="stable")
+    center = each @ vectors
+    length = float(np.sqrt((center**2).sum()))
+    center = center / length if length > 0 else center
+    order = np.argsort(-(vectors @ center), kind="stable")
     members, masses = members[order], np.asarray(each, np.float64)[order]
 
     def share(of: Ints, names: list[str]) -> dict[str, float]:
@@ -246,5 +246,5 @@ def _interest(
         datetime.fromtimestamp(last / 1000, UTC).isoformat() if clock else None,
         rows,
         members,
-        centre,
+        center,
     )

@@ -1,6 +1,6 @@
 """Where items lie by who takes them together, and by what they are: the space of interests.
 
-The leading eigenvectors of the normalised co-occurrence D^-1/2 A D^-1/2 (Shi and Malik 2000, eq.
+The leading eigenvectors of the normalized co-occurrence D^-1/2 A D^-1/2 (Shi and Malik 2000, eq.
 12), where A are the sums of the transition expert between items. They are taken from the sums, and
 not from the regression that they solve, because that one holds closeness of content already: tags
 that two interests share would draw these together.
@@ -51,7 +51,7 @@ class Space:
         D = settings.dimensions or int(np.clip(round(N**0.5 / 2), 8, 64))
         parts = [_unit(_together(statistics, N, D, seed))]
         parts += [
-            settings.content * _unit(_centred(rows, D, seed))
+            settings.content * _unit(_centered(rows, D, seed))
             for rows in content_rows(catalogue).values()
         ]
         vectors = _unit(np.hstack(parts))
@@ -108,7 +108,7 @@ def _together(statistics: Statistics, N: int, D: int, seed: int) -> Floats:
     return (U * s)[:, 1:]
 
 
-def _centred(rows: Rows, D: int, seed: int) -> Floats:
+def _centered(rows: Rows, D: int, seed: int) -> Floats:
     """The content of a modality in its leading directions, less the mean of those that have any."""
     U, s = directions(unit_rows(rows).astype(np.float64), D, seed)
     vectors: Floats = U * s

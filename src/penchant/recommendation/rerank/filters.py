@@ -218,7 +218,7 @@ def titles(catalogue: Catalogue) -> Ints:
     Titles are equal where only case, blanks, punctuation or the form of their letters differ.
     """
     named = catalogue.titles or (None,) * len(catalogue)
-    plain = [None if title is None else normalised(title) for title in named]
+    plain = [None if title is None else normalized(title) for title in named]
     return numbered(
         [
             (row, title) if title else None
@@ -227,12 +227,12 @@ def titles(catalogue: Catalogue) -> Ints:
     )
 
 
-def normalised(title: str) -> str:
+def normalized(title: str) -> str:
     """A title without what two spellings of it may differ in.
 
-    >>> normalised(" The  Tea-Pot!") == normalised("the tea pot")
+    >>> normalized(" The  Tea-Pot!") == normalized("the tea pot")
     True
-    >>> normalised("C++") == normalised("C")
+    >>> normalized("C++") == normalized("C")
     False
     """
     text = unicodedata.normalize("NFKC", title).casefold()

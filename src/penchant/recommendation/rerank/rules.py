@@ -76,8 +76,8 @@ class Rules(Settings):
                      on and before their ``available_until`` (a date without a time is included);
                      without a bound there is none, and a bound that cannot be read is not met
     2. Seen items.
-       repeat        by behaviour: an item stays out where any of its events in the history is of
-                     a behaviour that may not repeat; for behaviours not named, the recipe's
+       repeat        by behavior: an item stays out where any of its events in the history is of
+                     a behavior that may not repeat; for behaviors not named, the recipe's
                      ``repeats`` holds
     3. Collapse: of several that are one to a customer, the best by rank stays.
        collapse      column that names an item's group or, as ``variant_of``, the item that it is

@@ -58,7 +58,7 @@ class Reader:
         """How well each item fits a text, (N,): larger is better, in deviations over all items.
 
         The sum of three: the cosine of the text's embedding with the item's in each modality of
-        text, centred as the items are; the cosine of the item's tags, weighed by idf, with the
+        text, centered as the items are; the cosine of the item's tags, weighed by idf, with the
         tags whose names are nearer to the text than tags are on average; and 6 s^2, where s is the
         share of the text's words, weighed by idf, that the item's title, description and tags
         hold. The first and the second are in deviations from the mean over all items, the second

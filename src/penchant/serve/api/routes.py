@@ -234,7 +234,7 @@ def steer(live: On, user: s.PathName, interest: s.PathName, body: s.FactorIn) ->
 
 @writes.put("/users/{user}/consent", status_code=204)
 def consent(live: On, user: s.PathName, body: s.ConsentIn) -> None:
-    """Say whether a user consents to personalisation: without it, lists are the popular items."""
+    """Say whether a user consents to personalization: without it, lists are the popular items."""
     live.store.consent(user, body.personalisation)
 
 

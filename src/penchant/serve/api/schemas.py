@@ -244,7 +244,7 @@ class MergedOut(BaseModel):
 
 
 class ConsentIn(Body):
-    """Whether a user consents to personalisation."""
+    """Whether a user consents to personalization."""
 
     personalisation: bool
 

@@ -4,7 +4,7 @@ pages        how a page is made of a template, and what it says where something 
 entry        who may see what; logging in
 overview     the state of the service in numbers
 people       a user: timeline, interests, list
-goods        an item: what is known of it, its image, its neighbours
+goods        an item: what is known of it, its image, its neighbors
 description  the addresses of the service, of their OpenAPI description
 forms        what is changed from here
 routes       the addresses of the console

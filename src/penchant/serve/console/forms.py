@@ -128,7 +128,7 @@ def consent(
     user: Annotated[s.Name, Form()],
     given: Annotated[bool, Form()],
 ) -> Response:
-    """Keep whether a user consents to personalisation."""
+    """Keep whether a user consents to personalization."""
     live.store.consent(user, given)
     return privacy(request, live, user, consent=given)
 

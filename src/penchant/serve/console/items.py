@@ -1,4 +1,4 @@
-"""An item: what is known of it, whether lists may hold it, its image, its neighbours."""
+"""An item: what is known of it, whether lists may hold it, its image, its neighbors."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ def about(live: Live, item: str) -> dict[str, Any]:
         "image": _kind(_head(arm, row)) is not None,
         "events": len(mine),
         "behaviors": bars([b.name for b in catalogue.behaviors], counts),
-        "neighbours": reads.similar(live, item, 8),
+        "neighbors": reads.similar(live, item, 8),
         "state": live.states.get(item, {}),
         "listed": keep is None or bool(keep[row]),
     }

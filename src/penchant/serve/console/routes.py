@@ -95,7 +95,7 @@ def person(
 
 @pages.get("/console/items/{item}")
 def thing(request: Request, live: On, item: s.PathName) -> Response:
-    """An item: what is known of it, and its neighbours."""
+    """An item: what is known of it, and its neighbors."""
     return render(request, "item.html", **items.about(live, item))
 
 

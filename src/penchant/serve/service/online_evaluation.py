@@ -53,7 +53,7 @@ FIRST = "main"
 class Online:
     """Clicks by arm, and the value of a run on the places that were drawn, as JSON types.
 
-    clicks       the behaviours that count as a click
+    clicks       the behaviors that count as a click
     arms         of each arm: artifacts, users, lists, places, clicks, and clicks of a place
     differences  of that rate: each other arm less the first
     value        of the run on drawn places, by flat names; see ``estimated``
@@ -207,7 +207,7 @@ def chosen(
         if slot.who[0] == "request":
             return "asked with neither a user nor a session, so that nothing says what was known"
         if slot.who in silent:
-            return "of users who do not consent to personalisation now"
+            return "of users who do not consent to personalization now"
         if slot.behavior not in held:
             return f"asked for {slot.behavior!r}, for which the run has no model"
         if not any(item in items for item in slot.candidates):

@@ -16,7 +16,7 @@ from penchant.serve.store.records import now
 from penchant.serve.store.store import Store
 from penchant.serve.store.tables import writing
 
-WITHOUT = "this user does not consent to personalisation: no text is made or read"
+WITHOUT = "this user does not consent to personalization: no text is made or read"
 
 
 def profile(live: Live, user: str, model: LanguageModel | None = None) -> Profile:

@@ -84,7 +84,7 @@ class Arm:
         gc.freeze()
 
     def head(self, behavior: str | None) -> Model:
-        """The model for a behaviour, made once; ConfigError where there is none for it."""
+        """The model for a behavior, made once; ConfigError where there is none for it."""
         name = behavior or self.model.dataset.target
         if name not in self.heads:
             self.heads[name] = self.model.with_target(name)

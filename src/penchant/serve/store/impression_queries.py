@@ -91,7 +91,7 @@ def pasts(store: Store, after: int) -> dict[Who, list[Kept]]:
 
 
 def unwilling(store: Store) -> set[Who]:
-    """The users who do not consent to personalisation now."""
+    """The users who do not consent to personalization now."""
     query = select(t.people.c.user).where(t.people.c.consent.is_(False))
     return {("user", name) for (name,) in _read(store, query)}
 

@@ -34,7 +34,7 @@ from penchant.serve.store.tables import engine_of, one_by_one, writing
 
 REASONS = {
     "forgotten": "this user was forgotten after the event; only later events begin anew",
-    "consent": "this user does not consent to personalisation",
+    "consent": "this user does not consent to personalization",
 }
 """Why an event is not kept, whatever it says."""
 
@@ -172,7 +172,7 @@ class Store:
         self._person(user, {"controls": [one.to_dict() for one in said]})
 
     def consent(self, user: str, given: bool) -> None:
-        """Keep whether a user consents to personalisation; without it no text made of them stays.
+        """Keep whether a user consents to personalization; without it no text made of them stays.
 
         What the user has written stays theirs, and nothing reads it.
         """

@@ -8,10 +8,14 @@ QUIET ?= -qq
 EXTRAS := dev,audio,baselines,deep,dp,federated,image,llm,mcp,onnx,postgres,serve,text,transformers
 INSTALL := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 
-.PHONY: test demo check benchmark clean
+.PHONY: test test-all demo check benchmark clean
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2
+
+# those marked slow too
+test-all: $(READY)
+	$(BIN)/python -m pytest -n 2 -m ""
 
 demo: $(READY)
 	$(BIN)/penchant demo

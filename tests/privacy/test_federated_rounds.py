@@ -30,7 +30,7 @@ from penchant.privacy.federated.flower_app import load, save, served, write
 from penchant.privacy.federated.in_process_grid import LocalGrid
 from penchant.privacy.federated.simulation import Options, federate
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SMALL = SequenceSettings(width=8, layers=1, epochs=1, dropout=0.0, negatives=0)
 
 

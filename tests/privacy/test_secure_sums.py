@@ -30,7 +30,7 @@ from penchant.privacy.federated.in_process_grid import LocalGrid
 from penchant.privacy.federated.simulation import Options, federate, run_on
 from penchant.privacy.federated.sum_round import summed, summed_secretly
 
-RECIPES = Path(__file__).parent.parent / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture(scope="module")

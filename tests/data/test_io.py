@@ -14,7 +14,7 @@ from penchant.data.io.save import write
 from penchant.errors import ConfigError, DataError
 from penchant.storage.database import write_parquet
 
-RECIPES = Path(__file__).parent.parent / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 NAMES = ["Z", "a", "é", "e\u0301", "商", "\uffff", "😀", "a\x00", "aa", "~"]
 
 

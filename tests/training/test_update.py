@@ -22,26 +22,15 @@ from penchant.models.transition.cold_start import cold_columns
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model
 from penchant.training.update import forget, update
+from same_models import assert_same
 
 SETTINGS = TransitionSettings(candidates=60, cold=4.0)
-RECIPES = Path(__file__).parent.parent / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def fitted(data, candidates=60):
     settings = SETTINGS.model_copy(update={"candidates": candidates})
     return Model(data, Fitter(data)(settings))
-
-
-def assert_same(found, expected):
-    """The same bits in the sums, the same B, the same lists for every user."""
-    a, b = found.recommender, expected.recommender
-    assert a.statistics == b.statistics
-    assert a.B.shape == b.B.shape
-    assert (a.B != b.B).nnz == 0
-    lists = zip(found.recommend_all(10), expected.recommend_all(10), strict=True)
-    for left, right in lists:
-        assert np.array_equal(left.items, right.items)
-        assert np.array_equal(left.scores, right.scores)
 
 
 def some(data, mask):

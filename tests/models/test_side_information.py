@@ -19,7 +19,7 @@ from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain
 from penchant.training.fit import fit
 from penchant.training.update import forget, update
-from test_update import assert_same
+from same_models import assert_same
 
 SETTINGS = TransitionSettings(attributes=0.5, friends=0.25, recent=3, candidates=40)
 

@@ -11,7 +11,7 @@ pytest.importorskip("soundfile", reason="soundfile is not installed; it is in th
 
 
 def test_new_sounds_of_the_liked_kind_stand_above_the_others(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     found = importlib.import_module("sounds").compared(worlds=1, sounds=12, users=8, k=5)
     json.dumps(found, allow_nan=False)
     assert (found["sounds"], found["new"], found["users"]) == (36, 18, 24)

@@ -21,7 +21,7 @@ from serving import run_of
 @pytest.fixture(scope="module")
 def load():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
         yield importlib.import_module("serving_load")
 
 

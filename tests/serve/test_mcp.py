@@ -40,7 +40,7 @@ def speaking(run, database, user, talk):
     """What an exchange with a server process of its own comes to."""
 
     async def main():
-        source = str(Path(__file__).parent.parent / "src")
+        source = str(Path(__file__).parents[2] / "src")
         asked = StdioServerParameters(
             command=sys.executable,
             args=command(run, database, user),
@@ -244,7 +244,7 @@ def test_stdout_carries_the_protocol_alone(run, database, user):
         "method": "tools/call",
         "params": {"name": "explain", "arguments": {"item": "?"}},
     }
-    source = str(Path(__file__).parent.parent / "src")
+    source = str(Path(__file__).parents[2] / "src")
     with subprocess.Popen(
         [sys.executable, *command(run, database, user)],
         stdin=subprocess.PIPE,

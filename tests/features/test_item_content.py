@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from embeddings_server import Service
 from penchant.config import ContentSettings, Recipe, TransitionSettings
 from penchant.data import synthetic
 from penchant.data.ingest import ingest
@@ -19,8 +20,7 @@ from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model, load
 from penchant.training.fit import fit
 from penchant.training.update import update
-from test_endpoint import Service
-from test_update import assert_same
+from same_models import assert_same
 
 COLORS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200)}
 

@@ -220,7 +220,7 @@ def test_the_command_says_what_is_wrong(run, user, more, expected):
 
 
 def test_interests_and_explanations_are_worded_on_the_command_line(run, model, user, configured):
-    from test_worded import obedient as words
+    from test_explanation_text import obedient as words
 
     item = next(iter(model.dataset.catalogue.items.ids))
     ask = ("interests", run, "--user", user), ("explain", run, "--user", user, "--item", item)

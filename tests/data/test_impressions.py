@@ -148,7 +148,7 @@ def test_the_command_takes_a_file_of_them(shown):
 
 
 def test_the_benchmark_asks_who_clicked_some_and_not_others(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     script = importlib.import_module("impressions")
     shown = Impressions(
         user=np.array([0, 0, 0, 0, 1, 1, 2, 2, 2]),

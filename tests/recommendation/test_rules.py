@@ -95,7 +95,7 @@ def test_rules_are_read_from_toml_and_json(tmp_path):
 
 
 def test_the_rules_of_the_readme_are_rules(tmp_path):
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (text,) = [t for t in re.findall(r"```toml\n(.*?)```", readme, re.DOTALL) if "tags_none" in t]
     file = tmp_path / "rules.toml"
     file.write_text(text, "utf-8")

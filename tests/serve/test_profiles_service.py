@@ -8,6 +8,9 @@ import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed; it is in the extra serve")
 
+from test_explanation_text import obedient as words
+from test_user_profile import obedient
+
 from llm_server import FakeModel
 from penchant.errors import LanguageModelError
 from penchant.llm.client.time_limit import Patient
@@ -15,8 +18,6 @@ from penchant.recommendation.interests import Profile
 from penchant.serve.service import profiles
 from penchant.serve.store.records import now
 from serving import client_of, told
-from test_profiles import obedient
-from test_worded import obedient as words
 
 OWN = "Green tea, and pots to make it in. <script>alert(1)</script>"
 

@@ -4,11 +4,11 @@ import json
 from collections import Counter
 
 import pytest
+from test_rerank import BRANDS, N, adds_up, cells, model, names
 
 from penchant.errors import ConfigError
 from penchant.recommendation.explain import with_reasons
 from penchant.recommendation.rerank import Reranker, Rules, reranked
-from test_rerank import BRANDS, N, adds_up, cells, model, names
 
 __all__ = ["model"]  # the fixture
 

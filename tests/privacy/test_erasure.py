@@ -28,7 +28,7 @@ from penchant.storage.signing_key import Key, key_of
 from penchant.training.fit import refit_on
 from penchant.training.tuning import shared
 from penchant.training.update import update
-from test_update import assert_same
+from same_models import assert_same
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(32))
 RECIPE = Recipe.load(overrides=["target=buy", "search.budget=1", "transition.candidates=60"])

@@ -6,7 +6,7 @@ from penchant.data.ingest import ingest
 from penchant.data.io.impressions import impressions
 from penchant.data.io.load import load
 
-RECIPES = Path(__file__).parent.parent / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def test_movielens_1m(tmp_path):

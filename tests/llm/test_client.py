@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -333,12 +334,12 @@ class TestChat(ModelSuite):
     def test_another_process_finds_what_is_kept(self):
         self.chat().ask(PROMPT, Color)
         code = (
-            "import sys; sys.path.insert(0, sys.argv[1])\n"
-            "from test_llm import *\n"
+            "import sys; sys.path[:0] = sys.argv[1].split()\n"
+            "from test_client import *\n"
             "chat = Chat(ModelSettings(url=sys.argv[2], model='colors'), None, sys.argv[3])\n"
             "print(chat.ask(PROMPT, Color) == BLUE, chat.spent.cached, chat.spent.requests)"
         )
-        here = str(__file__).rpartition("/")[0]
+        here = " ".join(map(str, Path(__file__).parents[:2]))
         command = [sys.executable, "-c", code, here, self.server.url, str(self.folder)]
         found = subprocess.run(command, check=True, capture_output=True, text=True)
         assert found.stdout.split() == ["True", "1", "0"]

@@ -16,7 +16,7 @@ from penchant.data.synthetic.world import BEHAVIORS, checkerboard, world
 from penchant.errors import ConfigError
 from penchant.evaluation import metrics
 
-GOLDEN = Path(__file__).parent / "golden" / "worlds.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "worlds.json"
 KINDS = {"plain": {}, "drift": {"drift": True}, "browse_buy": {"browse_buy": True}}
 
 

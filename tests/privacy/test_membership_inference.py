@@ -126,7 +126,7 @@ def test_what_an_attack_says(before, after, said):
 
 
 def test_the_benchmark_compares_both_attacks_on_the_same_users(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     script = importlib.import_module("forgetting")
     recipe = Recipe(transition=SETTINGS)
     data = synthetic.world(160, 120, seed=6).dataset()

@@ -1,4 +1,4 @@
-"""The exceptions of Penchant.
+"""The exceptions of Penchant, and the phrases that messages share.
 
 Each message says what was expected, what was received and what to do.
 
@@ -61,9 +61,41 @@ class MissingExtraError(PenchantError, ImportError):
 
     def __init__(self, package: str, extra: str, command: str | None = None) -> None:
         super().__init__(
-            f"{package} is needed here and is not installed; install it with: "
-            + (command or f"pip install 'penchant[{extra}]'")
+            f"expected {package}, which is not installed; install it with: "
+            + (command or install_command(extra))
         )
+
+
+def install_command(extra: str, further: str = "") -> str:
+    """The command that installs an extra; Penchant itself is on no package index.
+
+    Examples
+    --------
+    >>> install_command("serve")
+    "pip install '.[serve]' in the folder of Penchant's sources (or 'FILE.whl[serve]' for a wheel)"
+    """
+    return (
+        f"pip install '.[{extra}]'{further} in the folder of Penchant's sources "
+        f"(or 'FILE.whl[{extra}]' for a wheel)"
+    )
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number and its noun, which agree.
+
+    Parameters
+    ----------
+    count
+        How many; thousands are parted by commas.
+    noun, plural
+        The noun for one, and for any other number where an s does not make it.
+
+    Examples
+    --------
+    >>> counted(1, "user"), counted(2000, "user"), counted(0, "query", "queries")
+    ('1 user', '2,000 users', '0 queries')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def unknown(kind: str, received: str, known: Iterable[str]) -> ConfigError:

@@ -336,4 +336,4 @@ def test_the_command_needs_a_user_and_the_extra(run, database, monkeypatch):
     monkeypatch.setitem(sys.modules, "mcp", None)
     missing = runner.invoke(app, ["mcp", str(run), "--user", "ann", "--database", database])
     assert isinstance(missing.exception, MissingExtraError)
-    assert "pip install 'penchant[mcp,serve]'" in str(missing.exception)
+    assert "pip install '.[mcp,serve]'" in str(missing.exception)

@@ -80,7 +80,7 @@ class Demo:
 
 
 def demo(
-    out: str | Path = "demo-out",
+    out: str | Path = "penchant-demo",
     *,
     users: int = 2000,
     items: int = 1200,

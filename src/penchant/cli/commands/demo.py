@@ -11,7 +11,7 @@ from penchant.cli.views.console import emit, working
 
 def demo(
     out: Annotated[Path, typer.Option(help="Where the data and the run are written.")] = Path(
-        "demo-out"
+        "penchant-demo"
     ),
     users: Annotated[int, typer.Option(help="Users of the generated world.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,

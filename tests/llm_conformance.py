@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from penchant.errors import LanguageModelError
 from penchant.llm.client import LanguageModel, Prompt
 
-PROMPT = Prompt("colors", "You answer in JSON.", '{"wanted": "a color"}')
+PROMPT = Prompt("colors", "You answer in JSON.", '{"wanted": "a color?"}')
 PERSONAL = Prompt("people", "You answer in JSON.", '{"likes": "blue"}', about_users=True)
 
 

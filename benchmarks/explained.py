@@ -63,15 +63,15 @@ def planted(tags: str, in_turns: bool, seed: int) -> dict[str, Any]:
             rows = data.catalogue.items.rows(row.item for row in items)
             return set(genre[rows].tolist())
 
-        kinds = [set(genre[one.members].tolist()) for one in model.interests(name).found]
+        kinds = [set(genre[one.members].tolist()) for one in model.interests(name).clusters]
         right = sorted(map(sorted, kinds)) == sorted([kind] for kind in liked)
         list_, held = model.recommend(name, k=10), quota(name, k=10)
         found.setdefault("both found", []).append(right)
         found.setdefault("list holds both", []).append(liked <= genres(list_.items))
         found.setdefault("list holds both, with a quota", []).append(liked <= genres(held.items))
-        for one in model.interests(name).found:
+        for one in model.interests(name).clusters:
             muted = set(genre[one.members].tolist())
-            after = model.steer(name, one.id, 0.0).recommend(name, k=10).items
+            after = model.with_interest_factor(name, one.id, 0.0).recommend(name, k=10).items
             clear = len(muted) == 1 and not muted & genres(after)
             found.setdefault("muted, and gone from the list", []).append(clear)
     turns = "in turns" if in_turns else "by chance"
@@ -102,7 +102,7 @@ def browsing(seed: int) -> dict[str, Any]:
             continue
         main = {
             int(np.bincount(world.of_item[one.members]).argmax())
-            for one in model.interests(name).found
+            for one in model.interests(name).clusters
         }
         both.append(all(main & kinds for kinds in of.values()))
         for kind, values in inside.items():

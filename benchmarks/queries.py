@@ -49,7 +49,7 @@ K = 10
 def ranked(model, histories, said):
     """Lists of some histories, (B, 10), after the same was said in each; seen items left out."""
     asked = tuple(said._replace(of=row) for row in range(len(histories))) if said else ()
-    given = replace(histories, said=asked)
+    given = replace(histories, queries=asked)
     none = np.full(len(histories), -1)
     return model.ranked(given, K, none, given.events.item).items
 

@@ -168,13 +168,13 @@ def test_without_a_model_interests_are_told_in_counts(model, user):
     found = model.interests(user)
     words = named(found, model.dataset.catalogue)
     assert "no language model" in words.note
-    for one, said in zip(found.found, words.named, strict=True):
+    for one, said in zip(found.clusters, words.named, strict=True):
         assert said == in_counts(one)
         assert said.sentence.startswith(f"{one.events} event")
         assert "such as" in said.sentence
         assert len(said.name) <= NAME
         assert len(said.sentence) <= SENTENCE
-    long = replace(found.found[0], titles=("x" * 500,) * 9, label="y" * 99)
+    long = replace(found.clusters[0], titles=("x" * 500,) * 9, label="y" * 99)
     assert len(in_counts(long).sentence) <= SENTENCE
     assert len(in_counts(long).name) == NAME
     clock = replace(long, last="2026-05-03T10:00:00+00:00", events=12, titles=("A", "B", "C"))
@@ -203,7 +203,7 @@ def test_a_lying_model_names_nothing(model, user):
     other = next(
         title
         for title in model.dataset.catalogue.titles
-        if title and not any(title in one.titles for one in found.found)
+        if title and not any(title in one.titles for one in found.clusters)
     )
 
     def lies(prompt_):
@@ -214,7 +214,7 @@ def test_a_lying_model_names_nothing(model, user):
     words = named(found, model.dataset.catalogue, FakeModel(lies))
     assert (words.refused, words.dropped) == (1, 2)
     assert "1 of" in words.note
-    assert words.named[0].name == in_counts(found.found[0]).name
+    assert words.named[0].name == in_counts(found.clusters[0]).name
     assert "names" in words.named[0].note
     assert all(one.model for one in words.named[1:])
 

@@ -71,13 +71,13 @@ def told(*arguments, code=0):
 def test_without_a_model_a_profile_is_plain(model, user):
     interests = model.interests(user)
     found = profiled(interests, model.dataset.catalogue)
-    assert found.text.startswith(f"Mostly {interests.found[0].label} (")
+    assert found.text.startswith(f"Mostly {interests.clusters[0].label} (")
     assert 0 < len(found.text) <= CHECK.longest
     assert (found.edited, found.model, found.note) == (False, None, None)
-    long = replace(interests.found[0], titles=tuple("x" * 90 + str(n) for n in range(9)))
+    long = replace(interests.clusters[0], titles=tuple("x" * 90 + str(n) for n in range(9)))
     assert 300 < len(plainly([long] * 30)) <= CHECK.longest
-    muted = tuple(replace(one, factor=0.0) for one in interests.found)
-    assert profiled(replace(interests, found=muted), model.dataset.catalogue).text == NONE
+    muted = tuple(replace(one, factor=0.0) for one in interests.clusters)
+    assert profiled(replace(interests, clusters=muted), model.dataset.catalogue).text == NONE
 
 
 def test_a_model_writes_it_and_is_asked_again_only_for_other_interests(model, user):
@@ -85,13 +85,13 @@ def test_a_model_writes_it_and_is_asked_again_only_for_other_interests(model, us
     interests = model.interests(user)
     found = profiled(interests, catalogue, fake)
     assert found.model == fake.name
-    assert interests.found[0].titles[0] in found.text
+    assert interests.clusters[0].titles[0] in found.text
     assert fake.prompts[0].about_users
     assert user not in fake.prompts[0].system + fake.prompts[0].user
     assert profiled(interests, catalogue, fake, found) is found
     assert profiled(interests, catalogue, None, found) is found
     assert len(fake.prompts) == 1
-    fewer = replace(interests, found=interests.found[:1])
+    fewer = replace(interests, clusters=interests.clusters[:1])
     assert profiled(fewer, catalogue, fake, found) != found
     plain = profiled(interests, catalogue)
     assert profiled(interests, catalogue, fake, plain).model == fake.name
@@ -103,7 +103,7 @@ def test_a_model_writes_it_and_is_asked_again_only_for_other_interests(model, us
 def test_a_model_that_lies_is_asked_once_and_one_that_fails_again(model, user):
     interests, catalogue = model.interests(user), model.dataset.catalogue
     plain = profiled(interests, catalogue)
-    seen = {title for one in interests.found for title in one.titles}
+    seen = {title for one in interests.clusters for title in one.titles}
     other = next(one for one in catalogue.items.ids if one not in seen)
     for lie in (f"also {other}", "the user is sick", "99999 times", "<b>so</b>"):
         liar = FakeModel(lambda prompt, lie=lie: {"text": f"{obedient(prompt)['text']} {lie}"})
@@ -136,7 +136,7 @@ def test_profiles_are_saved_beside_controls(run, model, user):
     assert load(run).profiles == text
     load(run).save(run)
     assert load(run).profiles == text
-    assert load(run).with_target(None).told(user, ()).profiles == text
+    assert load(run).with_target(None).with_controls(user, ()).profiles == text
     manifest = run / "manifest.json"
     manifest.write_text(manifest.read_text().replace("coffee", "toffee"))
     with pytest.raises(ArtifactError):
@@ -160,9 +160,9 @@ def test_profiles_go_with_the_user_and_with_the_events(model, user):
     assert held(both, other)["profile"]["text"] == own.text
     assert held(model, user)["profile"] is None
     assert forget(both, [user])[0].profiles == {other: own}
-    rows = model.interests(user).found[0].rows
+    rows = model.interests(user).clusters[0].rows
     assert without_events(both, user, rows)[0].profiles == {other: own}
-    rows = model.interests(other).found[0].rows
+    rows = model.interests(other).clusters[0].rows
     assert without_events(both, other, rows)[0].profiles == {user: made, other: own}
     fresh = model.dataset.with_events(model.dataset.events.take([0]))
     assert update(both, fresh)[0].profiles == both.profiles

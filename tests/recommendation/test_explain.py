@@ -61,7 +61,7 @@ def test_events_and_interests_both_add_to_the_score(model, world):
         row = world.catalogue.items.rows([item])
         assert found.score == model.transition.score(world.history(name))[0, row[0]]
         assert abs(found.residue) < 1e-12
-        known = {one.id for one in model.interests(name).found} | {None}
+        known = {one.id for one in model.interests(name).clusters} | {None}
         assert {one.id for one in found.interests} <= known
         assert {one.interest for one in found.reasons} <= known
 
@@ -138,10 +138,10 @@ def test_what_carries_a_reason(world):
 
 def test_nothing_that_is_muted_is_cited(closed, world):
     for name in world.users.ids[:10]:
-        found = closed.interests(name).found
+        found = closed.interests(name).clusters
         if len(found) < 2:
             continue
-        changed = closed.steer(name, found[0].id, 0.0)
+        changed = closed.with_interest_factor(name, found[0].id, 0.0)
         events = world.history(name).events
         muted = {world.catalogue.items.ids[events.item[row]] for row in found[0].rows}
         for row in changed.recommend(name, k=3).items:
@@ -152,8 +152,8 @@ def test_nothing_that_is_muted_is_cited(closed, world):
 
 def test_a_boost_is_told(closed, world):
     name = world.users.ids[2]
-    one = closed.interests(name).found[0]
-    changed = closed.steer(name, one.id, 3.0)
+    one = closed.interests(name).clusters[0]
+    changed = closed.with_interest_factor(name, one.id, 3.0)
     row = changed.recommend(name, k=1).items[0]
     told = explain(changed, row.item, user=name)
     assert told.factor > 1

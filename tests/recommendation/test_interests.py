@@ -14,9 +14,9 @@ from penchant.data import synthetic
 from penchant.errors import ConfigError
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model, save_controls
-from penchant.recommendation.interests import Control, Space, interests_of, matched
+from penchant.recommendation.interests import Control, ItemSpace, interests_of, match_controls
 from penchant.recommendation.interests.clusters import groups
-from penchant.recommendation.interests.item_space import directions, threshold
+from penchant.recommendation.interests.item_space import directions, otsu_threshold
 from penchant.recommendation.rerank import Rules
 from penchant.training.update import erase, forget
 
@@ -41,7 +41,7 @@ def model():
 
 def kinds(found, genre):
     """The genres of the items of each interest."""
-    return [set(genre[one.members].tolist()) for one in found.found]
+    return [set(genre[one.members].tolist()) for one in found.clusters]
 
 
 def test_both_genres_of_each_user_are_found(world):
@@ -57,9 +57,9 @@ def test_muting_an_interest_clears_the_list_of_it(world):
     data, genre, likes, model = world
     liked = []
     for user, name in enumerate(data.users.ids[:60]):
-        for one in model.interests(name).found:
+        for one in model.interests(name).clusters:
             (muted,) = set(genre[one.members].tolist())
-            changed = model.steer(name, one.id, 0.0)
+            changed = model.with_interest_factor(name, one.id, 0.0)
             found = data.catalogue.items.rows(r.item for r in changed.recommend(name).items)
             assert len(found) == 10
             assert muted not in genre[found]
@@ -71,17 +71,17 @@ def test_a_boost_brings_more_of_it_and_a_reset_takes_it_back(world):
     data, genre, _, model = world
     grown = 0
     for name in data.users.ids[:40]:
-        one = model.interests(name).found[-1]
+        one = model.interests(name).clusters[-1]
         (kind,) = set(genre[one.members].tolist())
 
         def count(of, name=name, kind=kind):
             rows = data.catalogue.items.rows(r.item for r in of.recommend(name).items)
             return int((genre[rows] == kind).sum())
 
-        more, before = count(model.steer(name, one.id, 5.0)), count(model)
+        more, before = count(model.with_interest_factor(name, one.id, 5.0)), count(model)
         assert more >= before
         grown += more > before
-        back = model.steer(name, one.id, 5.0).steer(name, one.id, 1.0)
+        back = model.with_interest_factor(name, one.id, 5.0).with_interest_factor(name, one.id, 1.0)
         assert not back.controls
         assert back.recommend(name) == model.recommend(name)
     assert grown > 20
@@ -102,7 +102,7 @@ def test_interests_last_when_an_event_comes(world):
     for name in data.users.ids[:60]:
         whole = data.history(name)
         ids = [
-            {one.id for one in interests_of(model.space, data, of, InterestSettings()).found}
+            {one.id for one in interests_of(model.space, data, of, InterestSettings()).clusters}
             for of in (whole, whole.keep(np.arange(len(whole.events)) < len(whole.events) - 1))
         ]
         assert ids[0] == ids[1]
@@ -111,12 +111,12 @@ def test_interests_last_when_an_event_comes(world):
 def test_a_grown_interest_keeps_what_was_said_of_it(model):
     name = model.dataset.users.ids[0]
     found = model.interests(name)
-    first = found.found[0]
+    first = found.clusters[0]
     said = Control("before", 0.0, first.items[: len(first.items) // 2 + 1])
-    again = matched(found, [said])
-    assert (again.found[0].id, again.found[0].factor) == ("before", 0.0)
-    assert again.found[1] == found.found[1]
-    assert matched(found, [replace(said, items=("elsewhere",))]) == found
+    again = match_controls(found, [said])
+    assert (again.clusters[0].id, again.clusters[0].factor) == ("before", 0.0)
+    assert again.clusters[1] == found.clusters[1]
+    assert match_controls(found, [replace(said, items=("elsewhere",))]) == found
 
 
 def test_one_taste_is_one_interest():
@@ -130,11 +130,11 @@ def test_one_taste_is_one_interest():
 def test_weights_shares_and_evidence_add_up(world):
     data, genre, likes, model = world
     found = model.interests(data.users.ids[5])
-    assert sum(one.weight for one in found.found) + found.strays == pytest.approx(1)
+    assert sum(one.weight for one in found.clusters) + found.unassigned == pytest.approx(1)
     assert found.weights.sum() == pytest.approx(1)
-    rows = np.concatenate([one.rows for one in found.found])
+    rows = np.concatenate([one.rows for one in found.clusters])
     assert len(set(rows.tolist())) == len(rows)
-    for one in found.found:
+    for one in found.clusters:
         assert sum(one.behaviors.values()) == pytest.approx(1)
         assert one.events == len(one.rows)
         assert one.last is None  # time is an order
@@ -142,13 +142,13 @@ def test_weights_shares_and_evidence_add_up(world):
     total = shares.sum(axis=1)
     assert (np.isclose(total, 1) | (total == 0)).all()
     assert np.allclose(total[np.isin(genre, likes[5])], 1)
-    assert shares[found.found[0].members].argmax(axis=1).max() == 0
+    assert shares[found.clusters[0].members].argmax(axis=1).max() == 0
 
 
 def test_labels_are_telling_tags_or_titles():
     for tags, wanted in (("own", "genre "), ("shared", "genres "), ("none", "Item ")):
         data, _, _ = synthetic.genres(200, tags=tags)
-        for one in made(data).interests(data.users.ids[0]).found:
+        for one in made(data).interests(data.users.ids[0]).clusters:
             assert one.label.startswith(wanted)
 
 
@@ -173,7 +173,7 @@ def test_browsing_and_buying_are_both_found_and_served():
             planted[kind] = set(world.of_item[events.item[mine]].tolist())
         if not all(planted.values()):
             continue
-        found = models["buy"].interests(name).found
+        found = models["buy"].interests(name).clusters
         main = {int(np.bincount(world.of_item[one.members]).argmax()) for one in found}
         both.append(all(main & kinds for kinds in planted.values()))
         for kind, model in models.items():
@@ -188,20 +188,22 @@ def test_browsing_and_buying_are_both_found_and_served():
 def test_controls_are_saved_and_forgotten_with_their_user(model, tmp_path):
     name, other = model.dataset.users.ids[:2]
     run = model.save(tmp_path / "run")
-    first = model.interests(name).found[0].id
-    changed = model.steer(name, first, 0.0).steer(other, model.interests(other).found[0].id, 2.0)
+    first = model.interests(name).clusters[0].id
+    changed = model.with_interest_factor(name, first, 0.0).with_interest_factor(
+        other, model.interests(other).clusters[0].id, 2.0
+    )
     save_controls(changed.controls, run)
     again = load(run)
     assert again.controls == changed.controls
     assert again.recommend(name) == changed.recommend(name)
-    assert again.interests(name).named(first).factor == 0
+    assert again.interests(name).by_id(first).factor == 0
     gone, _ = forget(again, [name])
     assert list(gone.controls) == [other]
 
 
 def test_lists_of_all_users_follow_the_controls(model):
     name = model.dataset.users.ids[7]
-    changed = model.steer(name, model.interests(name).found[0].id, 0.0)
+    changed = model.with_interest_factor(name, model.interests(name).clusters[0].id, 0.0)
     before = np.concatenate([block.items for block in model.recommend_all()])
     after = np.concatenate([block.items for block in changed.recommend_all()])
     ids = model.dataset.catalogue.items.ids
@@ -213,8 +215,8 @@ def test_lists_of_all_users_follow_the_controls(model):
 def test_muting_all_interests_leaves_what_is_popular_beside_them(model):
     name = model.dataset.users.ids[3]
     changed = model
-    for one in model.interests(name).found:
-        changed = changed.steer(name, one.id, 0.0)
+    for one in model.interests(name).clusters:
+        changed = changed.with_interest_factor(name, one.id, 0.0)
     found = changed.recommend(name)
     assert found.source == "popular"
     genre = set((model.dataset.history(name).events.item % 4).tolist())
@@ -223,7 +225,7 @@ def test_muting_all_interests_leaves_what_is_popular_beside_them(model):
 
 def test_erasing_an_interest_is_a_fit_without_its_events(model):
     data, name = model.dataset, model.dataset.users.ids[4]
-    rows = model.interests(name).found[0].rows
+    rows = model.interests(name).clusters[0].rows
     renewed, receipt = erase(model, name, rows)
     kept = np.ones(len(data.events), bool)
     kept[np.searchsorted(data.events.user, 4) + rows] = False
@@ -238,7 +240,7 @@ def test_erasing_an_interest_is_a_fit_without_its_events(model):
 def test_the_threshold_is_the_best_cut_of_two():
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0, 0.1, 300), rng.normal(1, 0.1, 60)])
-    assert 0.2 < threshold(values) < 0.8
+    assert 0.2 < otsu_threshold(values) < 0.8
     cuts = np.sort(values)[:-1]
     between = [
         (values <= c).mean()
@@ -246,8 +248,8 @@ def test_the_threshold_is_the_best_cut_of_two():
         * (values[values <= c].mean() - values[values > c].mean()) ** 2
         for c in cuts
     ]
-    assert threshold(values) == cuts[int(np.argmax(between))]
-    assert threshold(np.ones(5)) == threshold(np.zeros(0)) == 0
+    assert otsu_threshold(values) == cuts[int(np.argmax(between))]
+    assert otsu_threshold(np.ones(5)) == otsu_threshold(np.zeros(0)) == 0
 
 
 def test_directions_are_those_of_a_dense_decomposition():
@@ -276,7 +278,7 @@ def test_items_that_nobody_met_lie_by_their_content():
     kept = data.events.item >= 8
     few = data.with_events(data.events.take(kept))
     expert = Fitter(few)(TransitionSettings())
-    space = Space.of(few.catalogue, expert.statistics, few.event_counts, InterestSettings())
+    space = ItemSpace.of(few.catalogue, expert.statistics, few.event_counts, InterestSettings())
     near = space.vectors[:8] @ space.vectors[8:].T
     assert (genre[8:][near.argmax(axis=1)] == genre[:8]).all()
 
@@ -286,9 +288,9 @@ def test_what_is_not_known_is_an_error(model):
     with pytest.raises(ConfigError, match="unknown user 'nobody'"):
         model.interests("nobody")
     with pytest.raises(ConfigError, match="unknown interest 'xx'"):
-        model.steer(name, "xx", 0.0)
+        model.with_interest_factor(name, "xx", 0.0)
     with pytest.raises(ConfigError, match="factor from 0"):
-        model.steer(name, model.interests(name).found[0].id, -1.0)
+        model.with_interest_factor(name, model.interests(name).clusters[0].id, -1.0)
     with pytest.raises(ConfigError, match="one of the two"):
         model.interests()
     assert len(model.interests(history=[])) == 0
@@ -313,5 +315,5 @@ def test_the_command_shows_mutes_boosts_resets_and_deletes(model, tmp_path):
     assert [one["factor"] for one in told("--reset", first)["interests"]] == [1, 2.5]
     gone = told("--delete", first)
     assert [one["id"] for one in gone["interests"]] == [second]
-    assert gone["erased"][0]["events"] == len(model.interests(name).named(first).rows)
-    assert load(run).interests(name).named(second).factor == 2.5
+    assert gone["erased"][0]["events"] == len(model.interests(name).by_id(first).rows)
+    assert load(run).interests(name).by_id(second).factor == 2.5

@@ -19,7 +19,12 @@ from penchant.errors import ConfigError, LanguageModelError
 from penchant.llm.tasks.question import ask, question
 from penchant.recommendation import load as load_model
 from penchant.recommendation.interests import Profile
-from penchant.recommendation.text_search import answered, said_in, understood, wishes
+from penchant.recommendation.text_search import (
+    active_queries,
+    blend_queries,
+    parse_query,
+    queries_in,
+)
 from penchant.recommendation.text_search.relevance import words
 from penchant.serve.service.refresh import refresh
 from penchant.serve.store.store import Store
@@ -79,7 +84,7 @@ def names(found):
 
 def test_a_text_is_read_by_meaning_tags_and_words(model):
     def best(text):
-        return model.dataset.catalogue.items.ids[int(np.argmax(model.reader.fit(text)))]
+        return model.dataset.catalogue.items.ids[int(np.argmax(model.text_matcher.relevance(text)))]
 
     assert set(TITLES[best("cartoon for kids")][1]) & {"Animation", "Children's"}
     assert "Horror" in TITLES[best("scary")][1]
@@ -89,16 +94,16 @@ def test_a_text_is_read_by_meaning_tags_and_words(model):
 
 def test_without_an_encoder_words_and_named_tags_are_left(model, monkeypatch):
     monkeypatch.setattr("penchant.recommendation.text_search.relevance._encoder", lambda made: None)
-    reader = type(model.reader)(model.dataset.catalogue, model.content)
+    matcher = type(model.text_matcher)(model.dataset.catalogue, model.content)
     ids = model.dataset.catalogue.items.ids
-    assert "Horror" in TITLES[ids[int(np.argmax(reader.fit("horror")))]][1]
-    assert ids[int(np.argmax(reader.fit("letter from paris")))] == "letter"
-    assert not reader.fit("qqq").any()
+    assert "Horror" in TITLES[ids[int(np.argmax(matcher.relevance("horror")))]][1]
+    assert ids[int(np.argmax(matcher.relevance("letter from paris")))] == "letter"
+    assert not matcher.relevance("qqq").any()
 
 
 def test_a_question_takes_the_whole_list_and_leaves_out_what_it_rules_out(model):
     found, asked = ask(model, "a film for children, not animation", "u3", k=3)
-    assert asked.read.none == ("Animation",)
+    assert asked.read.excluded_tags == ("Animation",)
     assert names(found)[0] == "fox"
     assert not any("Animation" in TITLES[item][1] for item in names(found))
     assert found.items[0].source == "asked"
@@ -110,7 +115,7 @@ def test_a_search_takes_its_share_and_fades_with_what_comes_after(model):
     whole = len(model.dataset.catalogue)
 
     def places(said):
-        found = model.ranked(replace(past, said=said), whole, np.array([-1]), None)
+        found = model.ranked(replace(past, queries=said), whole, np.array([-1]), None)
         order = [model.dataset.catalogue.items.ids[i] for i in found.items[0] if i >= 0]
         return sorted(order.index(item) for item in ("bear", "mole", "fox"))
 
@@ -121,12 +126,12 @@ def test_a_search_takes_its_share_and_fades_with_what_comes_after(model):
 
 
 def test_searches_of_the_data_are_read_from_their_tokens(model):
-    terms = model.reader.terms
-    assert said_in(model.dataset.history("u0"), terms) == (TextQuery("haunted house", 0, 0),)
-    assert said_in(model.dataset.history("u1"), terms) == ()
+    terms = model.text_matcher.terms
+    assert queries_in(model.dataset.history("u0"), terms) == (TextQuery("haunted house", 0, 0),)
+    assert queries_in(model.dataset.history("u1"), terms) == ()
     users = model.dataset.users.rows(["u1", "u0"])
     both = model.dataset.events.histories(users)
-    assert said_in(both, terms) == (TextQuery("haunted house", 0, 1),)
+    assert queries_in(both, terms) == (TextQuery("haunted house", 0, 1),)
     assert any(one.source == "asked" for one in model.recommend("u0", repeats=True).items)
     assert not any(one.source == "asked" for one in model.recommend("u1", repeats=True).items)
 
@@ -184,7 +189,7 @@ def test_a_stranger_who_asks_is_not_told_what_is_popular(model):
 )
 def test_scores_change_places_and_nothing_else(scores, fit_, share):
     scores = np.array(scores) / 64
-    found = answered(scores, [np.array(fit_, float)[: len(scores)]], [share], 2.0).scores
+    found = blend_queries(scores, [np.array(fit_, float)[: len(scores)]], [share], 2.0).scores
     assert np.allclose(np.sort(found), np.sort(scores), atol=1e-6)
     assert len(np.unique(found)) == len(scores)
 
@@ -193,27 +198,27 @@ def test_half_of_the_places_are_of_the_past_and_half_of_the_wish():
     scores = np.arange(100.0, 0, -1)
     fit_ = np.zeros(100)
     fit_[50:60] = 1.0
-    found = answered(scores, [fit_], [0.5], 100.0)
+    found = blend_queries(scores, [fit_], [0.5], 100.0)
     first = np.argsort(-found.scores)[:10]
     assert sorted(first.tolist()) == [0, 1, 2, 3, 4, 50, 51, 52, 53, 54]
-    assert found.wish[first].max() == 0
-    assert (found.wish[:5] == -1).all()
+    assert found.query[first].max() == 0
+    assert (found.query[:5] == -1).all()
 
 
 def test_what_is_out_stays_out_and_one_item_is_no_trouble():
     scores = np.array([1.0, -np.inf, 0.5])
-    found = answered(scores, [np.array([0.0, 9.0, 1.0])], [0.9], 2.0)
+    found = blend_queries(scores, [np.array([0.0, 9.0, 1.0])], [0.9], 2.0)
     assert found.scores[1] == -np.inf
-    assert answered(np.array([2.0]), [np.array([1.0])], [1.0], 2.0).scores.tolist() == [2.0]
-    assert answered(scores, [], [], 2.0).scores is scores
+    assert blend_queries(np.array([2.0]), [np.array([1.0])], [1.0], 2.0).scores.tolist() == [2.0]
+    assert blend_queries(scores, [], [], 2.0).scores is scores
 
 
 def test_items_without_a_score_keep_it_and_can_be_asked_for():
     none = -np.finfo(np.float64).max
     scores, fit_ = np.array([3.0, 2.0, none, none, none, -np.inf]), np.arange(6.0)
-    found = answered(scores, [fit_], [0.5], 2.0).scores
+    found = blend_queries(scores, [fit_], [0.5], 2.0).scores
     assert sorted(found.tolist()) == sorted(scores.tolist())
-    alone = answered(scores, [np.array([0.0, 0, 0, 0, 9, 0])], [1.0], 2.0)
+    alone = blend_queries(scores, [np.array([0.0, 0, 0, 0, 9, 0])], [1.0], 2.0)
     assert int(np.argmax(alone.scores)) == 4
 
 
@@ -228,8 +233,8 @@ def test_searches_are_the_same_from_a_saved_run(model, tmp_path):
     again = load_model(tmp_path / "run")
     assert len(again.dataset.events) == len(model.dataset.events)
     for user in ("u0", "u1"):
-        before = said_in(model.dataset.history(user), model.reader.terms)
-        assert said_in(again.dataset.history(user), again.reader.terms) == before
+        before = queries_in(model.dataset.history(user), model.text_matcher.terms)
+        assert queries_in(again.dataset.history(user), again.text_matcher.terms) == before
     assert again.recommend("u0").items == model.recommend("u0").items
 
 
@@ -259,13 +264,13 @@ def test_a_model_that_rules_everything_out_is_not_believed(model):
     every = sorted({tag for _, tags in TITLES.values() for tag in tags})
     reply = {"wanted": "scary", "avoid": every, "domain": None}
     read = question("scary film", model.dataset.catalogue, FakeModel(lambda prompt: reply))
-    assert (read.read.text, read.read.none, read.model) == ("scary film", (), None)
+    assert (read.read.text, read.read.excluded_tags, read.model) == ("scary film", (), None)
     assert "ruled out most" in read.notes[0]
 
 
 def test_a_wish_said_again_counts_once_and_an_old_one_ends():
     said = [TextQuery("Tea", 0, 0), TextQuery("tea", 1, 0), TextQuery("cup", 40, 0)]
-    assert [one.text for one in wishes(said, QuerySettings())[0]] == ["Tea"]
+    assert [one.text for one in active_queries(said, QuerySettings())[0]] == ["Tea"]
 
 
 @pytest.mark.parametrize(
@@ -286,8 +291,8 @@ def test_a_wish_said_again_counts_once_and_an_old_one_ends():
     ],
 )
 def test_negations_rule_out_tags(model, text, wanted, none):
-    read = understood(text, model.dataset.catalogue)
-    assert (read.text, read.none) == (wanted, none)
+    read = parse_query(text, model.dataset.catalogue)
+    assert (read.text, read.excluded_tags) == (wanted, none)
 
 
 def test_words_are_compared_without_case_plural_or_possessive():
@@ -298,7 +303,7 @@ def test_a_models_reading_is_checked_against_the_catalogue(model):
     reply = {"wanted": "funny", "avoid": ["Horror", "Nazis", "Horror"], "domain": "moon base"}
     read = question("cheer me up", model.dataset.catalogue, FakeModel(lambda prompt: reply))
     assert read.read.text == "funny"
-    assert read.read.none == ("Horror",)
+    assert read.read.excluded_tags == ("Horror",)
     assert "1 tags or domains" in read.notes[0]
     assert read.model
 
@@ -308,7 +313,7 @@ def test_a_model_that_fails_leaves_the_plain_reading_and_a_note(model):
         raise LanguageModelError("no answer")
 
     read = question("scary, not drama", model.dataset.catalogue, FakeModel(fails))
-    assert (read.read.text, read.read.none, read.model) == ("scary", ("Drama",), None)
+    assert (read.read.text, read.read.excluded_tags, read.model) == ("scary", ("Drama",), None)
     assert "no answer" in read.notes[0]
     off = FakeModel(lambda prompt: {"wanted": "x", "avoid": [], "domain": None}, users=False)
     assert "users" in question("scary", model.dataset.catalogue, off).notes[0]
@@ -361,7 +366,7 @@ def test_an_update_ends_searches_of_a_behavior_that_the_run_lacks(model, tmp_pat
     assert any("a behavior that the run does not know: 1;" in line for line in heard)
     assert done.seq == 2
     renewed = load_model(tmp_path / "run")
-    assert said_in(renewed.dataset.history("u3"), renewed.reader.terms) == (
+    assert queries_in(renewed.dataset.history("u3"), renewed.text_matcher.terms) == (
         TextQuery("cartoon", 0, 0),
     )
 

@@ -107,14 +107,14 @@ class Events:
 class Histories:
     """B histories: ``events[indptr[b]:indptr[b + 1]]`` is that of ``users[b]``, oldest first.
 
-    ``users[b]`` is -1 for a history that belongs to no known user. ``said`` is what is known in
-    words; None where that is what the events' tokens say.
+    ``users[b]`` is -1 for a history that belongs to no known user. ``queries`` are the
+    users' searches and texts; None where the events' tokens hold them all.
     """
 
     users: Ints
     indptr: Ints
     events: Events
-    said: tuple[TextQuery, ...] | None = None
+    queries: tuple[TextQuery, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -134,18 +134,18 @@ class Histories:
         length = self.lengths[index]
         indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         events = self.events.take(runs(self.indptr[index], length))
-        said = self.said and tuple(
-            one._replace(of=row)
-            for row, of in enumerate(index.tolist())
-            for one in self.said
-            if one.of == of
+        queries = self.queries and tuple(
+            one._replace(history=row)
+            for row, number in enumerate(index.tolist())
+            for one in self.queries
+            if one.history == number
         )
-        return Histories(self.users[index], indptr, events, said)
+        return Histories(self.users[index], indptr, events, queries)
 
     def keep(self, mask: NDArray[np.bool_]) -> "Histories":
         """The same histories with only the events of a mask over their events."""
         kept = np.concatenate([[0], np.cumsum(mask)])[self.indptr].astype(np.int64)
-        return Histories(self.users, kept, self.events.take(mask), self.said)
+        return Histories(self.users, kept, self.events.take(mask), self.queries)
 
 
 @dataclass(frozen=True)

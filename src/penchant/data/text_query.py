@@ -1,16 +1,18 @@
-"""What people say they want, beside what they do."""
+"""Texts in which people say what they want: searches, questions, their own interests."""
 
 from typing import NamedTuple
 
 
 class TextQuery(NamedTuple):
-    """What someone said they want, in words: a search, a question, interests of their own.
+    """A text of a user: a search, a question, or interests in their own words.
 
-    ``after`` events came after it in history number ``of``; ``share`` is what it takes of a list's
-    places, None where the settings say.
+    text          the words
+    events_since  how many events of the history came after it
+    history       which history of a block it belongs to
+    share         of a list's places that it takes; None leaves that to the settings
     """
 
     text: str
-    after: int
-    of: int
+    events_since: int
+    history: int
     share: float | None = None

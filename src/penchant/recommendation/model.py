@@ -23,11 +23,11 @@ from penchant.models.transition.recommender import Transition
 from penchant.recommendation.interests import (
     Control,
     Interests,
+    ItemSpace,
     Profile,
-    Space,
-    controlled,
     interests_of,
-    matched,
+    match_controls,
+    set_control,
 )
 from penchant.recommendation.ranking import listed, scored
 from penchant.recommendation.results import (
@@ -38,7 +38,7 @@ from penchant.recommendation.results import (
     ScoredItem,
 )
 from penchant.recommendation.run_files import SavedRun, read, save
-from penchant.recommendation.text_search import Reader
+from penchant.recommendation.text_search import TextMatcher
 from penchant.types import Ints
 
 
@@ -79,8 +79,8 @@ class Model:
             )
         data, one = self.dataset.with_target(behavior), self.others[behavior]
         head = replace(self, dataset=data, recommender=one, others={})
-        if "reader" in self.__dict__:  # neither depends on what is asked
-            head.__dict__["reader"] = self.reader
+        if "text_matcher" in self.__dict__:  # neither depends on what is asked
+            head.__dict__["text_matcher"] = self.text_matcher
         return head.within(self.space) if self.controls or "space" in self.__dict__ else head
 
     @property
@@ -123,7 +123,7 @@ class Model:
         return rank
 
     @cached_property
-    def space(self) -> Space:
+    def space(self) -> ItemSpace:
         """Where the items lie for interests; ConfigError for a run without a transition expert."""
         if self.transition is None:
             raise ConfigError(
@@ -132,23 +132,23 @@ class Model:
             )
         data, settings = self.dataset, self.recipe.interests
         sums = self.transition.statistics
-        return Space.of(data.catalogue, sums, data.event_counts, settings, self.recipe.seed)
+        return ItemSpace.of(data.catalogue, sums, data.event_counts, settings, self.recipe.seed)
 
     @cached_property
-    def reader(self) -> Reader:
-        """What reads texts against the items."""
-        return Reader(self.dataset.catalogue, self.content)
+    def text_matcher(self) -> TextMatcher:
+        """What matches texts with the items."""
+        return TextMatcher(self.dataset.catalogue, self.content)
 
-    def within(self, space: Space) -> "Model":
+    def within(self, space: ItemSpace) -> "Model":
         """The same model, its items in a space that is at hand."""
         same = replace(self)
         same.__dict__["space"] = space
         return same
 
-    def told(self, user: str, said: tuple[Control, ...]) -> "Model":
-        """The same model where a user, whom it need not know, has said this of their interests."""
-        others = {name: of for name, of in self.controls.items() if name != user}
-        same = replace(self, controls=others | ({user: said} if said else {}))
+    def with_controls(self, user: str, controls: tuple[Control, ...]) -> "Model":
+        """The same model with other controls of a user, whom it need not know."""
+        others = {name: own for name, own in self.controls.items() if name != user}
+        same = replace(self, controls=others | ({user: controls} if controls else {}))
         # what was made of data and recommender once is theirs, whatever users say
         made = {name: of for name, of in self.__dict__.items() if name not in same.__dict__}
         same.__dict__.update(made)
@@ -162,8 +162,7 @@ class Model:
     ) -> Interests:
         """The interests of a known user, or of a history of items, oldest first.
 
-        What a user made of them stands in their ``factor``. Raises ConfigError for a run without a
-        transition expert, and for a user that is not known.
+        Raises ConfigError for a run without a transition expert, and for an unknown user.
         """
         if (user is None) == (history is None):
             raise ConfigError("expected a user or a history, one of the two")
@@ -175,13 +174,13 @@ class Model:
             raise self.dataset.unknown_user(user)
         return self.interests_of(given, user)
 
-    def steer(self, user: str, interest: str, factor: float) -> "Model":
+    def with_interest_factor(self, user: str, interest: str, factor: float) -> "Model":
         """The model that mutes (0), boosts (above 1) or leaves (1) an interest of a user.
 
         Raises ConfigError for a user or interest that is not known, and a factor outside [0, 100].
         """
-        said = controlled(self.interests(user), self.controls.get(user, ()), interest, factor)
-        return self.told(user, said)
+        controls = set_control(self.interests(user), self.controls.get(user, ()), interest, factor)
+        return self.with_controls(user, controls)
 
     def recommend(
         self,
@@ -211,7 +210,7 @@ class Model:
         if user is not None:
             given = self.dataset.history(user)
         if query is not None:
-            given = replace(given, said=(TextQuery(query, 0, 0, 1.0),))
+            given = replace(given, queries=(TextQuery(query, 0, 0, 1.0),))
         domains = np.array([-1 if domain is None else self.dataset.catalogue.domain_row(domain)])
         found = head.ranked(given, k, domains, self._shut(given, repeats))
         rows = head.named(found)
@@ -241,9 +240,7 @@ class Model:
         """The k items most like one: by the cosine of their columns of B, where there is one.
 
         Two items are alike when the same pasts lead to both. Other families answer with what
-        they would recommend after that item alone.
-
-        Raises ConfigError for an item that is not known.
+        they would recommend after that item alone. Raises ConfigError for an unknown item.
         """
         self._check(k)
         catalogue = self.dataset.catalogue
@@ -308,7 +305,7 @@ class Model:
     def interests_of(self, given: Histories, user: str | None = None) -> Interests:
         """The interests of one history, with what its user made of them."""
         found = interests_of(self.space, self.dataset, given, self.recipe.interests, user)
-        return matched(found, self.controls.get(user or "", ()))
+        return match_controls(found, self.controls.get(user or "", ()))
 
     def named(self, found: RecommendationBatch, case: int = 0) -> tuple[ScoredItem, ...]:
         """One list of a block, its items by name."""

@@ -11,9 +11,9 @@ from penchant.data.text_query import TextQuery
 from penchant.models.calibration import LISTED
 from penchant.models.fusion.recommender import Fusion
 from penchant.models.topk import TopK, mask_other_domains, mask_seen, top_k, topk_threshold
-from penchant.recommendation.interests import steered
+from penchant.recommendation.interests import apply_controls
 from penchant.recommendation.results import RecommendationBatch
-from penchant.recommendation.text_search import Wish, wishes, written
+from penchant.recommendation.text_search import ActiveQuery, active_queries, profile_query
 from penchant.types import Floats, Ints, Scores
 
 if TYPE_CHECKING:
@@ -125,12 +125,12 @@ def listed(
     return RecommendationBatch(found.histories.users, items, values, popular, probability, asked)
 
 
-def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, list[Wish]]:
+def _told(model: "Model", histories: Histories, user: str | None) -> dict[int, list[ActiveQuery]]:
     """What the users of some histories said in words, by the history's number."""
-    said = histories.said
+    said = histories.queries
     if said is None:
-        said = model.reader.said(histories) + _written(model, histories, user)
-    return wishes(said, model.recipe.queries)
+        said = model.text_matcher.queries(histories) + _written(model, histories, user)
+    return active_queries(said, model.recipe.queries)
 
 
 def _written(model: "Model", histories: Histories, user: str | None) -> tuple[TextQuery, ...]:
@@ -143,7 +143,7 @@ def _written(model: "Model", histories: Histories, user: str | None) -> tuple[Te
         profile = model.profiles.get(name or "")
         if profile is not None and profile.edited:
             before = int(histories.lengths[row])
-            found.append(written(profile.text, before, model.recipe.queries, row))
+            found.append(profile_query(profile.text, before, model.recipe.queries, row))
     return tuple(found)
 
 
@@ -151,7 +151,7 @@ def _answer(
     model: "Model",
     scores: Floats,
     asked: NDArray[np.object_],
-    said: Sequence[Wish],
+    said: Sequence[ActiveQuery],
     keep: NDArray[np.bool_] | None,
 ) -> None:
     """Give what was said its places among the scores of one history, (N,), in place."""
@@ -160,10 +160,10 @@ def _answer(
     if not (own[open_] > _UNSCORED).any():  # nothing is known but what is popular
         own = np.where(open_, np.log1p(model.popularity) - model.by_popularity_rank * 1e-9, own)
     weight = model.recipe.queries.weight
-    found, part = model.reader.answer(own, said, weight, model.by_popularity)
+    found, part = model.text_matcher.blend(own, said, weight, model.by_popularity)
     scores[open_] = found.scores[open_]
     for number, one in enumerate(part):
-        asked[found.wish == number] = one.text
+        asked[found.query == number] = one.text
 
 
 def _among(scores: Floats, keep: NDArray[np.bool_] | None, count: int) -> Ints | None:
@@ -216,7 +216,7 @@ def _steered(
         asked = {int(at): model.dataset.users.ids[histories.users[at]] for at in places}
     for row, name in asked.items():
         given = histories.take(np.array([row]))
-        scores[row], out = steered(model.recommender, given, model.interests_of(given, name))
+        scores[row], out = apply_controls(model.recommender, given, model.interests_of(given, name))
         hidden.append(np.flatnonzero(out))
         rows.append(np.full(len(hidden[-1]), row))
     return np.concatenate([[], *rows]).astype(int), np.concatenate([[], *hidden]).astype(int)

@@ -72,9 +72,9 @@ def plane(vectors: Floats) -> tuple[Floats, float]:
 def _person(model: Model, user: str) -> str:
     found = model.interests(user)
     events = model.dataset.history(user).events
-    key = "".join(_line(place, one) for place, one in enumerate(found.found))
-    if found.strays > 0.005:
-        told = f"in none of them: {share(found.strays)} of the weight"
+    key = "".join(_line(place, one) for place, one in enumerate(found.clusters))
+    if found.unassigned > 0.005:
+        told = f"in none of them: {share(found.unassigned)} of the weight"
         key += f"<li>{swatch(-1)}<div>{text(told)}</div></li>"
     return (
         f"<h3>User {text(user)}: {len(events):,} events</h3>"
@@ -101,7 +101,7 @@ def mapped(model: Model, user: str, item: Ints, found: Interests, labels: bool =
             kind,
             f"{catalogue.title(item) or catalogue.items.ids[item]}: {n} "
             f"{'event' if n == 1 else 'events'}, "
-            f"{found.found[kind].label if kind >= 0 else 'of no interest'}",
+            f"{found.clusters[kind].label if kind >= 0 else 'of no interest'}",
         )
         for (x, y), item, n, kind in zip(
             places.tolist(), drawn.tolist(), times.tolist(), of, strict=True
@@ -112,7 +112,7 @@ def mapped(model: Model, user: str, item: Ints, found: Interests, labels: bool =
         "first principal direction",
         "second principal direction",
         marks,
-        [one.label for one in found.found] if labels else (),
+        [one.label for one in found.clusters] if labels else (),
     )
     caption = f"The two directions hold {share(kept)} of the differences between these items."
     if len(np.unique(item[item >= 0])) > len(drawn):
@@ -154,5 +154,5 @@ def _met(item: Ints) -> tuple[Ints, Ints]:
 
 def _kinds(items: Ints, found: Interests) -> list[int]:
     """The place of each item's interest, -1 for none."""
-    of = {int(item): place for place, one in enumerate(found.found) for item in one.members}
+    of = {int(item): place for place, one in enumerate(found.clusters) for item in one.members}
     return [of.get(item, -1) for item in items.tolist()]

@@ -274,7 +274,7 @@ def _interested(found: Interests) -> Interested:
                 last=one.last,
                 titles=[_short(title) or "" for title in one.titles[:_REASONS]],
             )
-            for one in found.found
+            for one in found.clusters
         ]
     )
 

@@ -14,8 +14,8 @@ from penchant.evaluation.metrics import paired
 from penchant.features.kernels import unit_content
 from penchant.models.base import Recommender
 from penchant.models.topk import mask_seen
-from penchant.recommendation.text_search.relevance import Reader
-from penchant.recommendation.text_search.slots import wishes
+from penchant.recommendation.text_search.relevance import TextMatcher
+from penchant.recommendation.text_search.slots import active_queries
 from penchant.types import Arrays, Scores
 
 SHARES = (0.0, 0.3, 0.6)
@@ -30,7 +30,7 @@ class Searching:
     """
 
     recommender: Recommender
-    reader: Reader
+    text_matcher: TextMatcher
     queries: QuerySettings
     repeats: bool
 
@@ -45,8 +45,12 @@ class Searching:
     def score(self, histories: Histories) -> Scores:
         scores = self.recommender.score(histories)
         mask_seen(scores, histories, None if self.repeats else histories.events.item)
-        for row, said in wishes(self.reader.said(histories), self.queries).items():
-            scores[row] = self.reader.answer(scores[row], said, self.queries.weight)[0].scores
+        for row, active in active_queries(
+            self.text_matcher.queries(histories), self.queries
+        ).items():
+            scores[row] = self.text_matcher.blend(scores[row], active, self.queries.weight)[
+                0
+            ].scores
         return scores
 
     def arrays(self) -> Arrays:
@@ -55,8 +59,8 @@ class Searching:
 
 def searching(holdout_model: Recommender, dataset: Dataset, recipe: Recipe) -> Searching:
     """A recommender with the places that a recipe gives to searches."""
-    reader = Reader(dataset.catalogue, unit_content(dataset.catalogue))
-    return Searching(holdout_model, reader, recipe.queries, recipe.repeats)
+    matcher = TextMatcher(dataset.catalogue, unit_content(dataset.catalogue))
+    return Searching(holdout_model, matcher, recipe.queries, recipe.repeats)
 
 
 def tune_query_share(
@@ -69,8 +73,8 @@ def tune_query_share(
     stands, and where no case has a search nothing is tried.
     """
     with_searches = searching(holdout_model, dataset, recipe)
-    said = with_searches.reader.said(cases.histories)
-    rows = np.unique([one.of for one in said]).astype(np.int64)
+    searches = with_searches.text_matcher.queries(cases.histories)
+    rows = np.unique([query.history for query in searches]).astype(np.int64)
     if not len(rows) or "share" in recipe.queries.model_fields_set:
         return recipe, {}
     some = Cases(

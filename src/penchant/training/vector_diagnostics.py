@@ -12,7 +12,7 @@ from penchant.evaluation import metrics
 from penchant.models.sequence import SequenceExpert
 from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.models.transition.statistics import Statistics
-from penchant.recommendation.interests import Space, interests_of
+from penchant.recommendation.interests import ItemSpace, interests_of
 from penchant.types import Floats, Ints
 
 MOST = 500
@@ -93,11 +93,11 @@ def agreement(
     part alike, 0 as chance would. None where no case has two interests. ``statistics`` are those of
     the dataset's events.
     """
-    space = Space.of(dataset.catalogue, statistics, dataset.event_counts, settings, seed)
+    space = ItemSpace.of(dataset.catalogue, statistics, dataset.event_counts, settings, seed)
     found = []
     for case in range(min(len(cases.histories), MOST)):
         history = cases.histories.take(np.array([case]))
-        interests = interests_of(space, dataset, history, settings).found
+        interests = interests_of(space, dataset, history, settings).clusters
         if len(interests) < 2:
             continue
         items = np.concatenate([one.members for one in interests])

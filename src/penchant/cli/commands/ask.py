@@ -61,7 +61,7 @@ def ask(
         return
     read = question.read
     parts = [f"wanted: {read.text}"] if read.text else []
-    parts += [f"without: {', '.join(read.none)}"] if read.none else []
+    parts += [f"without: {', '.join(read.excluded_tags)}"] if read.excluded_tags else []
     parts += [f"domain: {read.domain}"] if read.domain else []
     parts = parts or ["nothing is wanted or ruled out that the catalogue knows"]
     say(f"{'; '.join(parts)} ({f'read by {question.model}' if question.model else 'read plainly'})")

@@ -41,13 +41,13 @@ def interests(
         said += [(one, 1.0) for one in reset or []]
         erased: list[dict[str, Any]] = []
         for one, factor in said:
-            model = model.steer(user, one, factor)
+            model = model.with_interest_factor(user, one, factor)
         if said:
             save_controls(model.controls, run)
         for one in delete or []:
-            rows = model.interests(user).named(one).rows
+            rows = model.interests(user).by_id(one).rows
             progress(f"erasing {len(rows):,} events")
-            model, receipt = erase(model.steer(user, one, 1.0), user, rows)
+            model, receipt = erase(model.with_interest_factor(user, one, 1.0), user, rows)
             erased.append({"interest": one, **receipt.to_dict()})
         if erased:
             model.save(run)

@@ -58,7 +58,7 @@ def _made(model: "Model", run: Path, user: str, llm: Path | None, reset: bool) -
         return kept
     interests = model.interests(user)
     found = profiled(interests, model.dataset.catalogue, model_of(llm), kept)
-    lasting = found.made and interests.found
+    lasting = found.made and interests.clusters
     if (lasting and found != before) or (reset and before is not None):
         _keep(model, run, user, found if lasting else None)
     return found

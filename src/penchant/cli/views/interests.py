@@ -28,8 +28,8 @@ def show_interests(content: dict[str, Any]) -> None:
     table(f"Interests of user {content['user']}", [names[n] for n in shown], cells, left=2)
     for one in content["interests"]:
         say(f"{one['id']} because of: {', '.join(one['titles'][:5])}")
-    if content["strays"] > 0.005:
-        say(f"in none of them: {content['strays']:.0%} of the weight of events")
+    if content["unassigned"] > 0.005:
+        say(f"in none of them: {content['unassigned']:.0%} of the weight of events")
 
 
 def _shares(of: dict[str, float]) -> str:

@@ -97,11 +97,11 @@ def named(interests: Interests, catalogue: Catalogue, model: LanguageModel | Non
     What it says of an interest is taken where it names no item of the catalogue that is not in that
     interest's evidence, and no other number; else the plain words stand.
     """
-    without = tuple(in_counts(one) for one in interests.found)
+    without = tuple(in_counts(one) for one in interests.clusters)
     if model is None or not without:
         return Worded(without, note=NO_MODEL if model is None else None)
     aliases = Aliases(catalogue)
-    told = [evidence(one, catalogue, aliases) for one in interests.found]
+    told = [evidence(one, catalogue, aliases) for one in interests.clusters]
     data = {"groups": [{"number": n, **of} for n, of in enumerate(told, 1)]}
     try:
         reply = model.ask(prompt("interests", data, about_users=True), Groups)
@@ -112,7 +112,7 @@ def named(interests: Interests, catalogue: Catalogue, model: LanguageModel | Non
     for group in reply.groups:
         answers.setdefault(group.number, group)
     found, reasons = list(without), Counter[str]()
-    for place, one in enumerate(interests.found):
+    for place, one in enumerate(interests.clusters):
         answer = answers.pop(place + 1, None)
         if answer is None:
             continue

@@ -13,7 +13,7 @@ from penchant.llm.client import LanguageModel
 from penchant.llm.client.prompts import prompt
 from penchant.recommendation import Model
 from penchant.recommendation.rerank import Reranked, Reranker, Rules
-from penchant.recommendation.text_search import Understood, understood
+from penchant.recommendation.text_search import ParsedQuery, parse_query
 
 _TAGS = 200  # the most frequent ones, which a model is told
 _LONGEST = 1000  # characters of a question
@@ -30,7 +30,7 @@ class Question:
     """A question as it was understood, by a model's name or None, with what is to be said of it."""
 
     asked: str
-    read: Understood
+    read: ParsedQuery
     model: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -40,7 +40,7 @@ class Question:
         return {
             "asked": self.asked,
             "wanted": read.text,
-            "without": list(read.none),
+            "without": list(read.excluded_tags),
             "domain": read.domain,
             "model": self.model,
             "notes": list(self.notes),
@@ -48,12 +48,12 @@ class Question:
 
     def of(self, given: Histories) -> Histories:
         """The history of who asks, with what they want as all that the list is about."""
-        said = (TextQuery(self.read.text, 0, 0, 1.0),) if self.read.text else given.said
-        return replace(given, said=said)
+        said = (TextQuery(self.read.text, 0, 0, 1.0),) if self.read.text else given.queries
+        return replace(given, queries=said)
 
     def within(self, rules: Rules) -> Rules:
         """Rules with what the question rules out."""
-        none = tuple(dict.fromkeys((*rules.tags_none, *self.read.none)))
+        none = tuple(dict.fromkeys((*rules.tags_none, *self.read.excluded_tags)))
         return rules.model_copy(update={"tags_none": none})
 
 
@@ -73,9 +73,10 @@ def question(text: str, catalogue: Catalogue, model: LanguageModel | None = None
             notes: tuple[str, ...] = (f"read without a language model: {error}",)
     else:
         notes = ()
-    read = understood(text, catalogue)
+    read = parse_query(text, catalogue)
     notes += tuple(
-        f"no tag of the catalogue says {word!r}: nothing is left out for it" for word in read.unmet
+        f"no tag of the catalogue says {word!r}: nothing is left out for it"
+        for word in read.unknown_words
     )
     return Question(text, read, None, notes)
 
@@ -101,7 +102,7 @@ def _read(text: str, catalogue: Catalogue, model: LanguageModel) -> Question:
     notes = (
         (f"{lost} tags or domains that the catalogue does not have were dropped",) if lost else ()
     )
-    return Question(text, Understood(wanted, none, domain), model.name, notes)
+    return Question(text, ParsedQuery(wanted, none, domain), model.name, notes)
 
 
 def ask(

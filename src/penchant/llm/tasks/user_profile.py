@@ -39,7 +39,7 @@ def profiled(
     """
     if kept is not None and kept.edited:
         return kept
-    shown = [one for one in interests.found if one.factor > 0]
+    shown = [one for one in interests.clusters if one.factor > 0]
     aliases = Aliases(catalogue)
     told = [(evidence(one, catalogue, aliases), aliases.label(one.label)) for one in shown]
     groups = [{**of, "label": label} for of, label in told]

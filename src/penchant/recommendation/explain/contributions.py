@@ -100,7 +100,7 @@ class Past:
                 f"received {model.family!r}; fit with --model transition"
             )
         interests = model.interests_of(given, user)
-        muted = [one.rows for one in interests.found if one.factor == 0]
+        muted = [one.rows for one in interests.clusters if one.factor == 0]
         if muted:
             kept = np.ones(len(given.events), bool)
             kept[np.concatenate(muted)] = False
@@ -129,7 +129,7 @@ class Past:
     def interest(self) -> list[str | None]:
         """The id of each event's interest."""
         of: list[str | None] = [None] * len(self.given.events)
-        for one in self.interests.found:
+        for one in self.interests.clusters:
             for row in one.rows.tolist():
                 of[row] = one.id
         return of
@@ -217,7 +217,7 @@ class Past:
             of[name] += part
         of[None] += float(beside.sum())
         mass = sum(map(abs, of.values())) or 1.0
-        labels = {one.id: one.label for one in self.interests.found}
+        labels = {one.id: one.label for one in self.interests.clusters}
         names = sorted(of, key=lambda name: (name is None, -of[name]))
         return tuple(
             Share(name, labels.get(name or "", "none of them"), of[name], of[name] / mass)

@@ -120,7 +120,7 @@ def explain(
     reasons, interests = past.reasons(row), past.by_interest(row)
     carried = next((one.carried for one in reasons if one.carried), None)
     shares = past.interests.shares(np.array([row]))[0]
-    factors = np.array([one.factor for one in past.interests.found])
+    factors = np.array([one.factor for one in past.interests.clusters])
     return Explanation(
         user,
         model.dataset.catalogue.items.ids[row],

@@ -3,23 +3,23 @@
 from penchant.recommendation.interests.clusters import Interest, Interests, interests_of
 from penchant.recommendation.interests.controls import (
     Control,
-    Steered,
-    controlled,
-    matched,
-    steered,
+    ControlledScores,
+    apply_controls,
+    match_controls,
+    set_control,
 )
-from penchant.recommendation.interests.item_space import Space
+from penchant.recommendation.interests.item_space import ItemSpace
 from penchant.recommendation.interests.profile import Profile
 
 __all__ = [
     "Control",
+    "ControlledScores",
     "Interest",
     "Interests",
+    "ItemSpace",
     "Profile",
-    "Space",
-    "Steered",
-    "controlled",
+    "apply_controls",
     "interests_of",
-    "matched",
-    "steered",
+    "match_controls",
+    "set_control",
 ]

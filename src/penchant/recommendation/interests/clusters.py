@@ -12,7 +12,7 @@ from penchant.config import InterestSettings
 from penchant.data.dataset import Catalogue, Dataset, Histories
 from penchant.data.hashing import hashes
 from penchant.errors import unknown
-from penchant.recommendation.interests.item_space import Space
+from penchant.recommendation.interests.item_space import ItemSpace
 from penchant.types import Floats, Ints
 
 _LATEST = 1000  # different items of a history that are looked at
@@ -26,14 +26,14 @@ class Interest:
     """A cluster of a user's events.
 
     id         lasting: made of the item of it that the user met first
-    label      its most telling tags, else the title of its medoid
+    label      its most specific tags, else the title of its medoid
     weight     its share of the weight of all events, in (0, 1]
     items      of it, from the nearest to its center on; the first is the medoid
     titles     of these; the identifier where there is none
     events     how many events it holds
     behaviors, domains   share of its weight by behavior and by domain
     last       of its events: ISO time where time is a clock, else None
-    factor     what the user made of it: 0 muted, above 1 boosted
+    factor     the user's setting: 0 muted, above 1 boosted
     rows       the places of its events in the history, and ``members`` the rows of its items
     center     its direction in the space of items, (D,)
     """
@@ -65,29 +65,30 @@ class Interest:
 class Interests:
     """All interests of one history, the weightiest first.
 
-    strays  the share of the weight of events that belong to none
-    space   that they were found in
+    clusters    the interests
+    unassigned  share of the weight of the events that belong to none
+    space       of the items, in which they were found
     """
 
     user: str | None
-    found: tuple[Interest, ...]
-    strays: float
-    space: Space
+    clusters: tuple[Interest, ...]
+    unassigned: float
+    space: ItemSpace
 
     def __len__(self) -> int:
-        return len(self.found)
+        return len(self.clusters)
 
-    def named(self, id: str) -> Interest:
+    def by_id(self, id: str) -> Interest:
         """An interest by its id; ConfigError lists those that there are."""
-        for one in self.found:
+        for one in self.clusters:
             if one.id == id:
                 return one
-        raise unknown("interest", id, [one.id for one in self.found] or ["none"])
+        raise unknown("interest", id, [one.id for one in self.clusters] or ["none"])
 
     @property
     def weights(self) -> Floats:
         """What each weighs among them, (T,), sum 1."""
-        weight = np.array([one.weight for one in self.found], np.float64)
+        weight = np.array([one.weight for one in self.clusters], np.float64)
         weight /= max(float(weight.sum()), 1e-300)
         return weight
 
@@ -97,9 +98,9 @@ class Interests:
         In proportion to the square of its cosine with an interest's center, where that is
         positive.
         """
-        if not self.found:
+        if not self.clusters:
             return np.zeros((len(items), 0))
-        centers = np.stack([one.center for one in self.found])
+        centers = np.stack([one.center for one in self.clusters])
         shares: Floats = np.maximum(self.space.vectors[items] @ centers.T, 0) ** 2
         total = shares.sum(axis=1, keepdims=True)
         shares /= np.where(total > 0, total, 1.0)
@@ -109,13 +110,13 @@ class Interests:
         """The interests as JSON types."""
         return {
             "user": self.user,
-            "interests": [one.to_dict() for one in self.found],
-            "strays": self.strays,
+            "interests": [one.to_dict() for one in self.clusters],
+            "unassigned": self.unassigned,
         }
 
 
 def interests_of(
-    space: Space,
+    space: ItemSpace,
     dataset: Dataset,
     history: Histories,
     settings: InterestSettings,
@@ -138,7 +139,7 @@ def interests_of(
     items = np.unique(events.item[kept][::-1][latest])
     if not len(items):
         return Interests(user, (), 0.0, space)
-    group = groups(space.vectors[items], space.near)
+    group = groups(space.vectors[items], space.threshold)
     of = np.full(len(events), -1)
     place = np.minimum(np.searchsorted(items, events.item[kept]), len(items) - 1)
     mine = items[place] == events.item[kept]
@@ -153,8 +154,8 @@ def interests_of(
         for one in np.flatnonzero(real)
     ]
     found.sort(key=lambda one: (-one.weight, one.id))
-    strays = max(0.0, 1.0 - float(sum(one.weight for one in found)))
-    return Interests(user, tuple(found), strays, space)
+    unassigned = max(0.0, 1.0 - float(sum(one.weight for one in found)))
+    return Interests(user, tuple(found), unassigned, space)
 
 
 def groups(vectors: Floats, near: float) -> Ints:
@@ -185,7 +186,7 @@ def groups(vectors: Floats, near: float) -> Ints:
     return np.argsort(np.argsort(first))[cluster]
 
 
-def label(space: Space, catalogue: Catalogue, items: Ints, weights: Floats) -> str:
+def label(space: ItemSpace, catalogue: Catalogue, items: Ints, weights: Floats) -> str:
     """The name of some items, nearest to their center first (n,), with their weights (n,).
 
     The tags that say most about them: the share of the weight that a tag covers times its idf, of
@@ -207,7 +208,7 @@ def label(space: Space, catalogue: Catalogue, items: Ints, weights: Floats) -> s
 
 
 def _interest(
-    space: Space,
+    space: ItemSpace,
     dataset: Dataset,
     history: Histories,
     weight: Floats,

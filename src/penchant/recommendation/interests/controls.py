@@ -1,4 +1,4 @@
-"""What a user says of an interest: mute it, boost it; lists follow without training."""
+"""What users set for their interests: mute, boost; lists follow without training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ _OVERLAP = 0.5  # of the items of the smaller: what makes two interests the same
 
 @dataclass(frozen=True)
 class Control:
-    """What a user made of an interest: ``factor`` 0 mutes it, above 1 boosts it.
+    """A user's setting for an interest: ``factor`` 0 mutes it, above 1 boosts it.
 
-    ``items`` are those that it held then, by which it is known again when it has grown.
+    ``items`` are those that it held then, by which it is recognized when it has grown.
     """
 
     id: str
@@ -40,20 +40,20 @@ class Control:
         return {"id": self.id, "factor": self.factor, "items": list(self.items)}
 
 
-class Steered(NamedTuple):
+class ControlledScores(NamedTuple):
     """Scores of all items, (N,), and which of them a muted interest hides, (N,)."""
 
     scores: Floats
     hidden: NDArray[np.bool_]
 
 
-def matched(interests: Interests, controls: Sequence[Control]) -> Interests:
+def match_controls(interests: Interests, controls: Sequence[Control]) -> Interests:
     """The interests with the ids and factors of the controls that they match.
 
     An interest is that of a control where they share half of the items of the smaller of both;
     of several the one that shares most. Each control is of one interest at most.
     """
-    found = list(interests.found)
+    found = list(interests.clusters)
     taken: set[int] = set()
     for control in controls:
         before = set(control.items)
@@ -68,23 +68,25 @@ def matched(interests: Interests, controls: Sequence[Control]) -> Interests:
             best = max(fit, key=lambda place: (shared[place], -place))
             taken.add(best)
             found[best] = replace(found[best], id=control.id, factor=control.factor)
-    return replace(interests, found=tuple(found))
+    return replace(interests, clusters=tuple(found))
 
 
-def controlled(
-    interests: Interests, said: Sequence[Control], interest: str, factor: float
+def set_control(
+    interests: Interests, controls: Sequence[Control], interest: str, factor: float
 ) -> tuple[Control, ...]:
-    """What a user said of interests, with one more word; a factor of 1 takes the old one back.
+    """The controls of a user with one set anew; a factor of 1 removes it.
 
     Raises ConfigError for an interest that the user does not have.
     """
-    one = interests.named(interest)
-    others = tuple(control for control in said if control.id != interest)
-    return others if factor == 1 else (*others, Control(interest, factor, one.items))
+    items = interests.by_id(interest).items
+    others = tuple(control for control in controls if control.id != interest)
+    return others if factor == 1 else (*others, Control(interest, factor, items))
 
 
-def steered(recommender: Recommender, history: Histories, interests: Interests) -> Steered:
-    """Scores of one history as its user wants its interests.
+def apply_controls(
+    recommender: Recommender, history: Histories, interests: Interests
+) -> ControlledScores:
+    """Scores of one history under its user's controls.
 
     The events of a muted interest are taken out of the history, and items that belong mostly to it
     are hidden. A boost by f multiplies an item's odds by f to the power of the share in which it
@@ -92,17 +94,17 @@ def steered(recommender: Recommender, history: Histories, interests: Interests) 
     expert, which is in units of its target, is multiplied.
     """
     kept = np.ones(len(history.events), bool)
-    for one in interests.found:
+    for one in interests.clusters:
         if one.factor == 0:
             kept[one.rows] = False
     scores = np.full(len(interests.space.vectors), -np.inf)
     if kept.any():
         scores = recommender.score(history.keep(kept))[0].astype(np.float64)
     shares = interests.shares(np.arange(len(scores)))
-    factors = np.array([one.factor for one in interests.found])
+    factors = np.array([one.factor for one in interests.clusters])
     gain = shares @ np.log(np.where(factors > 0, factors, 1.0))
     if isinstance(recommender, Transition):
         scores = np.where(scores > 0, scores * np.exp(gain), scores)
     else:
         scores = scores + gain
-    return Steered(scores, shares[:, factors == 0].sum(axis=1) > 0.5)
+    return ControlledScores(scores, shares[:, factors == 0].sum(axis=1) > 0.5)

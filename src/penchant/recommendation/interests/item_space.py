@@ -18,23 +18,23 @@ from penchant.features.kernels import Rows, content_rows, unit_rows
 from penchant.models.transition.statistics import Statistics
 from penchant.types import Floats, Ints
 
-_SMOOTH = 0.1  # of the mean degree, added to each: an item met once has no direction of its own
+_SMOOTH = 0.1  # of the mean degree, added to each: one event gives an item no direction of its own
 _PAIRS = 200_000
 _ROUNDS = 4  # of subspace iteration
 _SPARE = 10  # directions more than are kept
 
 
 @dataclass(frozen=True)
-class Space:
-    """Unit vectors of items, and how near two must be to be of one interest.
+class ItemSpace:
+    """Unit vectors of items, and how near two must be to belong to one interest.
 
-    vectors  (N, D) float64; zero for an item without events and content
-    near     cosine from which on two groups of items are one
-    idf      of each tag: log2(N / items with it), which says how telling it is
+    vectors    (N, D) float64; zero for an item without events and content
+    threshold  the cosine from which on two groups of items are one interest
+    idf        of each tag: log2(N / items with it), which says how specific it is
     """
 
     vectors: Floats
-    near: float
+    threshold: float
     idf: dict[str, float]
 
     @classmethod
@@ -42,10 +42,10 @@ class Space:
         cls,
         catalogue: Catalogue,
         statistics: Statistics,
-        met: Ints,
+        event_counts: Ints,
         settings: InterestSettings,
         seed: int = 0,
-    ) -> "Space":
+    ) -> "ItemSpace":
         """Of an expert's sums and its items' content; ``event_counts`` (N,) is of each item."""
         N = len(catalogue)
         D = settings.dimensions or int(np.clip(round(N**0.5 / 2), 8, 64))
@@ -55,17 +55,19 @@ class Space:
             for rows in content_rows(catalogue).values()
         ]
         vectors = _unit(np.hstack(parts))
-        near = threshold(_pairs(vectors, met, seed)) if settings.near is None else settings.near
+        near = settings.near
+        if near is None:
+            near = otsu_threshold(_pairs(vectors, event_counts, seed))
         counts = Counter(tag for tags in catalogue.tags for tag in set(tags))
-        return cls(vectors, near, {tag: float(np.log2(N / of)) for tag, of in counts.items()})
+        return cls(vectors, near, {tag: float(np.log2(N / count)) for tag, count in counts.items()})
 
 
-def threshold(values: Floats) -> float:
+def otsu_threshold(values: Floats) -> float:
     """Where numbers fall into two groups that differ most (Otsu 1979, eq. 18).
 
     The cut that makes the variance between the groups largest; 0 where all are equal.
 
-    >>> threshold(np.array([0.0, 0.1, 0.05, 0.9, 1.0]))
+    >>> otsu_threshold(np.array([0.0, 0.1, 0.05, 0.9, 1.0]))
     0.1
     """
     values = np.sort(values)
@@ -118,13 +120,13 @@ def _centered(rows: Rows, D: int, seed: int) -> Floats:
     return vectors
 
 
-def _pairs(vectors: Floats, met: Ints, seed: int) -> Floats:
-    """Cosines of pairs of different items, each drawn as often as it is met."""
+def _pairs(vectors: Floats, event_counts: Ints, seed: int) -> Floats:
+    """Cosines of pairs of different items, each drawn in proportion to its events."""
     rng = np.random.default_rng(seed)
-    if np.count_nonzero(met) < 2:
+    if np.count_nonzero(event_counts) < 2:
         return np.zeros(0)
-    share = met / met.sum()
-    first, second = (rng.choice(len(met), _PAIRS, p=share) for _ in range(2))
+    share = event_counts / event_counts.sum()
+    first, second = (rng.choice(len(event_counts), _PAIRS, p=share) for _ in range(2))
     other = first != second
     cosines: Floats = np.einsum("nd,nd->n", vectors[first[other]], vectors[second[other]])
     return cosines

@@ -11,14 +11,14 @@ reranking   all of them in order
 """
 
 from penchant.recommendation.rerank.diversity import dpp, mmr
-from penchant.recommendation.rerank.interest_quota import Interests, calibrated, guaranteed
+from penchant.recommendation.rerank.interest_quota import InterestShares, calibrated, guaranteed
 from penchant.recommendation.rerank.reranker import Reranker, reranked
 from penchant.recommendation.rerank.rules import Condition, Rules
 from penchant.recommendation.results import Reranked
 
 __all__ = [
     "Condition",
-    "Interests",
+    "InterestShares",
     "Reranked",
     "Reranker",
     "Rules",

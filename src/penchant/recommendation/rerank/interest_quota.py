@@ -10,7 +10,7 @@ from penchant.recommendation.rerank.diversity import Gain, Plain, dial, select
 from penchant.types import Floats, Ints
 
 
-class Interests(Protocol):
+class InterestShares(Protocol):
     """The T interests of one user."""
 
     @property
@@ -97,7 +97,7 @@ def main_interest(shares: Floats) -> Ints:
     return np.where(shares.max(axis=1) > 0, best, -1)
 
 
-def checked(interests: Interests, items: Ints) -> tuple[Floats, Floats]:
+def checked(interests: InterestShares, items: Ints) -> tuple[Floats, Floats]:
     """Shares of items over the interests, (C, T), and their weights, (T,).
 
     Raises DataError where they do not fit each other, or are no shares.

@@ -32,7 +32,7 @@ from penchant.recommendation.rerank.filters import (
 )
 from penchant.recommendation.rerank.interest_quota import (
     Balanced,
-    Interests,
+    InterestShares,
     checked,
     guaranteed,
     main_interest,
@@ -98,7 +98,7 @@ class Reranker:
         behavior: str | None = None,
         domain: str | None = None,
         request: str = "",
-        interests: Interests | None = None,
+        interests: InterestShares | None = None,
         similarity: Similarity | None = None,
         given: Histories | None = None,
         keep: Mask | None = None,
@@ -163,7 +163,7 @@ class Reranker:
         left: int,
         k: int,
         seed: tuple[str | None, str],
-        interests: Interests | None,
+        interests: InterestShares | None,
         similarity: Similarity | None,
     ) -> tuple[list[int], dict[int, Drawn], dict[str, int]]:
         """What ``_listed`` finds, with no more places drawn than can be filled."""
@@ -205,7 +205,7 @@ class Reranker:
         k: int,
         slots: int,
         rng: np.random.Generator,
-        interests: Interests | None,
+        interests: InterestShares | None,
         similarity: Similarity | None,
     ) -> tuple[list[int], dict[int, Drawn], dict[str, int]]:
         """Places in the ranking that are listed, those drawn, and what else was removed."""
@@ -259,7 +259,7 @@ class Reranker:
         relevance: Floats,
         k: int,
         caps: Caps,
-        interests: Interests | None,
+        interests: InterestShares | None,
         similarity: Similarity | None,
     ) -> Selected:
         """What is taken of the pool, by the method and the quota."""
@@ -291,7 +291,7 @@ def reranked(
     behavior: str | None = None,
     domain: str | None = None,
     request: str = "",
-    interests: Interests | None = None,
+    interests: InterestShares | None = None,
     similarity: Similarity | None = None,
 ) -> Reranked:
     """The k items for a known user, or for a history of items, oldest first, by rules.

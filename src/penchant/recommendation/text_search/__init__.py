@@ -1,29 +1,30 @@
-"""What people say they want, as part of a list: searches, questions, interests in own words.
+"""Texts in which people say what they want, as part of a list: searches, questions, profiles.
 
-A text is read against the catalogue (``reading``), and takes its share of a list's places
-(``answering``). ``model.ranking`` brings both to every list.
+parsing     what a text asks for and what it rules out
+relevance   how well each item fits a text
+slots       the places of a list that the items which fit a text take
 """
 
-from penchant.recommendation.text_search.parsing import Understood, named_tags, understood
-from penchant.recommendation.text_search.relevance import Reader
+from penchant.recommendation.text_search.parsing import ParsedQuery, named_tags, parse_query
+from penchant.recommendation.text_search.relevance import TextMatcher
 from penchant.recommendation.text_search.slots import (
-    Answered,
-    Wish,
-    answered,
-    said_in,
-    wishes,
-    written,
+    ActiveQuery,
+    BlendedScores,
+    active_queries,
+    blend_queries,
+    profile_query,
+    queries_in,
 )
 
 __all__ = [
-    "Answered",
-    "Reader",
-    "Understood",
-    "Wish",
-    "answered",
+    "ActiveQuery",
+    "BlendedScores",
+    "ParsedQuery",
+    "TextMatcher",
+    "active_queries",
+    "blend_queries",
     "named_tags",
-    "said_in",
-    "understood",
-    "wishes",
-    "written",
+    "parse_query",
+    "profile_query",
+    "queries_in",
 ]

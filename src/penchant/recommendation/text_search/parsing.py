@@ -1,4 +1,4 @@
-"""What a question asks for and what it rules out, read without a language model."""
+"""What a text asks for and what it rules out, parsed without a language model."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -23,39 +23,39 @@ _PARTS = re.compile(
 )
 
 
-class Understood(NamedTuple):
-    """A question in parts.
+class ParsedQuery(NamedTuple):
+    """A text split into what it asks for and what it rules out.
 
-    text   what is wanted, in words; empty where everything may come but what is ruled out
-    none   tags that no item of the list may have
-    domain that the items are of; None for any
-    unmet  words that were ruled out and are no tag of the catalogue: they rule nothing out
+    text            what is wanted, in words; empty where only something is ruled out
+    excluded_tags   tags that no item of the list may have
+    domain          of the items; None for any
+    unknown_words   words that were ruled out but are no tag of the catalogue
     """
 
     text: str
-    none: tuple[str, ...] = ()
+    excluded_tags: tuple[str, ...] = ()
     domain: str | None = None
-    unmet: tuple[str, ...] = ()
+    unknown_words: tuple[str, ...] = ()
 
 
-def understood(text: str, catalogue: Catalogue) -> Understood:
-    """A question split at its negations: "not horror", "without guns or blood", "ohne Krimis".
+def parse_query(text: str, catalogue: Catalogue) -> ParsedQuery:
+    """Split a text at its negations: "not horror", "without guns or blood", "ohne Krimis".
 
-    What follows a negation, up to the next comma or stop, is ruled out where it names tags of the
-    catalogue.
+    What follows a negation, up to the next comma or full stop, is ruled out where it names tags of
+    the catalogue.
     """
     text = _ASKED.sub(" ", text)
-    out = [
-        part
-        for found in _NOT.finditer(text)
-        for part in _PARTS.split((found["what"] or found["after"]).strip())
-        if part.strip()
+    phrases = [
+        phrase
+        for negation in _NOT.finditer(text)
+        for phrase in _PARTS.split((negation["what"] or negation["after"]).strip())
+        if phrase.strip()
     ]
-    none, unmet = named_tags(out, catalogue)
+    excluded, unknown = named_tags(phrases, catalogue)
     wanted = re.sub(r"\s+([,.;!?])", r"\1", " ".join(_NOT.sub(" ", text).split()))
     wanted = wanted.strip(" ,;.!?()")
     wanted = re.sub(r"^(?:but|sondern|mais|pero|aber)\s+", "", wanted, flags=re.IGNORECASE)
-    return Understood(wanted, none, None, unmet)
+    return ParsedQuery(wanted, excluded, None, unknown)
 
 
 def named_tags(
@@ -66,17 +66,18 @@ def named_tags(
     A phrase names the tags all of whose words it holds; where there are none, those that hold all
     of its words ("guns" of "guns and ammunition").
     """
-    tags = {tag: {*words(tag)} for tag in sorted({tag for of in catalogue.tags for tag in of})}
-    found: list[str] = []
-    unmet = []
+    every = {tag for item_tags in catalogue.tags for tag in item_tags}
+    tag_words = {tag: {*words(tag)} for tag in sorted(every)}
+    named: list[str] = []
+    unknown = []
     for phrase in phrases:
-        said = {*words(phrase)}
-        mine = [tag for tag, of in tags.items() if of and of <= said]
-        mine = mine or [tag for tag, of in tags.items() if said and said <= of]
-        found += mine
-        if not mine:
-            unmet.append(phrase.strip())
-    return _once(found), _once(unmet)
+        given = {*words(phrase)}
+        tags = [tag for tag, own in tag_words.items() if own and own <= given]
+        tags = tags or [tag for tag, own in tag_words.items() if given and given <= own]
+        named += tags
+        if not tags:
+            unknown.append(phrase.strip())
+    return _once(named), _once(unknown)
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

@@ -20,8 +20,13 @@ from penchant.features.encoders.base import Encoder
 from penchant.features.encoders.registry import encoder_of
 from penchant.features.item_content import sources
 from penchant.features.kernels import Rows, tag_rows, unit_rows
-from penchant.recommendation.text_search.parsing import understood
-from penchant.recommendation.text_search.slots import Answered, Wish, answered, said_in
+from penchant.recommendation.text_search.parsing import parse_query
+from penchant.recommendation.text_search.slots import (
+    ActiveQuery,
+    BlendedScores,
+    blend_queries,
+    queries_in,
+)
 from penchant.recommendation.text_search.tokens import words
 from penchant.types import Floats, Ints
 
@@ -31,7 +36,7 @@ TEXTS = ("text", "summary")
 _TAGS = 2.0  # deviations of closeness of tags, against one of closeness of texts
 _WORDS = 6.0  # for an item that holds every word: as far as the nearest of some thousand texts
 _COMMONEST = 5000  # tags whose names are read
-_KEPT = 256  # texts whose fit is kept
+_KEPT = 256  # texts whose relevance is cached
 _LONGEST = 2000  # characters of an item's text whose words count
 _SMALL = frozenset(
     """a about an and any anything are as at be but by can do find for from give good great has have
@@ -43,18 +48,18 @@ _SMALL = frozenset(
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Reads texts against a catalogue; what it needs is made when the first text comes.
+class TextMatcher:
+    """Matches texts with the items of a catalogue; its index is built with the first text.
 
     content  unit rows of the items by modality, (N, D), as the model has them
     """
 
     catalogue: Catalogue
     content: Mapping[str, Rows]
-    kept: "OrderedDict[str, Floats]" = field(default_factory=OrderedDict, compare=False)
+    cache: "OrderedDict[str, Floats]" = field(default_factory=OrderedDict, compare=False)
     lock: Any = field(default_factory=Lock, compare=False)
 
-    def fit(self, text: str) -> Floats:
+    def relevance(self, text: str) -> Floats:
         """How well each item fits a text, (N,): larger is better, in deviations over all items.
 
         The sum of three: the cosine of the text's embedding with the item's in each modality of
@@ -67,43 +72,49 @@ class Reader:
         """
         key = " ".join(text.split())
         with self.lock:  # also while it is read, so that what is needed is made once
-            if key not in self.kept:
-                self.kept[key] = self._read(key)
-                self.kept[key].setflags(write=False)
-            self.kept.move_to_end(key)
-            while len(self.kept) > _KEPT:
-                self.kept.popitem(last=False)
-            return self.kept[key]
+            if key not in self.cache:
+                self.cache[key] = self._read(key)
+                self.cache[key].setflags(write=False)
+            self.cache.move_to_end(key)
+            while len(self.cache) > _KEPT:
+                self.cache.popitem(last=False)
+            return self.cache[key]
 
-    def answer(
-        self, scores: Floats, said: Sequence[Wish], weight: float, by_popularity: Ints | None = None
-    ) -> tuple[Answered, list[Wish]]:
-        """``answered`` by what was said, and what of it took part.
+    def blend(
+        self,
+        scores: Floats,
+        queries: Sequence[ActiveQuery],
+        weight: float,
+        by_popularity: Ints | None = None,
+    ) -> tuple[BlendedScores, list[ActiveQuery]]:
+        """``blend_queries`` of some queries, and those of them that took places.
 
-        A text that only rules something out takes no places. What a text rules out that has the
-        whole list is left out of it.
+        A text that only rules something out takes no places. What is ruled out by a text that has
+        the whole list is left out of it.
         """
-        for one in said:
-            none = understood(one.text, self.catalogue).none if one.share == 1 else ()
-            if none:
-                scores = np.where(self._tagged(none), -np.inf, scores)
-        part = [w for w in said if understood(w.text, self.catalogue).text]
-        fits, shares = [self.fit(w.text) for w in part], [w.share for w in part]
-        return answered(scores, fits, shares, weight, by_popularity), part
+        for query in queries:
+            if query.share == 1:
+                excluded = parse_query(query.text, self.catalogue).excluded_tags
+                if excluded:
+                    scores = np.where(self._tagged(excluded), -np.inf, scores)
+        part = [query for query in queries if parse_query(query.text, self.catalogue).text]
+        fits = [self.relevance(query.text) for query in part]
+        shares = [query.share for query in part]
+        return blend_queries(scores, fits, shares, weight, by_popularity), part
 
     def _read(self, text: str) -> Floats:
-        read = understood(text, self.catalogue)
-        found = self._fit(read.text) if read.text else np.zeros(len(self.catalogue))
-        if read.none:
-            found[self._tagged(read.none)] = found.min() - 10 * (1 + found.max() - found.min())
-        return found
+        query = parse_query(text, self.catalogue)
+        fit = self._fit(query.text) if query.text else np.zeros(len(self.catalogue))
+        if query.excluded_tags:
+            fit[self._tagged(query.excluded_tags)] = fit.min() - 10 * (1 + fit.max() - fit.min())
+        return fit
 
     def _tagged(self, tags: Sequence[str]) -> NDArray[np.bool_]:
         """Which items have one of some tags, (N,)."""
         return np.array([not {*tags}.isdisjoint(of) for of in self.catalogue.tags])
 
     def _fit(self, text: str) -> Floats:
-        total = _WORDS * self.words(text) ** 2
+        total = _WORDS * self.word_overlap(text) ** 2
         for name in TEXTS:
             feature = self.catalogue.features.get(name)
             made = None if feature is None else _embedded(feature.made, text)
@@ -112,16 +123,16 @@ class Reader:
                 direction /= max(float(np.linalg.norm(direction)), 1e-12)
                 total += _deviations(self.content[name] @ direction)
         if self.tags is not None:
-            total += _TAGS * _deviations(self.tags @ self.near(text))
+            total += _TAGS * _deviations(self.tags @ self.tag_relevance(text))
         return total
 
-    def near(self, text: str) -> Floats:
+    def tag_relevance(self, text: str) -> Floats:
         """How far each tag is nearer to a text than tags are on average, (T,), at least 0.
 
         A tag whose words are all in the text is as near as can be.
         """
-        said = {*words(text)}
-        named = np.array([bool(of) and of <= said for of in self.tag_words])
+        given = {*words(text)}
+        named = np.array([bool(own) and own <= given for own in self.tag_words])
         cosines = np.zeros(len(named))
         names = self.tag_names
         if names is not None:
@@ -132,35 +143,35 @@ class Reader:
         above: Floats = np.maximum(cosines - cosines.mean(), 0.0)
         return above
 
-    def words(self, text: str) -> Floats:
+    def word_overlap(self, text: str) -> Floats:
         """The share of a text's words, weighed by idf, that each item holds, (N,).
 
-        A word that no item holds says nothing.
+        A word that no item holds does not count.
         """
         index, idf = self.index
-        said = list(dict.fromkeys(words(text)))
-        said = [word for word in said if word not in _SMALL] or said
-        held = [index[word] for word in said if word in index]
-        found = np.zeros(len(self.catalogue))
-        if not held:
-            return found
-        for number in held:
+        given = list(dict.fromkeys(words(text)))
+        given = [word for word in given if word not in _SMALL] or given
+        known = [index[word] for word in given if word in index]
+        overlap = np.zeros(len(self.catalogue))
+        if not known:
+            return overlap
+        for number in known:
             rows = self.postings.indices[slice(*self.postings.indptr[number : number + 2])]
-            found[rows] += idf[number]
-        found /= max(float(idf[held].sum()), 1e-12)
-        return found
+            overlap[rows] += idf[number]
+        overlap /= max(float(idf[known].sum()), 1e-12)
+        return overlap
 
     @cached_property
     def terms(self) -> tuple[str | None, ...]:
         """The word of each token that is one of a query's, (T,); empty where none is."""
         first = TOKENS["query"]
         ids = self.catalogue.tokens.ids
-        found = [name.removeprefix(first) if name.startswith(first) else None for name in ids]
-        return tuple(found) if any(found) else ()
+        terms = [name.removeprefix(first) if name.startswith(first) else None for name in ids]
+        return tuple(terms) if any(terms) else ()
 
-    def said(self, histories: Histories) -> tuple[TextQuery, ...]:
-        """The searches among the events of histories; see ``said_in``."""
-        return said_in(histories, self.terms) if self.terms else ()
+    def queries(self, histories: Histories) -> tuple[TextQuery, ...]:
+        """The searches among the events of histories; see ``queries_in``."""
+        return queries_in(histories, self.terms) if self.terms else ()
 
     @cached_property
     def encoder(self) -> str | None:
@@ -232,8 +243,8 @@ class Reader:
 def _deviations(values: Floats) -> Floats:
     """Values less their mean, over their deviation; zeros where all are equal."""
     values = np.asarray(values, np.float64)
-    found: Floats = (values - values.mean()) / max(float(values.std()), 1e-12)
-    return found
+    deviations: Floats = (values - values.mean()) / max(float(values.std()), 1e-12)
+    return deviations
 
 
 def _embedded(made: str | None, text: str) -> NDArray[np.float32] | None:

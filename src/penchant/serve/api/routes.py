@@ -226,7 +226,7 @@ def sign_in(live: On, session: s.PathName, body: s.SignIn) -> Response:
 @writes.patch("/users/{user}/interests/{interest}", **shows(s.InterestsOut))
 def steer(live: On, user: s.PathName, interest: s.PathName, body: s.FactorIn) -> Response:
     """Mute, boost or leave an interest; lists follow at once."""
-    if interest not in {one.id for one in reads.interests(live, user).found}:
+    if interest not in {one.id for one in reads.interests(live, user).clusters}:
         raise Problem(404, "this user has no such interest", "GET .../interests lists them")
     found = reads.steer(live, user, interest, body.factor)
     return answered(found.to_dict() | {"user": user})

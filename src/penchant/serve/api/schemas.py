@@ -220,7 +220,7 @@ class InterestsOut(BaseModel):
 
     user: str | None
     interests: list[dict[str, Any]]
-    strays: float
+    unassigned: float
     worded: dict[str, Any] | None = Field(None, description="Names and sentences, where asked.")
 
 

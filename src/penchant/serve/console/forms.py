@@ -64,7 +64,7 @@ def steer(
 ) -> Response:
     """Mute, boost or leave an interest."""
     before = users.listed(live, user, asked)
-    label = reads.steer(live, user, interest, factor).named(interest).label
+    label = reads.steer(live, user, interest, factor).by_id(interest).label
     said = f"{label}: {users.weighed(factor)}."
     return _moved(request, live, user, asked, before, said)
 

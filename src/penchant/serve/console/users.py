@@ -167,6 +167,6 @@ def _places(rows: Sequence[ScoredItem], before: Sequence[str] | None) -> list[Pl
 def _map(of: Known, user: str, interests: Interests | None) -> Html | None:
     """The map of interests; None where nothing could be drawn."""
     item: Ints = of.given.events.item
-    if interests is None or not interests.found or not np.any(item >= 0):
+    if interests is None or not interests.clusters or not np.any(item >= 0):
         return None
     return Html(mapped(of.arm.model, user, item, interests, labels=True))

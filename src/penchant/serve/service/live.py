@@ -20,7 +20,7 @@ from penchant.llm.client.time_limit import Patient
 from penchant.recommendation import Model
 from penchant.recommendation.interests import Control
 from penchant.recommendation.rerank import Rules
-from penchant.recommendation.text_search import written
+from penchant.recommendation.text_search import profile_query
 from penchant.serve.service.release_gate import refused
 from penchant.serve.service.variant import Arm, State
 from penchant.serve.settings import Settings
@@ -202,16 +202,16 @@ class Live:
         if not said and own is not None:
             said = arm.model.controls.get(own, ())
         if said and user is not None and consent:
-            head = arm.spaced(head).told(user, said)
+            head = arm.spaced(head).with_controls(user, said)
         profile = look.person.profile if consent else None
         if profile is None and own is not None:
             text = arm.model.profiles.get(own)
             profile = text.text if text is not None and text.edited else None
-        if profile or (own in arm.model.profiles and given.said is None):
-            words = given.said or head.reader.said(given)
+        if profile or (own in arm.model.profiles and given.queries is None):
+            words = given.queries or head.text_matcher.queries(given)
             if profile:
-                words += (written(profile, len(given.events), head.recipe.queries),)
-            given = replace(given, said=words)
+                words += (profile_query(profile, len(given.events), head.recipe.queries),)
+            given = replace(given, queries=words)
         return Known(arm, head, given, strange, consent, said, profile or None)
 
     def erased(self, arm: Arm, user: str) -> bool:
@@ -258,5 +258,7 @@ def _joined(first: Histories, then: Histories) -> Histories:
     last = int(first.events.time.max(initial=0))
     later = replace(then.events, time=np.full(len(then.events), last))
     events = first.events + later
-    said = first.said and tuple(o._replace(after=o.after + len(later)) for o in first.said)
-    return Histories(first.users, np.array([0, len(events)]), events, said)
+    queries = first.queries and tuple(
+        query._replace(events_since=query.events_since + len(later)) for query in first.queries
+    )
+    return Histories(first.users, np.array([0, len(events)]), events, queries)

@@ -33,7 +33,7 @@ def profile(live: Live, user: str, model: LanguageModel | None = None) -> Profil
     kept = read(live.store, user)
     interests = reads.interests_of(of, user)
     found = profiled(interests, of.head.dataset.catalogue, model, kept)
-    if found != kept and interests.found and found.made:
+    if found != kept and interests.clusters and found.made:
         keep(live.store, user, found, began)
     return found
 

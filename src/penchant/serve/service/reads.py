@@ -15,7 +15,7 @@ from penchant.llm.tasks.question import Question, question
 from penchant.recommendation import Model
 from penchant.recommendation.explain import explain as explained
 from penchant.recommendation.explain import with_reasons
-from penchant.recommendation.interests import Interests, controlled
+from penchant.recommendation.interests import Interests, set_control
 from penchant.recommendation.ranking import listed, scored
 from penchant.recommendation.rerank import Reranked, Rules
 from penchant.recommendation.results import POPULAR, Recommendation, ScoredItem
@@ -177,7 +177,7 @@ def steer(live: Live, user: str, interest: str, factor: float) -> Interests:
     Raises ConfigError for an interest that the user does not have.
     """
     of = live.known(user)
-    said = controlled(interests_of(of, user), of.said, interest, factor)
+    said = set_control(interests_of(of, user), of.said, interest, factor)
     live.store.control(user, said)
     return interests(live, user)
 

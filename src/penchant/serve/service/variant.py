@@ -124,7 +124,7 @@ class Arm:
         events = past.events + replace(fresh, user=np.full(len(fresh), past.users[0]))
         order = np.lexsort((np.arange(len(events)), events.time))
         found = Histories(past.users, np.array([0, len(events)]), events.take(order))
-        return replace(found, said=self._said(past, kept)), strange
+        return replace(found, queries=self._said(past, kept)), strange
 
     def _said(self, past: Histories, kept: Sequence[Kept]) -> tuple[TextQuery, ...] | None:
         """The searches of a history, with those of the store as they were typed."""
@@ -134,8 +134,8 @@ class Arm:
         # its own words may be no tokens of the run, so that the events do not tell it
         later = np.array([event.kind != "query" for event in kept])[::-1].cumsum()[::-1]
         said = [TextQuery(kept[place].about, int(later[place]), 0) for place in typed]
-        before = self.model.reader.said(past)
-        said += [one._replace(after=one.after + int(later[0])) for one in before]
+        before = self.model.text_matcher.queries(past)
+        said += [one._replace(events_since=one.events_since + int(later[0])) for one in before]
         return tuple(said)
 
     def _events(self, kept: Sequence[Kept], past: Histories) -> tuple[Events, tuple[str, ...]]:

@@ -30,9 +30,9 @@ from penchant.recommendation import Model
 
 EVALUATE = """
 import json, sys
-from penchant.benchmarking import Peak
-from penchant.data.splits import split
-from penchant.evaluate import evaluate
+from penchant.training.benchmark import Peak
+from penchant.data.splitting.split import split
+from penchant.evaluation.evaluate import evaluate
 from penchant.recommendation import load
 with Peak() as peak:
     model = load(sys.argv[1])

@@ -171,8 +171,9 @@ class Hashed:
         return mixed.astype(float)
 
 
-def test_half_a_million_users_are_ranked_in_blocks():
-    users, items, few = 500_000, 5_000, 2_000
+@pytest.mark.parametrize("users", [30_000, pytest.param(500_000, marks=pytest.mark.slow)])
+def test_many_users_are_ranked_in_blocks(users):
+    items, few = 5_000, 2_000
     rng = np.random.default_rng(0)
     none = np.zeros(0, np.int64)
     empty = Events(none, none, none, none, none, none, np.zeros(0), none)

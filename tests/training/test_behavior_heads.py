@@ -15,6 +15,7 @@ from penchant.training.fit import fit
 from penchant.training.update import forget
 
 DEEP = (
+    "search.budget=2",
     "sequence.width=32",
     "sequence.layers=1",
     "sequence.length=20",
@@ -52,7 +53,9 @@ def inside(model, world, behavior, weights):
     return float(np.mean(hits))
 
 
-@pytest.mark.parametrize("family", ["transition", "sequence", "fusion"])
+@pytest.mark.parametrize(
+    "family", ["transition", pytest.param("sequence", marks=pytest.mark.slow), "fusion"]
+)
 def test_browsing_and_buying_are_both_served(world, transition, family):
     model = transition if family == "transition" else fitted(world, family, *DEEP)
     assert set(model.others) == {"cart", "like", "share", "view"}

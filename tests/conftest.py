@@ -15,6 +15,29 @@ os.environ["PENCHANT_KEY_FILE"] = str(Path(tempfile.gettempdir()) / "penchant-te
 os.environ.setdefault("PENCHANT_CACHE", str(Path(tempfile.gettempdir()) / "penchant-tests"))
 
 
+@pytest.fixture(scope="session")
+def public_data():
+    """The folder of public data sets; tests that read one are skipped where it is not at hand."""
+    root = os.environ.get("PENCHANT_DATA")
+    if not root:
+        pytest.skip("PENCHANT_DATA names no folder of public data; the README says where to get it")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def movielens(tmp_path_factory, public_data):
+    """MovieLens 100K."""
+    from penchant.data.ingest import ingest
+    from penchant.data.io.load import load
+
+    if not (public_data / "raw" / "ml-100k").is_dir():
+        pytest.skip("PENCHANT_DATA holds no raw/ml-100k; the README says where to get it")
+    out = tmp_path_factory.mktemp("ml-100k")
+    recipe = Path(__file__).parents[1] / "recipes" / "ml-100k.toml"
+    ingest(public_data / "raw" / "ml-100k", out, mapping=recipe)
+    return load(out)
+
+
 @pytest.fixture(scope="module")
 def data():
     """The world of a service's run, where a module has no other."""

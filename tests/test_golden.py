@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tarfile
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from threadpoolctl import threadpool_info
 
 from penchant import Model, load
 from penchant.config import Recipe, TransitionSettings
-from penchant.data.ingest import ingest
-from penchant.data.io.load import load as load_dataset
 from penchant.models.transition.recommender import TRANSITION
 
 HERE = Path(__file__).parent
@@ -49,22 +46,12 @@ def kernel():
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = os.environ.get("PENCHANT_DATA")
-    if not root:
-        pytest.skip("PENCHANT_DATA names no folder of public data")
-    out = tmp_path_factory.mktemp("ml-100k") / "data"
-    ingest(Path(root) / "raw" / "ml-100k", out, mapping=HERE.parent / "recipes" / "ml-100k.toml")
-    return load_dataset(out)
+def expert(movielens):
+    return TRANSITION.fitter(movielens, 0)(TransitionSettings())
 
 
-@pytest.fixture(scope="module")
-def expert(data):
-    return TRANSITION.fitter(data, 0)(TransitionSettings())
-
-
-def test_the_sums_of_movielens_are_those_of_0_1_0(data, expert):
-    assert len(data.events) == GOLDEN["events"]
+def test_the_sums_of_movielens_are_those_of_0_1_0(movielens, expert):
+    assert len(movielens.events) == GOLDEN["events"]
     for name, expected in GOLDEN["sums"].items():
         side, letter = name.split(".")
         assert sparse_digest(getattr(getattr(expert.statistics, side), letter)) == expected
@@ -82,11 +69,11 @@ def test_the_matrix_of_movielens_is_that_of_0_1_0(expert):
     assert (values**2).sum() == pytest.approx(GOLDEN["B"]["sum of squares"], rel=1e-5)
 
 
-def test_the_lists_of_movielens_are_those_of_0_1_0(data, expert):
-    rows = np.concatenate([block.items for block in Model(data, expert).recommend_all(10)])
-    names = np.array([*data.catalogue.items.ids, ""], object)[rows]
+def test_the_lists_of_movielens_are_those_of_0_1_0(movielens, expert):
+    rows = np.concatenate([block.items for block in Model(movielens, expert).recommend_all(10)])
+    names = np.array([*movielens.catalogue.items.ids, ""], object)[rows]
     for user, expected in GOLDEN["first lists"].items():
-        assert list(names[data.users.index[user]]) == expected
+        assert list(names[movielens.users.index[user]]) == expected
     if kernel() == GOLDEN["kernel"]:
         text = json.dumps([list(row) for row in names], ensure_ascii=False)
         assert hashlib.sha256(text.encode()).hexdigest() == GOLDEN["lists"]

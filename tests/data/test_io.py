@@ -1,4 +1,3 @@
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,13 +15,6 @@ from penchant.storage.database import write_parquet
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 NAMES = ["Z", "a", "é", "e\u0301", "商", "\uffff", "😀", "a\x00", "aa", "~"]
-
-
-@pytest.fixture
-def real():
-    if "PENCHANT_DATA" not in os.environ:
-        pytest.skip("PENCHANT_DATA names no folder of public data")
-    return Path(os.environ["PENCHANT_DATA"])
 
 
 def names_of(data, user):
@@ -306,8 +298,8 @@ def test_repeated_items_count_once(tmp_path):
         ("bing-news", "bing-news-dkn-sample", None, None, None),
     ],
 )
-def test_recipes(real, tmp_path, recipe, folder, events, users, items):
-    source = real / "raw" / folder
+def test_recipes(public_data, tmp_path, recipe, folder, events, users, items):
+    source = public_data / "raw" / folder
     report = ingest(source, tmp_path / "d", mapping=RECIPES / f"{recipe}.toml")
     data = load(tmp_path / "d")
     assert len(data.events) == report.rows_out
@@ -320,9 +312,9 @@ def test_recipes(real, tmp_path, recipe, folder, events, users, items):
     assert any(data.catalogue.tags)
 
 
-def test_lastfm_is_dated_tagged_and_befriended(real, tmp_path):
+def test_lastfm_is_dated_tagged_and_befriended(public_data, tmp_path):
     report = ingest(
-        real / "raw" / "lastfm-hetrec2011",
+        public_data / "raw" / "lastfm-hetrec2011",
         tmp_path / "d",
         mapping=RECIPES / "lastfm-hetrec2011.toml",
     )
@@ -339,18 +331,18 @@ def test_lastfm_is_dated_tagged_and_befriended(real, tmp_path):
 @pytest.mark.parametrize(
     ("name", "events"), [("ml-1m", 1_000_209), ("retailrocket", 97_381), ("lastfm", 279_313)]
 )
-def test_public_directories_load(real, name, events):
-    data = load(real / name)
+def test_public_directories_load(public_data, name, events):
+    data = load(public_data / name)
     assert len(data.events) == events
     assert (np.diff(data.events.user) >= 0).all()
     inside = np.diff(data.events.user) == 0
     assert (np.diff(data.events.time)[inside] >= 0).all()
 
 
-def test_bots_are_found_in_retailrocket_and_not_in_movielens(real, tmp_path):
-    report = ingest(real / "retailrocket" / "events.parquet", tmp_path / "r")
+def test_bots_are_found_in_retailrocket_and_not_in_movielens(public_data, tmp_path):
+    report = ingest(public_data / "retailrocket" / "events.parquet", tmp_path / "r")
     (bots,) = [f for f in report.findings if f.rule == "bot-like users"]
     assert bots.count == 4961
-    report = ingest(real / "ml-1m" / "events.parquet", tmp_path / "m")
+    report = ingest(public_data / "ml-1m" / "events.parquet", tmp_path / "m")
     assert report.count("bot-like users") == 0
     assert report.rows_out == 1_000_209

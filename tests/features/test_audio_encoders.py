@@ -177,5 +177,5 @@ def test_networks_that_do_not_fit_are_told(tmp_path):
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
-    with pytest.raises(MissingExtraError, match=r"penchant\[audio\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[audio\]"):
         audio_files.samples(b"", 16_000, 60, 0.1)

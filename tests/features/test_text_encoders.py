@@ -45,7 +45,7 @@ class TestUniversalText(TextSuite):
 
     def test_without_the_package_the_extra_is_named(self, monkeypatch):
         monkeypatch.setattr(text, "_PACKAGE", "a-package-that-is-not-installed")
-        with pytest.raises(MissingExtraError, match=r"penchant\[text\]"):
+        with pytest.raises(MissingExtraError, match=r"\.\[text\]"):
             assert UniversalText().key
 
 

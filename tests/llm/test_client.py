@@ -277,13 +277,13 @@ class TestChat(ModelSuite):
 
     def test_a_budget_counts_what_is_under_way(self):
         self.server.pause = 0.3
-        chat = self.chat(cache=False, tokens=19)
+        chat = self.chat(cache=False, tokens=20)
         with ThreadPoolExecutor(4) as threads:
             asked = [threads.submit(chat.ask, PROMPT, Color) for _ in range(4)]
         errors = [each.exception() for each in asked]
         assert sum(error is None for error in errors) == 1
         assert sum(isinstance(error, SpentBudgetError) for error in errors) == 3
-        assert "10 tokens are under way" in str(next(error for error in errors if error))
+        assert "11 tokens are under way" in str(next(error for error in errors if error))
 
     def test_no_more_requests_at_once_than_the_settings_say(self):
         self.server.pause = 0.2  # so that they meet on a busy machine too
@@ -380,8 +380,8 @@ class TestChat(ModelSuite):
         assert self.waited == [1.0, 2.0]
         spent = chat.spent
         # the lost one may have been worked on: its prompt is counted by its characters
-        assert (spent.requests, spent.failed, spent.read, spent.written) == (3, 2, 21, 7)
-        assert chat.estimated == 10
+        assert (spent.requests, spent.failed, spent.read, spent.written) == (3, 2, 22, 7)
+        assert chat.estimated == 11
         assert self.server.asked[-1]["stream_options"] == {"include_usage": True}
 
     @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ class TestChat(ModelSuite):
 
     def test_without_the_package(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "openai", None)
-        with pytest.raises(MissingExtraError, match=r"penchant\[llm\]"):
+        with pytest.raises(MissingExtraError, match=r"\.\[llm\]"):
             self.chat()
 
     def test_connections_are_closed_with_the_client(self):

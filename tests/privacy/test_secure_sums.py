@@ -1,7 +1,6 @@
 """Federated sums: in the open, masked, with clients that are lost or wrong; and the command."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from flwr.app import Array, ArrayRecord, Error, Message
 from penchant.cli import app
 from penchant.config import Recipe, TransitionSettings
 from penchant.data.dataset import Behavior, Events
-from penchant.data.ingest import ingest
-from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
 from penchant.data.synthetic.world import checkerboard, genres, world
 from penchant.errors import ConfigError, DataError, MissingExtraError, TrainingError
@@ -349,16 +346,6 @@ def test_the_command_prints_bytes_and_both_values(tmp_path):
     refused = CliRunner().invoke(app, [*command, "--secure", "--rounds", "2"])
     assert isinstance(refused.exception, ConfigError)
     assert isinstance(CliRunner().invoke(app, [*command, "--noise", "1"]).exception, ConfigError)
-
-
-@pytest.fixture(scope="module")
-def movielens(tmp_path_factory):
-    root = os.environ.get("PENCHANT_DATA", "")
-    if not root or not (Path(root) / "raw" / "ml-100k").is_dir():
-        pytest.skip("PENCHANT_DATA holds no raw/ml-100k; the README says where to get it")
-    out = tmp_path_factory.mktemp("ml-100k")
-    ingest(Path(root) / "raw" / "ml-100k", out, mapping=RECIPES / "ml-100k.toml")
-    return load_dataset(out)
 
 
 @pytest.mark.parametrize(("clients", "secure"), [(20, True), (943, False)])

@@ -1,6 +1,5 @@
 """Updates and deletions: the same bits as a fit on the data that is left."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from penchant.config import TransitionSettings
 from penchant.data import synthetic
 from penchant.data.dataset import Events
-from penchant.data.ingest import ingest
 from penchant.data.io.from_columns import from_columns
 from penchant.data.io.load import load
 from penchant.data.io.save import write
@@ -45,16 +43,6 @@ def small():
 @pytest.fixture(scope="module")
 def wide():
     return synthetic.world(300, 1200, seed=2).dataset()
-
-
-@pytest.fixture(scope="module")
-def movielens(tmp_path_factory):
-    root = os.environ.get("PENCHANT_DATA")
-    if not root or not (Path(root) / "raw" / "ml-100k").is_dir():
-        pytest.skip("PENCHANT_DATA holds no raw/ml-100k; the README says where to get it")
-    out = tmp_path_factory.mktemp("ml")
-    ingest(Path(root) / "raw" / "ml-100k", out, mapping=RECIPES / "ml-100k.toml")
-    return load(out)
 
 
 @pytest.fixture(scope="module", params=["small", "movielens"])

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from penchant.recommendation.explain.event_masking import masked
 from typer.testing import CliRunner
 
 from penchant import fit, reranked
@@ -15,7 +16,6 @@ from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain, fidelity, with_reasons
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
-from penchant.recommendation.explain.event_masking import masked
 from penchant.recommendation.rerank import Rules
 
 QUICK = Recipe.load(

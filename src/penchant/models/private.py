@@ -14,7 +14,7 @@ from scipy import sparse
 from penchant.config import PrivacySettings, Settings, TransitionSettings
 from penchant.data.dataset import Catalogue, Dataset, Histories
 from penchant.errors import ConfigError
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 from penchant.models.transition.statistics import WEIGHT_BITS, Predictors, decays, grid
 from penchant.types import Arrays, Floats, Ints, Scores
 
@@ -37,7 +37,7 @@ class ReleaseSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Private:
+class Private(Recommender):
     """A released model: a history's own events against what was released.
 
     left     (N, d) float32, or (N, N) where there is no ``right``; None without a regression
@@ -76,7 +76,7 @@ class Private:
         return cls(settings, left, right, counts, *how, len(catalogue))
 
     @cached_property
-    def popularity(self) -> Ints:
+    def released_popularity(self) -> Ints:
         """What breaks ties and serves strangers: the released counts, or 0 for all, (N,)."""
         return np.zeros(self.size, np.int64) if self.counts is None else self.counts
 

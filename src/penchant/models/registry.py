@@ -1,7 +1,7 @@
 """All families of models, by name."""
 
 from penchant.errors import unknown
-from penchant.models.base import Family
+from penchant.models.base import KNOWN, Family
 from penchant.models.baselines.als import ALS
 from penchant.models.baselines.bpr import BPR
 from penchant.models.baselines.ease import EASE
@@ -20,6 +20,8 @@ FAMILIES: dict[str, Family] = {
     **BASELINES,
     **{family.name: family for family in (TRANSITION, SEQUENCE, FUSION, PRIVATE)},
 }
+
+KNOWN.update(FAMILIES)
 
 
 def family_of(name: str) -> Family:

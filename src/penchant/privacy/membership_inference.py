@@ -17,8 +17,6 @@ from penchant.data.arrays import blocks, runs
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import DataError
 from penchant.models.base import Recommender
-from penchant.models.fusion.recommender import Fusion
-from penchant.models.sequence import SequenceExpert
 from penchant.types import Floats, Ints, Progress
 
 WEAK = 0.60
@@ -82,7 +80,6 @@ def losses(model: Recommender, dataset: Dataset, users: Ints) -> Floats:
     place = np.concatenate(places)
     first = start[users][owner]
     loss = np.zeros(len(place))
-    logits = isinstance(model, Fusion | SequenceExpert)
     for part in blocks(len(place), max(1, (1 << 22) // len(dataset.catalogue))):
         begin, end = first[part], place[part]
         size = end - begin
@@ -91,7 +88,7 @@ def losses(model: Recommender, dataset: Dataset, users: Ints) -> Floats:
         history = Histories(nobody, indptr, events.take(runs(begin, size)))
         scores = np.asarray(model.score(history), np.float64)
         truth = events.item[end]
-        loss[part] = _softmax(scores, truth) if logits else _share(scores, truth)
+        loss[part] = _softmax(scores, truth) if model.logits else _share(scores, truth)
     count = np.bincount(owner, minlength=len(users))
     return np.bincount(owner, loss, len(users)) / np.maximum(count, 1)
 

@@ -16,8 +16,7 @@ from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import Rows, unit_content
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
-from penchant.models.fusion.recommender import Fusion, expert_of
-from penchant.models.private import Private
+from penchant.models.sequence import SequenceExpert
 from penchant.models.topk import CELLS, top_k
 from penchant.models.transition.recommender import Transition
 from penchant.recommendation.interests import (
@@ -63,7 +62,7 @@ class Model:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     others: Mapping[str, Recommender] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
-    holdout_model: Recommender | None = None
+    holdout_model: SequenceExpert | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def with_target(self, behavior: str | None) -> "Model":
@@ -99,13 +98,13 @@ class Model:
     @property
     def transition(self) -> Transition | None:
         """The closed-form expert, alone or within the fusion; None where there is none."""
-        return expert_of(self.recommender)
+        return self.recommender.transition
 
     @cached_property
     def popularity(self) -> Ints:
         """Events of the target behavior on each item, (N,); of a private run, as released."""
-        if isinstance(self.recommender, Private):
-            return self.recommender.popularity
+        if self.recommender.released_popularity is not None:
+            return self.recommender.released_popularity
         if self.info.get("privacy"):
             return np.zeros(len(self.dataset.catalogue), np.int64)
         return self.dataset.counts()
@@ -328,11 +327,9 @@ class Model:
         )
 
     @cached_property
-    def content(self) -> dict[str, Rows]:
+    def content(self) -> Mapping[str, Rows]:
         """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
-        if isinstance(self.recommender, Fusion):
-            return self.recommender.context.content
-        return unit_content(self.dataset.catalogue)
+        return self.recommender.content or unit_content(self.dataset.catalogue)
 
     def _shut(self, histories: Histories, repeats: bool | None) -> Ints | None:
         repeats = self.recipe.repeats if repeats is None else repeats

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from penchant.data.dataset import Histories
 from penchant.data.text_query import TextQuery
 from penchant.models.calibration import LISTED
-from penchant.models.fusion.recommender import Fusion
 from penchant.models.topk import TopK, mask_other_domains, mask_seen, top_k, topk_threshold
 from penchant.recommendation.interests import apply_controls
 from penchant.recommendation.results import RecommendationBatch
@@ -60,7 +59,7 @@ def scored(
     keep = None if wanted is None else wanted[0]
     told = _told(model, histories, user)
     wanted = None if told else wanted
-    if wanted is None or not isinstance(one, Fusion) or model.controls.get(user or ""):
+    if wanted is None or model.controls.get(user or ""):
         scores = one.score(histories)
     else:
         # as many more as are hidden, and no set of those that are not need be made

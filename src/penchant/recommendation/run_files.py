@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from penchant import __version__
-from penchant.config import Recipe, TransitionSettings, parse
+from penchant.config import Recipe, parse
 from penchant.data.dataset import Dataset
 from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
@@ -16,10 +16,8 @@ from penchant.data.user_attributes import described_users
 from penchant.errors import ArtifactError
 from penchant.models.base import Recommender, over, under
 from penchant.models.calibration import Calibration
-from penchant.models.fusion.recommender import Fusion, asked_for, expert_of
 from penchant.models.registry import FAMILIES
-from penchant.models.sequence import SEQUENCE
-from penchant.models.transition.recommender import Transition, restore
+from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.recommendation.interests import Control, Profile
 from penchant.storage import artifact
 
@@ -40,7 +38,7 @@ class SavedRun:
     calibrations: Mapping[str, Calibration]
     others: Mapping[str, Recommender]
     controls: Mapping[str, tuple[Control, ...]]
-    holdout_model: Recommender | None
+    holdout_model: SequenceExpert | None
     profiles: Mapping[str, Profile]
 
     @classmethod
@@ -51,14 +49,12 @@ class SavedRun:
 
 def save(model: SavedRun, path: str | Path) -> Path:
     """Write a run: data, arrays and a manifest that vouches for each byte."""
-    main = expert_of(model.recommender)
-    heads = {name: expert_of(other) for name, other in model.others.items()}
-    own = {n: e for n, e in heads.items() if e is not None and e is not main}
+    heads = {name: other.saved_head(model.recommender) for name, other in model.others.items()}
     manifest = {
         "penchant": __version__,
         "family": model.recommender.name,
         "settings": model.recommender.settings.model_dump(),
-        "others": {n: own[n].settings.model_dump() if n in own else None for n in heads},
+        "others": {name: settings for name, (settings, _) in heads.items()},
         "recipe": model.recipe.model_dump(),
         "info": model.info,
         "controls": _told(model.controls),
@@ -69,11 +65,8 @@ def save(model: SavedRun, path: str | Path) -> Path:
         arrays = dict(model.recommender.arrays())
         for name, of in model.calibrations.items():
             arrays[f"{CALIBRATION}/{name}"] = np.append(of.weights, of.bias)
-        for name, expert in own.items():
-            arrays |= over(expert.arrays(), f"{OTHERS}/{name}/")
-        for name, other in model.others.items():
-            if isinstance(other, Fusion):
-                arrays[f"{WEIGHTS}/{name}"] = other.weights
+        for name, (_, own) in heads.items():
+            arrays |= over(own, f"{OTHERS}/{name}/")
         if model.holdout_model is not None:
             arrays |= over(model.holdout_model.arrays(), f"{TWIN}/")
         artifact.save_arrays(folder / "arrays.safetensors", arrays)
@@ -105,26 +98,21 @@ def read(path: str | Path) -> SavedRun:
         name: Calibration(flat[:-1], float(flat[-1]))
         for name, flat in under(arrays, f"{CALIBRATION}/").items()
     }
-    weights = under(arrays, f"{WEIGHTS}/")
+    weights = under(arrays, f"{WEIGHTS}/")  # where 0.1.0 wrote them
     recommender = family.restore(arrays, dataset, settings)
 
     def other(name: str, content: dict[str, Any] | None) -> Recommender:
-        aimed = dataset.with_target(name)
-
-        def solved(expert: Transition) -> Transition:
-            if content is None:
-                return expert
-            chosen = parse(TransitionSettings, content, str(path))
-            return restore(under(arrays, f"{OTHERS}/{name}/"), aimed, chosen)
-
-        return asked_for(recommender, aimed, solved, weights.get(name))
+        own = under(arrays, f"{OTHERS}/{name}/")
+        if name in weights:
+            own["weights"] = weights[name]
+        return recommender.load_head(dataset.with_target(name), content, own)
 
     others = {name: other(name, content) for name, content in manifest["others"].items()}
     info, controls = manifest["info"], _controls(manifest["controls"])
     held = under(arrays, f"{TWIN}/")
-    holdout_model = None
-    if held and isinstance(recommender, Fusion):
-        holdout_model = SEQUENCE.restore(held, dataset, recommender.sequence.settings)
+    expert = recommender.sequence
+    trained = SEQUENCE.restore(held, dataset, expert.settings) if held and expert else None
+    holdout_model = None if trained is None else trained.sequence
     profiles = {user: Profile(**of) for user, of in manifest.get("profiles", {}).items()}
     kept = calibrations, others, controls, holdout_model, profiles
     return SavedRun(dataset, recommender, recipe, info, *kept)

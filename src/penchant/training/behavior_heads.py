@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.config import Recipe, SearchSettings, TransitionSettings
+from penchant.config import Recipe, SearchSettings, Settings
 from penchant.data.arrays import runs
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Cases, Split
@@ -16,15 +16,11 @@ from penchant.errors import ConfigError, DataError
 from penchant.evaluation.probabilities import measured
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
-from penchant.models.fusion.recommender import Fusion, asked_for, expert_of
-from penchant.models.fusion.weights import fit_weights
-from penchant.models.sequence import SequenceExpert
-from penchant.models.transition.recommender import TRANSITION, Transition
 from penchant.training.tuning import FEWEST, search, shared
 from penchant.types import Ints, Progress
 
 SPACE = ("others?", "history.*")
-"""What the transition expert's settings may change from one behavior to the next."""
+"""Settings that may change from one behavior to the next: those of the transition expert."""
 
 AHEAD = ("leave-one-out", NEW, "given", "time")
 """Protocols whose validation histories end before events that nothing was fitted on."""
@@ -67,10 +63,7 @@ def heads(
             return Head(model)
         to_judge, to_weigh, to_calibrate = shares
         progress(f"fitting what scores of {name!r} mean on validation users of their own")
-        if isinstance(model, Fusion):
-            experts = model.transition, model.sequence
-            weights, spread = fit_weights(*experts, model.context, to_weigh, recipe.repeats)
-            model = replace(model, weights=weights, spread=spread)
+        model = model.refit_weights(to_weigh, recipe.repeats)
         asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
         made = measured(model, train.with_target(name), *asked)
         return Head(model) if made is None else Head(model, made[0], made[2])
@@ -117,12 +110,10 @@ def other_behaviors(
 ) -> dict[str, Recommender]:
     """What serves each further positive behavior of a dataset with several, by name.
 
-    It is the model itself, asked for another behavior. Its transition expert is fitted again:
-    what the other behaviors count for is chosen on that behavior's own last events, or is that
-    of its twin, as are the weights of a fusion. A family that knows one behavior serves one.
+    It is the model itself where that knows several behaviors, else one of its family fitted for
+    the behavior. What a transition expert lets other behaviors count for is chosen on that
+    behavior's own last events, or is that of its twin, as are the weights of a fusion.
     """
-    if not isinstance(model, Transition | SequenceExpert | Fusion):
-        return {}
     events, catalogue = dataset.events, dataset.catalogue
     names = [
         behavior.name
@@ -133,48 +124,39 @@ def other_behaviors(
     ]
 
     def fitted(aimed: Dataset) -> Recommender:
-        holdout_model = None if holdout_models is None else holdout_models.get(aimed.target)
+        def refit(expert: Recommender, before: Recommender | None) -> Recommender:
+            settings = before.settings if before else _chosen(expert, aimed, recipe, progress)
+            if settings == expert.settings and expert.any_target:
+                return expert
+            progress(f"{expert.name}: fitting for {aimed.target!r}")
+            return expert.family.fitter(aimed, recipe.seed)(settings)
 
-        def solved(expert: Transition) -> Transition:
-            before = expert_of(holdout_model)
-            if before is None:
-                settings = _chosen(expert.settings, aimed, recipe, progress)
-            else:
-                settings = before.settings
-            if settings == expert.settings and settings.others == 1:
-                return expert  # all behaviors count alike as targets: one solution serves both
-            progress(f"transition: fitting for {aimed.target!r}")
-            found = TRANSITION.fitter(aimed, recipe.seed)(settings)
-            assert isinstance(found, Transition)
-            return found
-
-        weights = holdout_model.weights if isinstance(holdout_model, Fusion) else None
-        return asked_for(model, aimed, solved, weights)
+        return model.for_target(aimed, refit, (holdout_models or {}).get(aimed.target))
 
     return {name: fitted(dataset.with_target(name)) for name in names}
 
 
-def _chosen(
-    settings: TransitionSettings, dataset: Dataset, recipe: Recipe, progress: Progress
-) -> TransitionSettings:
-    """The settings for another target; as they are where no events can be held out."""
+def _chosen(expert: Recommender, dataset: Dataset, recipe: Recipe, progress: Progress) -> Settings:
+    """An expert's settings for another target; as they are where no events can be held out."""
+    settings: Settings = expert.settings
+    space = {name: steps for name, steps in expert.family.space.items() if name in SPACE}
+    if not space:
+        return settings
     try:
         parts = split(dataset, default_protocol(dataset, recipe.repeats), recipe.seed)
     except (ConfigError, DataError):
         return settings
-    progress(f"transition: searching settings for {dataset.target!r}")
-    space = {name: TRANSITION.space[name] for name in SPACE}
+    progress(f"{expert.name}: searching settings for {dataset.target!r}")
     bounds = SearchSettings(
         budget=max(1, recipe.search.budget // 2), users=min(2000, recipe.search.users)
     )
-    found = search(
-        replace(TRANSITION, space=space),
+    best: Settings = search(
+        replace(expert.family, space=space),
         settings,
         dataset.with_events(parts.train),
         parts.validation,
         bounds,
         seed=recipe.seed,
         repeats=recipe.repeats,
-    )
-    best: TransitionSettings = found.settings
+    ).settings
     return best

@@ -25,9 +25,8 @@ from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.registry import BASELINES, FAMILIES, family_of
-from penchant.models.sequence import SequenceExpert
 from penchant.models.topk import mask_seen, top_k
-from penchant.training.fit import Trained, refit_on, train
+from penchant.training.fit import Trained, train
 from penchant.types import Progress
 
 OURS = ("fusion", "transition")
@@ -210,7 +209,7 @@ def _rows(
             trained.search_seconds,
             _speed(model, parts),
             max(peak, further.megabytes),
-            model.curve if isinstance(model, SequenceExpert) else (),
+            model.curve,
         )
 
     with Peak() as peak:
@@ -220,7 +219,7 @@ def _rows(
         data = dataset.with_events(with_validation(dataset, parts))
         with Peak() as peak:
             began = time.perf_counter()
-            model = refit_on(trained.recommender, data, recipe.seed)
+            model = trained.recommender.refit(data, recipe.seed)
             seconds = time.perf_counter() - began
         rows.append(row(f"{name}, refit", model, trained, seconds, peak.megabytes))
     return rows

@@ -1,7 +1,7 @@
 """Fit: choose settings on validation events, measure on test events, then fit on everything."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from penchant.config import Recipe, Settings
@@ -19,12 +19,10 @@ from penchant.features.item_content import encode_items
 from penchant.models.base import Family, Recommender
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.calibration import LISTED, Calibration
-from penchant.models.fusion.features import Context
 from penchant.models.fusion.recommender import FUSION, Fusion
-from penchant.models.fusion.weights import fit_weights
-from penchant.models.registry import FAMILIES, family_of
-from penchant.models.sequence import SEQUENCE, SequenceExpert
-from penchant.models.transition.recommender import TRANSITION, Transition
+from penchant.models.registry import family_of
+from penchant.models.sequence import SEQUENCE
+from penchant.models.transition.recommender import TRANSITION
 from penchant.recommendation import Model
 from penchant.training.behavior_heads import Head, heads, other_behaviors
 from penchant.training.query_share import in_words, searching, tune_query_share
@@ -130,17 +128,17 @@ def fit(
             )
             for name in recipe.users.protected
         }
-        deep = holdout_model.sequence if isinstance(holdout_model, Fusion) else holdout_model
-        if isinstance(deep, SequenceExpert) and deep.settings.interests > 1:
+        deep, closed = holdout_model.sequence, holdout_model.transition
+        if deep is not None and deep.settings.interests > 1:
             info["vectors"] = judge_vectors(
                 deep, dataset.catalogue, parts.test, repeats=recipe.repeats
             )
-            if isinstance(holdout_model, Fusion):
+            if closed is not None:
                 known = dataset.with_events(parts.train)
-                by = known, holdout_model.transition.statistics, recipe.interests, recipe.seed
+                by = known, closed.statistics, recipe.interests, recipe.seed
                 info["vectors"]["agreement"] = agreement(deep, *by, parts.test)
-        if isinstance(holdout_model, Fusion):
-            info["weights"] = holdout_model.weighed()
+        if weights := holdout_model.weights_report():
+            info["weights"] = weights
         others = heads(dataset, parts, holdout_model, recipe, progress)
         progress("calibrating probabilities on validation users of their own")
         calibrations, info["probabilities"], notes = calibrated(
@@ -151,10 +149,10 @@ def fit(
     if holdout_model is None:
         recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
     else:
-        recommender = refit_on(holdout_model, dataset, recipe.seed)
+        recommender = holdout_model.refit(dataset, recipe.seed)
     holdout_models = {name: head.holdout_model for name, head in others.items()}
     served = other_behaviors(dataset, recommender, recipe, progress, holdout_models)
-    held = holdout_model.sequence if isinstance(holdout_model, Fusion) else None
+    held = holdout_model.sequence if holdout_model and holdout_model.experts else None
     return Model(dataset, recommender, recipe, info, calibrations, served, holdout_model=held)
 
 
@@ -292,37 +290,19 @@ def train(
     return made[name]
 
 
-def refit_on(model: Recommender, dataset: Dataset, seed: int) -> Recommender:
-    """The same family and settings fitted on other events; a fusion keeps its weights."""
-    if isinstance(model, Fusion):
-        transition = refit_on(model.transition, dataset, seed)
-        sequence = refit_on(model.sequence, dataset, seed)
-        assert isinstance(transition, Transition)
-        assert isinstance(sequence, SequenceExpert)
-        return replace(model, transition=transition, sequence=sequence, context=Context.of(dataset))
-    return FAMILIES[model.name].fitter(dataset, seed)(model.settings)
-
-
 def _fused(
     data: Dataset, parts: Split, recipe: Recipe, progress: Progress, made: dict[str, Trained]
 ) -> Trained:
     experts = [train(data, parts, f.name, recipe, progress, made) for f in (TRANSITION, SEQUENCE)]
     transition, sequence = (expert.recommender for expert in experts)
-    assert isinstance(transition, Transition)
-    assert isinstance(sequence, SequenceExpert)
     progress("fusion: fitting weights on validation users of their own")
     began = time.perf_counter()
-    context = Context.of(data)
-    fitted = fit_weights(
-        transition,
-        sequence,
-        context,
-        shared(data, parts.validation, 1, recipe.seed),
-        recipe.repeats,
+    fusion = Fusion.fitted(
+        transition, sequence, data, shared(data, parts.validation, 1, recipe.seed), recipe.repeats
     )
     seconds = time.perf_counter() - began
     return Trained(
-        Fusion(transition, sequence, context, *fitted),
+        fusion,
         tuple(trial for expert in experts for trial in expert.trials),
         seconds + sum(expert.fit_seconds for expert in experts),
         sum(expert.search_seconds for expert in experts),

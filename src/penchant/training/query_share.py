@@ -23,7 +23,7 @@ SHARES = (0.0, 0.3, 0.6)
 
 
 @dataclass(frozen=True)
-class Searching:
+class Searching(Recommender):
     """A recommender whose lists give the searches of a history their places.
 
     Its scores are of items that were not seen unless ``repeats``: seen ones take no place.

@@ -4,7 +4,7 @@ The sums after an update are those of a fit on all events, bit for bit, and so i
 solved again where anything that it reads has changed, and stays where nothing has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,16 +16,9 @@ from penchant.data.user_attributes import attribute_rows, described_users
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
 from penchant.features.item_content import encode_changed
-from penchant.models.base import Recommender
-from penchant.models.fusion.features import Context
-from penchant.models.fusion.recommender import Fusion, asked_for
+from penchant.models.base import DataChange, Recommender
 from penchant.models.private import SPENDS
-from penchant.models.sequence import SequenceExpert
-from penchant.models.transition.incremental import solved_anew
-from penchant.models.transition.recommender import Transition
-from penchant.models.transition.statistics import Predictors
 from penchant.recommendation import Model
-from penchant.training.fit import refit_on
 from penchant.types import Ints, Progress
 
 EXACT = ("events and histories", "sums", "solution", "popularity")
@@ -158,8 +151,7 @@ def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
 
 def standing(model: Model) -> tuple[str, ...]:
     """What an update leaves as it was."""
-    fused = isinstance(model.recommender, Fusion)
-    return (*LEFT, *OF_FUSION) if fused else LEFT
+    return (*LEFT, *OF_FUSION) if model.recommender.experts else LEFT
 
 
 def _named(model: Model, both: Dataset) -> Dataset:
@@ -206,44 +198,41 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
     """
     if model.info.get("privacy"):
         raise ConfigError(SPENDS)
-    data, expert = merged.dataset, model.recommender
-    solved: dict[int, tuple[Transition, int]] = {}  # behaviors may share one solution
+    seed = model.recipe.seed
 
-    def moved(name: str | None) -> tuple[Transition, int]:
-        head = model.with_target(name)
-        assert head.transition is not None
-        key = id(head.transition)
-        if key not in solved:
-            aimed = replace(merged, dataset=data.with_target(head.dataset.target))
-            solved[key] = solved_anew(head.dataset, aimed, before, after, head.transition)
-        return solved[key]
+    def change(target: str) -> DataChange:
+        old, new = model.dataset.with_target(target), merged.dataset.with_target(target)
+        return DataChange(old, replace(merged, dataset=new), before, after, seed)
 
-    columns = len(data.catalogue)
-    if isinstance(expert, Fusion):
-        transition, columns = moved(None)
-        # the deep expert knows new events by reading them, and new items by their content
-        sequence = expert.sequence.moved(data, merged.items, merged.tokens)
-        renewed: Recommender = replace(
-            expert, transition=transition, sequence=sequence, context=Context.of(data)
-        )
-    elif isinstance(expert, Transition):
-        renewed, columns = moved(None)
-    else:
-        renewed = refit_on(expert, data, model.recipe.seed)
-
-    def other(name: str) -> Recommender:
-        before = model.others[name]
-        weights = before.weights if isinstance(before, Fusion) else None
-        return asked_for(renewed, data.with_target(name), lambda _: moved(name)[0], weights)
-
-    others = {name: other(name) for name in model.others}
-    holdout_model = model.holdout_model
-    if isinstance(holdout_model, SequenceExpert):
-        holdout_model = holdout_model.moved(data, merged.items, merged.tokens)
-    made = replace(
-        model, dataset=data, recommender=renewed, others=others, holdout_model=holdout_model
+    renewed, columns = model.recommender.updated(change(model.dataset.target))
+    changed = _with_recommender(
+        model, merged.dataset, renewed, lambda head, name: head.updated(change(name))[0]
     )
-    return _narrowed(made), columns
+    if model.holdout_model is not None:
+        moved = model.holdout_model.moved(merged.dataset, merged.items, merged.tokens)
+        changed = replace(changed, holdout_model=moved)
+    return _narrowed(changed), columns
+
+
+def _with_recommender(
+    model: Model,
+    data: Dataset,
+    recommender: Recommender,
+    change: Callable[[Recommender, str], Recommender],
+) -> Model:
+    """The model of other data: its recommender, and the same ``change`` for the other behaviors."""
+    old = model.recommender
+    main = old.experts.get("transition", old)
+
+    def other(name: str, head: Recommender) -> Recommender:
+        def refit(expert: Recommender, before: Recommender | None) -> Recommender:
+            assert before is not None
+            return expert if before is main else change(before, name)  # one may serve both
+
+        return recommender.for_target(data.with_target(name), refit, head)
+
+    others = {name: other(name, head) for name, head in model.others.items()}
+    return replace(model, dataset=data, recommender=recommender, others=others)
 
 
 def _narrowed(model: Model) -> Model:
@@ -258,39 +247,12 @@ def _narrowed(model: Model) -> Model:
     data, tokens = narrowed(model.dataset, attributes if len(known) else known)
     if data is model.dataset:
         return model
-    catalogue = model.dataset.catalogue
-    predictors = np.ones(len(Predictors.of(catalogue)), bool)
-    predictors[len(catalogue) : len(catalogue) + len(tokens)] = tokens
-    predictors[len(predictors) - len(known) :] = np.isin(known.ids, data.catalogue.attributes.ids)
-    made: dict[int, Transition] = {}
-
-    def moved(expert: Transition, target: str) -> Transition:
-        if id(expert) not in made:
-            sums = expert.statistics.only(predictors)
-            B, aimed = expert.B[predictors], data.with_target(target)
-            made[id(expert)] = Transition.of(B, aimed, expert.settings, sums)
-        return made[id(expert)]
-
-    same, place = np.arange(len(catalogue)), np.where(tokens, np.cumsum(tokens) - 1, -1)
-    holdout_model, expert = model.holdout_model, model.recommender
-    if isinstance(holdout_model, SequenceExpert):
-        holdout_model = holdout_model.moved(data, same, place)
-    if isinstance(expert, Fusion):
-        transition = moved(expert.transition, data.target)
-        sequence, context = expert.sequence.moved(data, same, place), Context.of(data)
-        expert = replace(expert, transition=transition, sequence=sequence, context=context)
-    elif isinstance(expert, Transition):
-        expert = moved(expert, data.target)
-    else:
-        expert = refit_on(expert, data, model.recipe.seed)
-
-    def other(name: str) -> Recommender:
-        head, before = model.with_target(name).transition, model.others[name]
-        weights = before.weights if isinstance(before, Fusion) else None
-        aimed = data.with_target(name)
-        return asked_for(expert, aimed, lambda own: moved(head, name) if head else own, weights)
-
-    others = {name: other(name) for name in model.others}
-    return replace(
-        model, dataset=data, recommender=expert, others=others, holdout_model=holdout_model
+    seed, place = model.recipe.seed, np.where(tokens, np.cumsum(tokens) - 1, -1)
+    expert = model.recommender.remapped(data, place, seed)
+    changed = _with_recommender(
+        model, data, expert, lambda head, name: head.remapped(data.with_target(name), place, seed)
     )
+    if model.holdout_model is None:
+        return changed
+    moved = model.holdout_model.moved(data, np.arange(len(data.catalogue)), place)
+    return replace(changed, holdout_model=moved)

@@ -18,7 +18,6 @@ from penchant.evaluation.evaluate import Evaluation
 from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.llm.client import LanguageModel, Spent
 from penchant.llm.tasks.rerank import INFO, Ordered, Reorder, ReorderSettings
-from penchant.models.fusion.recommender import Fusion
 from penchant.models.topk import CELLS, mask_seen
 from penchant.privacy.erasure.refit import twin_of
 from penchant.recommendation import Model
@@ -63,7 +62,7 @@ def judge(
         raise ConfigError(
             "expected a run without a privacy budget, received a private one: it holds no case out"
         )
-    if isinstance(model.recommender, Fusion) and model.holdout_model is None:
+    if model.recommender.experts and model.holdout_model is None:
         raise ConfigError(
             "expected a fusion with the twin that it was measured by, received one without; fit "
             "the run again"

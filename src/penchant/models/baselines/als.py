@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from penchant.config import Settings
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import MissingExtraError
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 from penchant.models.baselines.factor_scores import MOST_FACTORS, inner, rounded
 from penchant.models.baselines.interactions import of_histories, of_users, strengths
 from penchant.types import Arrays, Floats, Scores
@@ -36,7 +36,7 @@ class AlsSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Als:
+class Als(Recommender):
     """Folds each history in, that of a known user too: a user's factors are not kept.
 
     An empty history gives all known items zero: chance level.

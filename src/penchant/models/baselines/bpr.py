@@ -13,7 +13,7 @@ from scipy import sparse
 from penchant.config import Settings
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import ConfigError, MissingExtraError
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 from penchant.models.baselines.factor_scores import MOST_FACTORS, inner, rounded
 from penchant.models.baselines.interactions import of_histories, of_users, strengths
 from penchant.types import Arrays, Floats, Scores
@@ -35,7 +35,7 @@ class BprSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Bpr:
+class Bpr(Recommender):
     """Scores by the trained factors of a known user, whatever the history: there is no fold-in.
 
     A user that was not trained takes the mean factors of the history's distinct items; of an

@@ -15,7 +15,7 @@ from penchant.config import Settings
 from penchant.data.arrays import blocks
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import ConfigError
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 from penchant.models.baselines.interactions import of_histories, of_users, strengths
 from penchant.types import Arrays, Floats, Scores
 
@@ -33,7 +33,7 @@ class EaseSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Ease:
+class Ease(Recommender):
     """Scores of all items from the distinct items of a history, in one product with B.
 
     An item that shares no user with another has no score. An empty history gives all others

@@ -15,7 +15,7 @@ from scipy import sparse
 from penchant.config import Settings
 from penchant.data.dataset import Dataset, Histories
 from penchant.features.kernels import strongest
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 from penchant.models.baselines.interactions import of_histories, of_users, strengths
 from penchant.types import Arrays, Floats, Ints, Scores
 
@@ -36,7 +36,7 @@ class ItemKnnSettings(Settings):
 
 
 @dataclass(frozen=True)
-class ItemKnn:
+class ItemKnn(Recommender):
     """Scores an item by its summed similarity to the distinct items of a history.
 
     An item without neighbors has no score. An empty history gives all others zero: chance level.

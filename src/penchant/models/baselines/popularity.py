@@ -10,7 +10,7 @@ from pydantic import Field
 from penchant.config import Settings
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import ConfigError
-from penchant.models.base import Family
+from penchant.models.base import Family, Recommender
 from penchant.models.baselines.interactions import strengths
 from penchant.types import Arrays, Floats, Scores
 
@@ -31,7 +31,7 @@ class RecentSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Popular:
+class Popular(Recommender):
     """Scores every history alike.
 
     popularity  weight of each item's events, (N,) float64; -inf for an item without any

@@ -6,8 +6,8 @@ each modality closeness of content. The weights are those of a conditional logit
 fitted on validation users of their own.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,10 @@ from scipy import sparse
 
 from penchant.config import SequenceSettings, Settings, TransitionSettings
 from penchant.data.dataset import Dataset, Histories
+from penchant.data.splitting.cases import Cases
 from penchant.errors import ConfigError
-from penchant.models.base import Family, Recommender, over, under
+from penchant.features.kernels import Rows
+from penchant.models.base import DataChange, Family, Recommender, Refit, over, under
 from penchant.models.fusion.features import (
     FLOOR,
     Context,
@@ -28,14 +30,16 @@ from penchant.models.fusion.features import (
     features,
     nearness,
 )
-from penchant.models.fusion.weights import LENGTHS, bucket
+from penchant.models.fusion.weights import LENGTHS, bucket, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.topk import topk_threshold
+from penchant.models.transition.event_masking import TransitionWithoutEvent
 from penchant.models.transition.recommender import TRANSITION, Transition
 from penchant.types import Arrays, Floats, Ints, Scores
 
 """Histories of at most so many events share weights; longer ones have the last."""
 
+_AMONG = 100  # the best, whose mean is what a feature's part is told against
 _ROUNDING = 1e-6  # by which sums in another order may differ, and far more
 
 
@@ -47,22 +51,49 @@ class FusionSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Fusion:
+class Fusion(Recommender):
     """Both experts and the weights of the features, (lengths, features).
 
     ``spread`` is the deviation of each feature among candidates, (features,): a weight times it
     says how far the feature moves a score.
     """
 
-    transition: Transition
-    sequence: SequenceExpert
+    # without ``field()`` the None of the base were the default of these two
+    transition: Transition = field()
+    sequence: SequenceExpert = field()
     context: Context
     weights: Floats
     spread: Floats
 
+    logits = True
+
+    @classmethod
+    def fitted(
+        cls,
+        transition: Recommender,
+        sequence: Recommender,
+        dataset: Dataset,
+        cases: Cases,
+        repeats: bool,
+    ) -> "Fusion":
+        """Of experts fitted on a dataset, the weights fitted on cases that it does not hold."""
+        assert isinstance(transition, Transition)
+        assert isinstance(sequence, SequenceExpert)
+        context = Context.of(dataset)
+        fitted = fit_weights(transition, sequence, context, cases, repeats)
+        return cls(transition, sequence, context, *fitted)
+
     @property
     def name(self) -> str:
         return "fusion"
+
+    @property
+    def experts(self) -> Mapping[str, Recommender]:
+        return {expert.name: expert for expert in (self.transition, self.sequence)}
+
+    @property
+    def content(self) -> Mapping[str, Rows]:
+        return self.context.content
 
     @property
     def settings(self) -> FusionSettings:
@@ -155,7 +186,77 @@ class Fusion:
             found |= over(expert.arrays(), f"{expert.name}/")
         return found
 
-    def weighed(self) -> dict[str, Any]:
+    def refit(self, dataset: Dataset, seed: int, trained: Recommender | None = None) -> "Fusion":
+        transition = self.transition.refit(dataset, seed)
+        sequence = self.sequence.refit(dataset, seed) if trained is None else trained
+        return self._with(dataset, transition, sequence)
+
+    def refit_weights(self, cases: Cases, repeats: bool) -> "Fusion":
+        fitted = fit_weights(self.transition, self.sequence, self.context, cases, repeats)
+        return replace(self, weights=fitted[0], spread=fitted[1])
+
+    def with_weights(self, other: Recommender) -> "Fusion":
+        assert isinstance(other, Fusion)
+        return replace(self, weights=other.weights, spread=other.spread)
+
+    def for_target(
+        self, dataset: Dataset, refit: Refit, before: Recommender | None = None
+    ) -> "Fusion":
+        """The same network with its own transition expert, and the weights of ``before``."""
+        expert = None if before is None else before.experts.get("transition", before)
+        transition = refit(self.transition, expert)
+        made = self._with(dataset, transition, self.sequence.with_target(dataset.target))
+        return replace(made, weights=before.weights) if isinstance(before, Fusion) else made
+
+    def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
+        settings, arrays = self.transition.saved_head(main.experts["transition"])
+        return settings, arrays | {"weights": self.weights}
+
+    def load_head(
+        self, dataset: Dataset, settings: dict[str, Any] | None, arrays: Arrays
+    ) -> "Fusion":
+        transition = self.transition.load_head(dataset, settings, arrays)
+        made = self._with(dataset, transition, self.sequence.with_target(dataset.target))
+        return replace(made, weights=arrays.get("weights", self.weights))
+
+    def updated(self, change: DataChange) -> tuple["Fusion", int]:
+        """The deep expert knows new events by reading them, and new items by their content."""
+        transition, columns = self.transition.updated(change)
+        merged = change.merged
+        sequence = self.sequence.moved(merged.dataset, merged.items, merged.tokens)
+        return self._with(merged.dataset, transition, sequence), columns
+
+    def remapped(self, dataset: Dataset, tokens: Ints, seed: int) -> "Fusion":
+        transition = self.transition.remapped(dataset, tokens, seed)
+        items = np.arange(len(dataset.catalogue))
+        return self._with(dataset, transition, self.sequence.moved(dataset, items, tokens))
+
+    def _with(self, dataset: Dataset, transition: Recommender, sequence: Recommender) -> "Fusion":
+        """With other experts, fitted on the events of a dataset or asked for its target."""
+        assert isinstance(transition, Transition)
+        assert isinstance(sequence, SequenceExpert)
+        context = Context.of(dataset)
+        return replace(self, transition=transition, sequence=sequence, context=context)
+
+    def without_event(self, history: Histories, place: int) -> Scores:
+        transition = TransitionWithoutEvent(self.transition, place)
+        return self.weigh(history, transition, SequenceWithoutEvent(self.sequence, place))
+
+    def feature_parts(self, history: Histories, item: int) -> Mapping[str, float]:
+        """Each feature's signed part of the logit, less its mean over the user's 100 best items."""
+        values, missing = features(self.transition, self.sequence, self.context, history)
+        weights = self.weights[bucket(history.lengths)][0]
+        parts = np.stack([weight * value[0] for weight, value in zip(weights, values, strict=True)])
+        total = np.where(missing[0], -np.inf, parts.sum(axis=0))
+        total[history.events.item[history.events.item >= 0]] = -np.inf
+        best = np.argsort(-total, kind="stable")[:_AMONG]
+        best = best[np.isfinite(total[best])]
+        if not len(best):
+            return {}
+        beyond = parts[:, item] - parts[:, best].mean(axis=1)
+        return dict(zip(self.context.features, beyond.tolist(), strict=True))
+
+    def weights_report(self) -> dict[str, Any]:
         """What each feature weighs, times its spread, by the length of histories, as JSON types."""
         ends = [f"up to {length}" for length in LENGTHS]
         return {
@@ -163,6 +264,26 @@ class Fusion:
             "lengths": [*ends, f"over {LENGTHS[-1]}"],
             "effects": (self.weights * self.spread).tolist(),
         }
+
+
+@dataclass(frozen=True)
+class SequenceWithoutEvent(Recommender):
+    """The deep expert of one history without the event at a place."""
+
+    expert: SequenceExpert
+    place: int
+    name: str = "sequence"
+
+    @property
+    def settings(self) -> Any:
+        return self.expert.settings
+
+    def score(self, histories: Histories) -> Scores:
+        """(1, N)"""
+        return self.expert.without_event(histories, self.place)
+
+    def arrays(self) -> Arrays:
+        return self.expert.arrays()
 
 
 def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusion:
@@ -173,35 +294,6 @@ def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusio
     assert isinstance(sequence, SequenceExpert)
     weights, spread = arrays["weights"], arrays["spread"]
     return Fusion(transition, sequence, Context.of(dataset), weights, spread)
-
-
-def expert_of(model: Recommender | None) -> Transition | None:
-    """The closed-form expert, alone or within a fusion; None where there is none."""
-    expert = model.transition if isinstance(model, Fusion) else model
-    return expert if isinstance(expert, Transition) else None
-
-
-def asked_for(
-    model: Recommender,
-    dataset: Dataset,
-    solved: Callable[[Transition], Transition],
-    weights: Floats | None = None,
-) -> Recommender:
-    """A model asked for the dataset's target, which is another behavior than its own.
-
-    The deep expert is the same network, ``solved`` gives the transition expert in place of the
-    model's own, and a fusion keeps its weights unless others are given. The families of an expert
-    alone go the same way.
-    """
-    if isinstance(model, Fusion):
-        sequence = model.sequence.with_target(dataset.target)
-        weights = model.weights if weights is None else weights
-        parts = solved(model.transition), sequence, Context.of(dataset)
-        return Fusion(*parts, weights, model.spread)
-    if isinstance(model, Transition):
-        return solved(model)
-    assert isinstance(model, SequenceExpert)
-    return model.with_target(dataset.target)
 
 
 def _no_fitter(dataset: Dataset, seed: int = 0) -> Any:

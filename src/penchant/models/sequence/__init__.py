@@ -10,47 +10,58 @@ attribution  what each event adds to a logit (torch)
 expert     the fitted recommender (torch, imported when first used)
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import MissingExtraError
-from penchant.models.base import Family, Recommender
+from penchant.models.base import Family, Recommender, Refit
 from penchant.types import Arrays, Floats, Ints, Scores
 
 
-@runtime_checkable
-class SequenceExpert(Recommender, Protocol):
+class SequenceExpert(Recommender):
     """What others ask of the fitted expert: to them it is a recommender that can move."""
 
-    @property
-    def curve(self) -> tuple[Any, ...]:
-        """One line for each pass of its training: epoch, loss, events/s, seconds, NDCG@10."""
-        ...
+    logits = True
 
+    @property
+    def sequence(self) -> Self:
+        return self
+
+    def for_target(
+        self, dataset: Dataset, refit: Refit, before: Recommender | None = None
+    ) -> "SequenceExpert":
+        """The same network, asked for the dataset's target."""
+        return self.with_target(dataset.target)
+
+    def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
+        return None, {}
+
+    def load_head(
+        self, dataset: Dataset, settings: dict[str, Any] | None, arrays: Arrays
+    ) -> "SequenceExpert":
+        return self.with_target(dataset.target)
+
+    @abstractmethod
     def moved(self, dataset: Dataset, items: Ints, tokens: Ints) -> Self:
         """The same expert for a larger dataset, where item i is row ``items[i]``, and so on."""
-        ...
 
+    @abstractmethod
     def with_target(self, behavior: str) -> Self:
         """The same expert asked for another behavior."""
-        ...
 
+    @abstractmethod
     def attributed(self, history: Histories, item: int) -> tuple[float, float, Floats]:
         """A logit, that of events that say nothing, and what each event adds, (E,)."""
-        ...
 
-    def masked(self, history: Histories, place: int) -> Scores:
-        """Scores of all items after one history, one of whose events says nothing, (1, N)."""
-        ...
-
+    @abstractmethod
     def vectors(self, histories: Histories) -> tuple[Floats, Scores, Floats]:
         """The K vectors of each history: unit vectors, scores and shares of each item.
 
         (B, K, D), (B, K, N), (B, K, N); 0 after an empty history.
         """
-        ...
 
 
 def fitter(dataset: Dataset, seed: int = 0) -> Callable[..., SequenceExpert]:

@@ -14,6 +14,7 @@ from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Histories
 from penchant.data.splitting.protocols import met_before
 from penchant.features.kernels import content_names, content_rows, unit_rows
+from penchant.models.sequence import SequenceExpert
 from penchant.models.sequence.batches import Inputs
 from penchant.models.sequence.event_order import _turned, units
 from penchant.models.sequence.network import Network, Shape, Table
@@ -27,7 +28,7 @@ _EVENTS = 1 << 15
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Sequence(SequenceExpert):
     """A trained network with its catalogue: scores are logits for the target behavior.
 
     An item that was in no training event is scored by its content; without content it has no
@@ -96,7 +97,7 @@ class Sequence:
 
         return attributed(self, history, item)
 
-    def masked(self, history: Histories, place: int) -> Scores:
+    def without_event(self, history: Histories, place: int) -> Scores:
         """Scores of all items after one history, one of whose events says nothing, (1, N)."""
         from penchant.models.sequence.integrated_gradients import masked
 

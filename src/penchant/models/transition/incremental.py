@@ -1,5 +1,7 @@
 """A transition expert on changed data: contributions replaced, and few columns solved again."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import sparse
 
@@ -7,33 +9,38 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset
 from penchant.data.merge import Merged
 from penchant.features.kernels import arrived
+from penchant.models.base import DataChange
 from penchant.models.transition.cold_start import cold_columns
-from penchant.models.transition.recommender import Transition, contents
 from penchant.models.transition.side_information import OPENINGS, Sides
-from penchant.models.transition.solver import solve, system, touched
+from penchant.models.transition.solver import contents, solve, system, touched
 from penchant.models.transition.statistics import Predictors, Statistics, statistics
 from penchant.types import Ints
 
+if TYPE_CHECKING:
+    from penchant.models.transition.recommender import Transition
 
-def solved_anew(
-    old: Dataset, merged: Merged, leaving: Ints, coming: Ints, expert: Transition
-) -> tuple[Transition, int]:
-    """The transition expert on the merged data, and how many columns were solved again."""
-    data, settings = merged.dataset, expert.settings
+Solution = tuple[sparse.sparray, Statistics, int]
+"""B, the sums that it solves, and how many of its columns were solved."""
+
+
+def solved_anew(expert: "Transition", change: DataChange) -> Solution:
+    """What the transition expert is on the changed data, and how many columns were solved again."""
+    old, merged, data = change.before, change.merged, change.merged.dataset
+    settings = expert.settings
     old_rows = _predictor_rows(old, merged)
     shape = len(Predictors.of(data.catalogue)), len(data.catalogue)
     before = expert.statistics.reindex(old_rows, *shape)
     new = np.setdiff1d(np.arange(shape[1]), merged.items)
     rows = None
-    if not len(leaving) + len(coming):
+    if not len(change.leaving) + len(change.coming):
         rows = arrived(old.catalogue, data.catalogue, merged.items, new)
     if rows is not None:
         found = cold_columns(expert.statistics, expert.around, settings, rows).tocoo()
         fresh = sparse.csr_array((found.data, (old_rows[found.row], new[found.col])), shape)
         B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
-        return Transition.of(B, data, settings, before), len(new)
-    after = before - _sums(old, leaving, settings).reindex(old_rows, *shape)
-    after = after + _sums(data, coming, settings)
+        return B, before, len(new)
+    after = before - _sums(old, change.leaving, settings).reindex(old_rows, *shape)
+    after = after + _sums(data, change.coming, settings)
     first = contents(old, settings)
     second = first
     described = old.catalogue is not data.catalogue
@@ -49,7 +56,7 @@ def solved_anew(
     columns = touched(*systems, settings.candidates, described)
     fresh = solve(systems[1], settings.candidates, columns)
     B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh
-    return Transition.of(B, data, settings, after), len(columns)
+    return B, after, len(columns)
 
 
 def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statistics:

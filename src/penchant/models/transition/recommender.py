@@ -6,6 +6,7 @@ as in collective EASE. ``statistics`` makes the sums, ``solve`` the matrix B, an
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ from scipy import sparse
 
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Catalogue, Dataset, Histories
-from penchant.features.kernels import Content, Contents, content_rows, weighed_rows
-from penchant.models.base import Family
+from penchant.features.kernels import Contents, content_rows, weighed_rows
+from penchant.models.base import DataChange, Family, Recommender
 from penchant.models.transition.cold_start import ColdStartContext
+from penchant.models.transition.event_masking import TransitionWithoutEvent
 from penchant.models.transition.exact_sums import Sums
+from penchant.models.transition.incremental import solved_anew
 from penchant.models.transition.side_information import Sides
-from penchant.models.transition.solver import ALPHA, solve, system
+from penchant.models.transition.solver import ALPHA, contents, solve, system
 from penchant.models.transition.statistics import (
     SUMMED,
     WEIGHT_BITS,
@@ -34,7 +37,7 @@ _FEW_ITEMS, _MANY, _USUAL = 5000, 500, 200  # candidates, where the settings lea
 
 
 @dataclass(frozen=True)
-class Transition:
+class Transition(Recommender):
     """A solved expert: scores of all items from a history, by one sparse product.
 
     B           (P, N) sparse float32
@@ -61,6 +64,31 @@ class Transition:
     @property
     def name(self) -> str:
         return "transition"
+
+    @property
+    def transition(self) -> "Transition":
+        return self
+
+    @property
+    def any_target(self) -> bool:
+        return self.settings.others == 1
+
+    def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
+        return (None, {}) if self is main else super().saved_head(main)
+
+    def updated(self, change: DataChange) -> tuple["Transition", int]:
+        B, sums, columns = solved_anew(self, change)
+        return Transition.of(B, change.merged.dataset, self.settings, sums), columns
+
+    def remapped(self, dataset: Dataset, tokens: Ints, seed: int) -> "Transition":
+        old, known = self.catalogue, self.catalogue.attributes
+        rows = np.ones(len(Predictors.of(old)), bool)
+        rows[len(old) : len(old) + len(tokens)] = tokens >= 0
+        rows[len(rows) - len(known) :] = np.isin(known.ids, dataset.catalogue.attributes.ids)
+        return Transition.of(self.B[rows], dataset, self.settings, self.statistics.only(rows))
+
+    def without_event(self, history: Histories, place: int) -> Scores:
+        return TransitionWithoutEvent(self, place).score(history)
 
     @classmethod
     def of(
@@ -272,14 +300,6 @@ def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
     if field == "decays":
         return settings.decay
     return dataset.catalogue.behaviors[dataset.catalogue.behavior(key)].strength
-
-
-def contents(dataset: Dataset, settings: TransitionSettings) -> Contents:
-    """Each modality that the catalogue has, with the nearest among the items that have events."""
-    return {
-        name: Content.of(rows, settings.neighbors, dataset.event_counts > 0)
-        for name, rows in content_rows(dataset.catalogue).items()
-    }
 
 
 TRANSITION = Family(

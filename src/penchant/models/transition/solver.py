@@ -15,7 +15,8 @@ from scipy.linalg.lapack import dpotrs
 
 from penchant.config import TransitionSettings
 from penchant.data.arrays import blocks
-from penchant.features.kernels import Content, Contents, on_cores, strongest
+from penchant.data.dataset import Dataset
+from penchant.features.kernels import Content, Contents, content_rows, on_cores, strongest
 from penchant.models.transition.statistics import Statistics
 from penchant.types import Ints
 
@@ -54,6 +55,14 @@ class System:
         left: NDArray[np.float32] = self.left[union][:, union].toarray()
         left += content
         return left, content
+
+
+def contents(dataset: Dataset, settings: TransitionSettings) -> Contents:
+    """Each modality that the catalogue has, with the nearest among the items that have events."""
+    return {
+        name: Content.of(rows, settings.neighbors, dataset.event_counts > 0)
+        for name, rows in content_rows(dataset.catalogue).items()
+    }
 
 
 def system(

@@ -6,14 +6,9 @@ from penchant.data.dataset import Dataset
 from penchant.data.splitting.split import split
 from penchant.errors import DataError
 from penchant.models.base import Recommender
-from penchant.models.fusion.features import Context
-from penchant.models.fusion.recommender import Fusion, expert_of
-from penchant.models.fusion.weights import fit_weights
-from penchant.models.sequence import SequenceExpert
-from penchant.models.transition.recommender import Transition
 from penchant.recommendation import Model
 from penchant.training.behavior_heads import heads
-from penchant.training.fit import calibrated, refit_on
+from penchant.training.fit import calibrated
 from penchant.training.tuning import FEWEST, shared
 from penchant.types import Progress
 
@@ -28,9 +23,9 @@ def refitted(model: Model, progress: Progress | None = None) -> tuple[Model, tup
     stands as it was trained. A fusion that was saved without that keeps both as they are.
     """
     expert = model.recommender
-    if not model.calibrations and not isinstance(expert, Fusion):
+    if not model.calibrations and not expert.experts:
         return model, ()
-    if isinstance(expert, Fusion) and model.holdout_model is None:
+    if expert.experts and model.holdout_model is None:
         return model, ()
     data, recipe = model.dataset, model.recipe
     progress = progress or (lambda text: None)
@@ -41,40 +36,27 @@ def refitted(model: Model, progress: Progress | None = None) -> tuple[Model, tup
     progress("fitting weights and calibrations again, on validation users")
     train, done = data.with_events(parts.train), [CALIBRATION]
     holdout_model = twin_of(model, train)
-    cases = shared(train, parts.validation, 1, recipe.seed)
-    if isinstance(holdout_model, Fusion) and len(parts.validation.histories) >= FEWEST:
-        experts = holdout_model.transition, holdout_model.sequence
-        weights, spread = fit_weights(*experts, holdout_model.context, cases, recipe.repeats)
-        holdout_model = replace(holdout_model, weights=weights, spread=spread)
+    if holdout_model.experts and len(parts.validation.histories) >= FEWEST:
+        cases = shared(train, parts.validation, 1, recipe.seed)
+        holdout_model = holdout_model.refit_weights(cases, recipe.repeats)
         done.insert(0, WEIGHTS)
-    settled = {name: expert_of(one) or one for name, one in model.others.items()}
-    found = heads(data, parts, holdout_model, recipe, progress, settled)
+    found = heads(data, parts, holdout_model, recipe, progress, _settled(model))
     calibrations, judged, _ = calibrated(data, parts, holdout_model, found, recipe)
     info = {**model.info, "probabilities": judged}
-    others = dict(model.others)
-    if isinstance(holdout_model, Fusion) and isinstance(expert, Fusion):
-        info["weights"] = holdout_model.weighed()
-        expert = replace(expert, weights=holdout_model.weights, spread=holdout_model.spread)
-        for name, one in others.items():
-            if isinstance(one, Fusion):
-                head = found[name].holdout_model if name in found else holdout_model
-                weights = head.weights if isinstance(head, Fusion) else holdout_model.weights
-                others[name] = replace(one, weights=weights, spread=holdout_model.spread)
+    if weights := holdout_model.weights_report():
+        info["weights"] = weights
+    others = {
+        name: other.with_weights(found[name].holdout_model if name in found else holdout_model)
+        for name, other in model.others.items()
+    }
+    expert = expert.with_weights(holdout_model)
     made = replace(model, recommender=expert, info=info, calibrations=calibrations, others=others)
     return made, tuple(done)
 
 
 def twin_of(model: Model, train: Dataset) -> Recommender:
     """The model as it would be without the held-out events; a fusion's weights are the old ones."""
-    expert, seed = model.recommender, model.recipe.seed
-    if not isinstance(expert, Fusion):
-        return refit_on(expert, train, seed)
-    transition = refit_on(expert.transition, train, seed)
-    assert isinstance(transition, Transition)
-    assert isinstance(model.holdout_model, SequenceExpert)
-    return replace(
-        expert, transition=transition, sequence=model.holdout_model, context=Context.of(train)
-    )
+    return model.recommender.refit(train, model.recipe.seed, model.holdout_model)
 
 
 def alone(model: Model) -> Model:
@@ -82,11 +64,13 @@ def alone(model: Model) -> Model:
 
     Its calibrations are still those of the fusion: ``refitted`` makes its own.
     """
-    expert = model.recommender
-    if not isinstance(expert, Fusion):
+    expert = model.recommender.experts.get("transition")
+    if expert is None:
         return model
-    others = {name: expert_of(one) or one for name, one in model.others.items()}
     info = {name: of for name, of in model.info.items() if name not in ("weights", "vectors")}
-    return replace(
-        model, recommender=expert.transition, others=others, info=info, holdout_model=None
-    )
+    return replace(model, recommender=expert, others=_settled(model), info=info, holdout_model=None)
+
+
+def _settled(model: Model) -> dict[str, Recommender]:
+    """What says the settings for each other behavior: of a fusion its transition expert."""
+    return {name: one.experts.get("transition", one) for name, one in model.others.items()}

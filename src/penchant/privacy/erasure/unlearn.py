@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penchant.models.fusion.recommender import Fusion
 from penchant.privacy.erasure import receipts
 from penchant.privacy.erasure.refit import alone, refitted
 from penchant.recommendation import Model
@@ -83,7 +82,7 @@ def settled(
     if not receipt.users:  # nothing was learned of whom the model did not know
         due = before.get("deadline", receipts.deadline(days))
         return Forgotten(model, receipt, (), (), due, before.get("strict", False))
-    strict = strict and isinstance(model.recommender, Fusion)
+    strict = strict and bool(model.recommender.experts)
     if strict:
         model = alone(model)
     made, redone = refitted(model, progress)

@@ -1,4 +1,4 @@
-"""The score of the transition expert as an exact sum, over events and over interests."""
+"""A score by the events of a history: of the transition expert an exact sum, over interests too."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -9,11 +9,10 @@ import numpy as np
 
 from penchant.data.dataset import Histories
 from penchant.data.io.assembler import TOKENS
-from penchant.errors import ConfigError
 from penchant.features.kernels import sparse_or_dense
 from penchant.models.transition.recommender import Transition
 from penchant.models.transition.side_information import OPENINGS
-from penchant.recommendation.interests import Interests
+from penchant.recommendation.interests import Interest, Interests
 from penchant.recommendation.model import Model
 from penchant.types import Floats, Ints
 
@@ -85,20 +84,20 @@ class Ties(NamedTuple):
 
 @dataclass(frozen=True)
 class Past:
-    """One history as the transition expert reads it, for the explanation of any item."""
+    """One history as the transition expert reads it, for the explanation of any item.
+
+    Without such an expert an event adds what the model's own score loses without it.
+    """
 
     model: Model
     given: Histories
-    interests: Interests
+    interests: Interests | None
 
     @classmethod
     def of(cls, model: Model, given: Histories, user: str | None) -> "Past":
         """Of a user or of a bare history; without what the user has muted."""
         if model.transition is None:
-            raise ConfigError(
-                f"expected a run with a transition expert, whose scores are sums over events, "
-                f"received {model.family!r}; fit with --model transition"
-            )
+            return cls(model, given, None)
         interests = model.interests_of(given, user)
         muted = [one.rows for one in interests.clusters if one.factor == 0]
         if muted:
@@ -109,27 +108,33 @@ class Past:
         return cls(model, given, interests)
 
     @property
-    def expert(self) -> Transition:
-        found = self.model.transition
-        assert found is not None
-        return found
+    def expert(self) -> Transition | None:
+        return self.model.transition
 
     @cached_property
-    def predictors(self) -> Ints:
-        """Of each event, (E,)."""
-        return self.expert.predictors.rows(self.given.events)
+    def groups(self) -> tuple[Interest, ...]:
+        """The interests of the history; none without a transition expert."""
+        return () if self.interests is None else self.interests.clusters
+
+    def factor(self, item: int) -> float:
+        """By which boosted interests multiply an item's odds."""
+        if self.interests is None:
+            return 1.0
+        shares = self.interests.shares(np.array([item]))[0]
+        factors = np.array([one.factor for one in self.groups])
+        return float(np.exp(shares @ np.log(np.where(factors > 0, factors, 1.0))))
 
     @cached_property
     def scores(self) -> Floats:
         """Of all items, (N,)."""
-        found: Floats = self.expert.score(self.given)[0]
+        found: Floats = (self.expert or self.model.recommender).score(self.given)[0]
         return found
 
     @cached_property
     def interest(self) -> list[str | None]:
         """The id of each event's interest."""
         of: list[str | None] = [None] * len(self.given.events)
-        for one in self.interests.clusters:
+        for one in self.groups:
             for row in one.rows.tolist():
                 of[row] = one.id
         return of
@@ -137,6 +142,8 @@ class Past:
     @cached_property
     def beside(self) -> tuple[Ints, Floats]:
         """Predictors (S,) and weights (S,) of what stands beside the history."""
+        if self.expert is None:
+            return np.zeros(0, np.int64), np.zeros(0)
         sides = self.expert.beside(self.given).tocoo()
         return sides.col, sides.data
 
@@ -147,13 +154,19 @@ class Past:
 
     def read(self, items: Ints) -> None:
         """Read what ties the past to some items, all at once."""
-        rows = np.concatenate([self.predictors, self.beside[0]])
-        columns = self.expert.whole[rows][:, items].toarray()
-        cells = {TOGETHER: self.expert.cross[self.predictors][:, items].toarray()}
+        expert = self.expert
+        if expert is None:
+            parts = self.model.recommender.contributions(self.given, items)
+            self.ties.update((item, Ties(parts[:, i], {})) for i, item in enumerate(items.tolist()))
+            return
+        predictors = expert.predictors.rows(self.given.events)
+        rows = np.concatenate([predictors, self.beside[0]])
+        columns = expert.whole[rows][:, items].toarray()
+        cells = {TOGETHER: expert.cross[predictors][:, items].toarray()}
         about = self.given.events.item
         for name, of in self.model.content.items():
             near = sparse_or_dense(of[np.maximum(about, 0)] @ of[items].T)
-            cells[name] = self.expert.alpha(name) * near * (about >= 0)[:, None]
+            cells[name] = expert.alpha(name) * near * (about >= 0)[:, None]
         for place, item in enumerate(items.tolist()):
             mine = {name: of[:, place] for name, of in cells.items()}
             self.ties[item] = Ties(columns[:, place], mine)
@@ -162,7 +175,9 @@ class Past:
         """What each event (E,), and each thing beside the history (S,), adds to an item's score."""
         if item not in self.ties:
             self.read(np.array([item]))
-        column, events = self.ties[item].column, len(self.predictors)
+        column, events = self.ties[item].column, len(self.given.events)
+        if self.expert is None:
+            return column, self.beside[1]
         own = self.expert.weights(self.given, item) * column[:events]
         return own, self.beside[1] * column[events:]
 
@@ -171,7 +186,7 @@ class Past:
         own, beside = self.parts(item)
         catalogue = self.model.dataset.catalogue
         mass = float(np.abs(own).sum() + np.abs(beside).sum()) or 1.0
-        first = self.expert.predictors.before_sides
+        first = self.expert.predictors.before_sides if self.expert else 0
         named = (*OPENED, *catalogue.attributes.ids)
         order = np.argsort(-np.abs(np.concatenate([own, beside])), kind="stable")
         found: list[Reason] = []
@@ -201,23 +216,25 @@ class Past:
             return catalogue.tokens.ids[events.token[place]], None, behavior
         return catalogue.items.ids[row], catalogue.title(row), behavior
 
-    def carried(self, place: int, item: int) -> str:
-        """What ties an event to an item most: "together", or a modality.
+    def carried(self, place: int, item: int) -> str | None:
+        """What ties an event to an item most: "together", or a modality; None where unknown.
 
         By what the regression reads of the pair: the cell of C, and alpha times closeness.
         """
         cells = self.ties[item].cells
-        return max(cells, key=lambda name: float(cells[name][place]))
+        return max(cells, key=lambda name: float(cells[name][place]), default=None)
 
     def by_interest(self, item: int) -> tuple[Share, ...]:
         """An item's score as a sum over interests; what belongs to none comes last."""
+        if self.interests is None:
+            return ()
         own, beside = self.parts(item)
         of: defaultdict[str | None, float] = defaultdict(float)
         for name, part in zip(self.interest, own.tolist(), strict=True):
             of[name] += part
         of[None] += float(beside.sum())
         mass = sum(map(abs, of.values())) or 1.0
-        labels = {one.id: one.label for one in self.interests.clusters}
+        labels = {one.id: one.label for one in self.groups}
         names = sorted(of, key=lambda name: (name is None, -of[name]))
         return tuple(
             Share(name, labels.get(name or "", "none of them"), of[name], of[name] / mass)

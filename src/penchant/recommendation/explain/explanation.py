@@ -7,16 +7,11 @@ import numpy as np
 
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
-from penchant.models.fusion.features import features
-from penchant.models.fusion.recommender import Fusion
-from penchant.models.fusion.weights import bucket
-from penchant.models.sequence import SequenceExpert
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
 from penchant.recommendation.model import Model
 from penchant.recommendation.results import Recommendation
 
 L = TypeVar("L", bound=Recommendation)
-_AMONG = 100  # the best, whose mean is what a feature's part is told against
 
 
 class Without(NamedTuple):
@@ -51,10 +46,12 @@ class Deep(NamedTuple):
 class Explanation(NamedTuple):
     """Why an item has its score.
 
-    score      of the transition expert, and ``reasons`` the events that it is the sum of
-    residue    the score less the sum of all contributions: rounding, and nothing else
+    score      of the transition expert, and ``reasons`` the events that it is the sum of; without
+               such an expert the model's own, and how much of it is gone without each event
+    residue    the score less the sum of all contributions: rounding, and nothing else; without a
+               transition expert also what events say together, and what needs no history
     factor     by which boosted interests multiply the item's odds
-    interests  the same score as a sum over interests
+    interests  the same score as a sum over interests; empty without a transition expert
     parts      of a fusion: each part's signed logit, less its mean over the user's 100 best items
     deep       the sequence expert's logit by events; None where the run has none
     carried    what ties the item to the past most: "together", or a modality
@@ -103,8 +100,10 @@ def explain(
 
     score = sum over events e of w(behavior) decay^(age - 1) B[e, item], so each event has its
     signed part, and events past the window have none. Of what a user has muted nothing counts.
+    A model without a transition expert is explained by what its own score loses without each
+    event, and knows no interests.
 
-    Raises ConfigError for an item that is not known, and for a model that is not a sum over events.
+    Raises ConfigError for an item that is not known.
     """
     row = int(model.dataset.catalogue.items.rows([item])[0])
     if row < 0:
@@ -119,8 +118,6 @@ def explain(
     scored = np.isfinite(score)
     reasons, interests = past.reasons(row), past.by_interest(row)
     carried = next((one.carried for one in reasons if one.carried), None)
-    shares = past.interests.shares(np.array([row]))[0]
-    factors = np.array([one.factor for one in past.interests.clusters])
     return Explanation(
         user,
         model.dataset.catalogue.items.ids[row],
@@ -128,7 +125,7 @@ def explain(
         score if scored else 0.0,
         reasons,
         score - float(own.sum() + beside.sum()) if scored else 0.0,
-        float(np.exp(shares @ np.log(np.where(factors > 0, factors, 1.0)))),
+        past.factor(row),
         interests,
         _parts(model, past, row),
         _deep(model, past, row),
@@ -157,34 +154,17 @@ def with_reasons(model: Model, listed: L, given: Histories) -> L:
 
 def _parts(model: Model, past: Past, row: int) -> tuple[Share, ...]:
     """What each part of a fusion adds to the item's logit, less its mean over the best items."""
-    one = model.recommender
-    if not isinstance(one, Fusion):
-        return ()
-    values, missing = features(one.transition, one.sequence, one.context, past.given)
-    weights = one.weights[bucket(past.given.lengths)][0]
-    logits = np.stack([weight * value[0] for weight, value in zip(weights, values, strict=True)])
-    total = np.where(missing[0], -np.inf, logits.sum(axis=0))
-    total[past.given.events.item[past.given.events.item >= 0]] = -np.inf
-    best = np.argsort(-total, kind="stable")[:_AMONG]
-    best = best[np.isfinite(total[best])]
-    if not len(best):
-        return ()
-    told = logits[:, row] - logits[:, best].mean(axis=1)
-    mass = float(np.abs(told).sum()) or 1.0
-    return tuple(
-        Share(name, name, float(part), float(part / mass))
-        for name, part in zip(one.context.features, told, strict=True)
-    )
+    parts = model.recommender.feature_parts(past.given, row)
+    mass = sum(map(abs, parts.values())) or 1.0
+    return tuple(Share(name, name, part, part / mass) for name, part in parts.items())
 
 
 def _deep(model: Model, past: Past, row: int) -> Deep | None:
     """The sequence expert's part, by events."""
-    one = model.recommender
-    if not isinstance(one, Fusion) or not isinstance(one.sequence, SequenceExpert):
+    expert = model.recommender.sequence
+    if expert is None or not len(past.given.events):
         return None
-    if not len(past.given.events):
-        return None
-    logit, baseline, parts = one.sequence.attributed(past.given, row)
+    logit, baseline, parts = expert.attributed(past.given, row)
     mass = float(np.abs(parts).sum()) or 1.0
     reasons = []
     for place in np.argsort(-np.abs(parts), kind="stable").tolist():

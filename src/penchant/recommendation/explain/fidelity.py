@@ -6,7 +6,6 @@ import numpy as np
 
 from penchant.data.hashing import hashes, uniform
 from penchant.recommendation.explain.contributions import Past
-from penchant.recommendation.explain.event_masking import masked
 from penchant.recommendation.model import Model
 from penchant.types import Floats
 
@@ -65,7 +64,9 @@ def _falls(model: Model, user: str, rng: np.random.Generator) -> tuple[float, fl
         return None
     places = [cited[0], rng.choice(others)]
     before = model.recommender.score(past.given)[0, item]
-    after = [float(masked(past, int(place))[0, item]) for place in places]
+    after = [
+        float(model.recommender.without_event(past.given, int(place))[0, item]) for place in places
+    ]
     return float(before - after[0]), float(before - after[1])
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.models.base import Recommender
-from penchant.models.transition.recommender import Transition
 from penchant.recommendation.interests.clusters import Interests
 from penchant.types import Floats
 
@@ -103,8 +102,8 @@ def apply_controls(
     shares = interests.shares(np.arange(len(scores)))
     factors = np.array([one.factor for one in interests.clusters])
     gain = shares @ np.log(np.where(factors > 0, factors, 1.0))
-    if isinstance(recommender, Transition):
-        scores = np.where(scores > 0, scores * np.exp(gain), scores)
-    else:
+    if recommender.logits:
         scores = scores + gain
+    else:
+        scores = np.where(scores > 0, scores * np.exp(gain), scores)
     return ControlledScores(scores, shares[:, factors == 0].sum(axis=1) > 0.5)

@@ -103,7 +103,7 @@ def recommend(live: Live, ask: Ask) -> Served:
             given=of.given,
             keep=keep,
         )
-    if ask.explain and head.transition is not None and len(of.given.events):
+    if ask.explain and len(of.given.events):
         found = with_reasons(head, found, of.given)
     found = replace(found, user=ask.user, unknown=of.strange)
     served = Served(found, request, arm.name, arm.digest, None, of.consent, asked)

@@ -1,7 +1,7 @@
-"""What several behaviors are worth: target-only, all merged into one, and told apart.
+"""What several behaviors are worth: target-only, all merged into one, and separate behaviors.
 
-Once more told apart, items that a history holds are negatives of the sequence expert where they
-were none, or none where they were; and told apart it is asked for each other behavior.
+Once more separate behaviors, items that a history holds are negatives of the sequence expert where they
+were none, or none where they were; and separate behaviors it is asked for each other behavior.
 
     python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
 
@@ -75,9 +75,9 @@ def merged(dataset: Dataset, parts: Split) -> Variant:
 WAYS = {
     "target only": only,
     "merged": merged,
-    "told apart": lambda dataset, parts: Variant(dataset, parts),
+    "separate behaviors": lambda dataset, parts: Variant(dataset, parts),
 }
-AGAIN = {False: "held are no negatives", True: "held are negatives"}
+AGAIN = {False: "history items excluded from negatives", True: "history items as negatives"}
 
 
 def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
@@ -118,17 +118,22 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                 entry["validation_ndcg@10"] = max(tried, default=None)
             rows.append(entry)
             print(line(f"{dataset.name}, {way}, {name}", entry), flush=True)
-        if way == "told apart":
+        if way == "separate behaviors":
             expert = made["sequence"].recommender
             assert isinstance(expert, SequenceExpert)
             for behavior in dataset.catalogue.behaviors:
                 if behavior.name != dataset.target and behavior.polarity > 0:
-                    other = f"asked for {behavior.name}"
+                    other = f"scored for {behavior.name}"
                     found = asked(expert.with_target(behavior.name), dataset, parts.test, recipe)
                     cases[other, "sequence"] = found.cases
-    pairs = [("told apart", "target only"), ("told apart", "merged"), (AGAIN[again], "merged")]
+    pairs = [
+        ("separate behaviors", "target only"),
+        ("separate behaviors", "merged"),
+        (AGAIN[again], "merged"),
+    ]
     pairs += [
-        (way, "told apart") for way in dict.fromkeys(way for way, _ in cases if way not in WAYS)
+        (way, "separate behaviors")
+        for way in dict.fromkeys(way for way, _ in cases if way not in WAYS)
     ]
     differences = [
         {
@@ -144,7 +149,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     for entry in differences:
         what = f"{dataset.name}, {entry['model']}, {entry['way']} less {entry['less']}"
         print(f"{what}: NDCG@10 {signed(entry['ndcg@10'])}", flush=True)
-    apart = {name: cases["told apart", name] for name in MODELS}
+    apart = {name: cases["separate behaviors", name] for name in MODELS}
     best = fusion_less_best(apart, recipe.seed, None)
     print(f"{dataset.name}: fusion less {best['against']}: {signed(best['ndcg@10'])}", flush=True)
     return {

@@ -43,7 +43,7 @@ def compared(name, changed, data):
     ]
     return {
         "case": name,
-        "same sums": a.statistics == b.statistics,
+        "same statistics": a.statistics == b.statistics,
         "same B": bool((a.B != b.B).nnz == 0),
         "same top 10 for all users": all(lists),
         "columns solved": receipt.solved,
@@ -125,7 +125,7 @@ def main():
     arguments.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     for row in rows:
         print(row)
-    assert all(row["same sums"] and row["same B"] for row in rows)
+    assert all(row["same statistics"] and row["same B"] for row in rows)
 
 
 if __name__ == "__main__":

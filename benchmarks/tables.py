@@ -307,7 +307,7 @@ def sounds(name):
     content = result(name)
     rows = [
         ["audio alone", mean(content["right"])],
-        ["the same rows dealt out anew", mean(content["dealt_anew"])],
+        ["the same rows shuffled among items", mean(content["dealt_anew"])],
         ["chance", f"{content['chance']:.4f}"],
     ]
     text = grid(
@@ -446,7 +446,7 @@ def privacy(name):
     network = content["network"]
     return grid(columns, rows) + (
         f"\n\nNDCG@10 on {content['cases']:,} test cases, delta {content['delta']:g}; inf is the "
-        "clipped sums without noise. Without privacy popularity has "
+        "clipped statistics without noise. Without privacy popularity has "
         f"{mean(plain['popularity']['ndcg@10'])} and the transition expert "
         f"{mean(plain['transition']['ndcg@10'])}. The network of `sequence` has width "
         f"{network['width']}, {network['layers']} layer and reads {network['length']} events"
@@ -496,7 +496,7 @@ def federated(name):
     columns = ["federation", "MB of a client", "same bits", "NDCG@10", "at one place", "rho", "s"]
     sizes = content["megabytes of a client's sums"]
     told = ", ".join(f"{size:,} MB for {int(items):,} items" for items, size in sizes.items())
-    return grid(columns, rows) + f"\n\nA client's sums by the size of the block: {told}"
+    return grid(columns, rows) + f"\n\nA client's message by the size of the block: {told}"
 
 
 def queries(name):

@@ -43,21 +43,27 @@ def test_behaviors_are_compared_on_the_same_cases(script, tmp_path):
     json.dumps(found, allow_nan=False)
     rows = {(row["way"], row["model"]): row["metrics"]["ndcg@10"] for row in found["rows"]}
     assert len(rows) == 12
-    assert rows["held are no negatives", "transition"] == rows["told apart", "transition"]
-    aside = [d for d in found["differences"] if d["way"].startswith("asked for")]
+    assert (
+        rows["history items excluded from negatives", "transition"]
+        == rows["separate behaviors", "transition"]
+    )
+    aside = [d for d in found["differences"] if d["way"].startswith("scored for")]
     named = {b.name for b in world.catalogue.behaviors if b.polarity > 0} - {world.target}
-    assert {d["way"].removeprefix("asked for ") for d in aside} == named != set()
-    assert {(d["model"], d["less"]) for d in aside} == {("sequence", "told apart")}
+    assert {d["way"].removeprefix("scored for ") for d in aside} == named != set()
+    assert {(d["model"], d["less"]) for d in aside} == {("sequence", "separate behaviors")}
     for entry in (d for d in found["differences"] if d not in aside):
         ours = rows[entry["way"], entry["model"]]["value"]
         other = rows[entry["less"], entry["model"]]["value"]
         assert entry["ndcg@10"]["value"] == pytest.approx(ours - other)
-    assert rows["told apart", "transition"]["value"] > rows["target only", "transition"]["value"]
+    assert (
+        rows["separate behaviors", "transition"]["value"]
+        > rows["target only", "transition"]["value"]
+    )
     assert set(found["held"]) <= {behavior.name for behavior in world.catalogue.behaviors}
     assert found["target"] in found["held"]
     assert all(0 <= share <= 1 for share in found["held"].values())
     best = found["fusion_less_best"]
-    ours = [rows["told apart", name]["value"] for name in ("fusion", best["against"])]
+    ours = [rows["separate behaviors", name]["value"] for name in ("fusion", best["against"])]
     assert best["ndcg@10"]["value"] == pytest.approx(ours[0] - ours[1])
 
 

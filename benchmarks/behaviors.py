@@ -1,7 +1,7 @@
-"""What several behaviors are worth: target-only, all merged into one, and separate behaviors.
+"""What several behaviors are worth: target-only, all merged into one, and kept separate.
 
-Once more separate behaviors, items that a history holds are negatives of the sequence expert where they
-were none, or none where they were; and separate behaviors it is asked for each other behavior.
+With separate behaviors, items that a history holds are once more negatives of the sequence expert
+where they were excluded, or the other way; and it is scored for each other behavior.
 
     python benchmarks/behaviors.py DATA... --out benchmarks/results/behaviors.json
 
@@ -72,10 +72,11 @@ def merged(dataset: Dataset, parts: Split) -> Variant:
     return Variant(replace(dataset, catalogue=catalogue), seen_parts, seen)
 
 
+SEPARATE = "separate behaviors"
 WAYS = {
     "target only": only,
     "merged": merged,
-    "separate behaviors": lambda dataset, parts: Variant(dataset, parts),
+    SEPARATE: lambda dataset, parts: Variant(dataset, parts),
 }
 AGAIN = {False: "history items excluded from negatives", True: "history items as negatives"}
 
@@ -118,7 +119,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                 entry["validation_ndcg@10"] = max(tried, default=None)
             rows.append(entry)
             print(line(f"{dataset.name}, {way}, {name}", entry), flush=True)
-        if way == "separate behaviors":
+        if way == SEPARATE:
             expert = made["sequence"].recommender
             assert isinstance(expert, SequenceExpert)
             for behavior in dataset.catalogue.behaviors:
@@ -127,14 +128,11 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                     found = asked(expert.with_target(behavior.name), dataset, parts.test, recipe)
                     cases[other, "sequence"] = found.cases
     pairs = [
-        ("separate behaviors", "target only"),
-        ("separate behaviors", "merged"),
+        (SEPARATE, "target only"),
+        (SEPARATE, "merged"),
         (AGAIN[again], "merged"),
     ]
-    pairs += [
-        (way, "separate behaviors")
-        for way in dict.fromkeys(way for way, _ in cases if way not in WAYS)
-    ]
+    pairs += [(way, SEPARATE) for way in dict.fromkeys(way for way, _ in cases if way not in WAYS)]
     differences = [
         {
             "model": name,
@@ -149,7 +147,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     for entry in differences:
         what = f"{dataset.name}, {entry['model']}, {entry['way']} less {entry['less']}"
         print(f"{what}: NDCG@10 {signed(entry['ndcg@10'])}", flush=True)
-    apart = {name: cases["separate behaviors", name] for name in MODELS}
+    apart = {name: cases[SEPARATE, name] for name in MODELS}
     best = fusion_less_best(apart, recipe.seed, None)
     print(f"{dataset.name}: fusion less {best['against']}: {signed(best['ndcg@10'])}", flush=True)
     return {

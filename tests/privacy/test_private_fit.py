@@ -260,7 +260,7 @@ def test_a_run_recommends_saves_and_loads(tmp_path):
 @pytest.mark.parametrize("method", ["mixture", "full"])
 def test_strangers_and_ties_see_no_count_that_was_not_released(method):
     model = fit_private(checkerboard(), 1.0, 1e-6, recipe(method=method), source=seeded())
-    released = model.recommender.popularity
+    released = model.recommender.released_popularity
     assert np.array_equal(model.popularity, released)
     assert not np.array_equal(model.popularity, model.dataset.counts())
     listed = [row.item for row in model.recommend("nobody", k=20).items]
@@ -300,8 +300,9 @@ def test_what_needs_the_expert_says_that_there_is_none():
     model = fit_private(checkerboard(), 2.0, 1e-6, recipe(public=True), source=seeded())
     with pytest.raises(ConfigError, match="'private'"):
         model.interests(history=["i0001"])
-    with pytest.raises(ConfigError, match="private"):
-        penchant.explain(model, "i0003", history=["i0001"])
+    found = penchant.explain(model, "i0003", history=["i0001"])  # by what its own score loses
+    assert found.interests == ()
+    assert [reason.about for reason in found.reasons] == ["i0001"]
 
 
 def test_an_update_or_a_deletion_would_spend():

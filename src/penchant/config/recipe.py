@@ -34,6 +34,7 @@ class Recipe(Settings):
     queries     what a search does to a list
     privacy     how a private fit spends its budget
     search      the bounded search; budget 1 takes ``transition`` as it stands
+    models      settings of further models, by name: baselines, and those written outside
     """
 
     target: str | None = None
@@ -48,6 +49,7 @@ class Recipe(Settings):
     queries: QuerySettings = QuerySettings()
     privacy: PrivacySettings = PrivacySettings()
     search: SearchSettings = SearchSettings()
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("sequence")
     @classmethod

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.config.plugins import Named
+
 Weight = Annotated[float, Field(ge=0, le=64)]
 
 
@@ -157,13 +159,14 @@ class ContentSettings(Settings):
     columns the further columns of the items: categories, numbers, years, prices
     width   directions that are kept of an encoder's numbers
 
-    Each may be "auto", which takes the first where it is installed, or "none".
+    Each may be "auto", which takes the first where it is installed, "none", or an encoder written
+    outside: an entry point of ``penchant.encoders``, "package.module:Name", or the object itself.
     """
 
-    text: str = "auto"
-    image: str = "auto"
-    audio: str = "auto"
-    summary: str = "auto"
+    text: Named = "auto"
+    image: Named = "auto"
+    audio: Named = "auto"
+    summary: Named = "auto"
     columns: Literal["auto", "none"] = "auto"
     width: Annotated[int, Field(ge=1, le=4096)] = 128
 

@@ -267,6 +267,31 @@ class Family:
     cheap: Mapping[str, Any] = field(default_factory=dict)
     watched: bool = False
 
+    @classmethod
+    def of(cls, kind: type[Recommender]) -> "Family":
+        """The family of a class that says itself what a family needs; ConfigError names what lacks.
+
+        name                              of the family
+        fit(dataset, settings, seed)      a class method that fits one
+        restore(arrays, dataset, settings)  a class method that makes it of its arrays
+        settings_type, space, cheap       as here, where there is something to set
+        """
+        lacking = [what for what in ("name", "fit", "restore") if not hasattr(kind, what)]
+        name = getattr(kind, "name", None)
+        if lacking or not isinstance(name, str):
+            raise ConfigError(
+                f"expected a recommender class with name, fit and restore, received {kind!r} "
+                f"without {', '.join(lacking) or 'a name of the class itself'}"
+            )
+        fit: Callable[..., Recommender] = kind.fit  # type: ignore[attr-defined]
+
+        def fitter(dataset: Dataset, seed: int) -> Callable[..., Recommender]:
+            return lambda settings: fit(dataset, settings, seed)
+
+        settings = getattr(kind, "settings_type", Settings)
+        ladders, cheap = getattr(kind, "space", {}), getattr(kind, "cheap", {})
+        return cls(name, settings, ladders, fitter, kind.restore, cheap=cheap)  # type: ignore[attr-defined]
+
 
 KNOWN: dict[str, Family] = {}
 """Every family of this process by name: the package's, and those that were named or given."""

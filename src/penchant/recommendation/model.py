@@ -1,7 +1,7 @@
 """A fitted model with its data: it recommends, finds similar items, saves and loads."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from penchant.recommendation.results import (
     RecommendationBatch,
     ScoredItem,
 )
-from penchant.recommendation.run_files import SavedRun, read, save
+from penchant.recommendation.run_files import SavedRun, save
 from penchant.recommendation.text_search import TextMatcher
 from penchant.types import Ints
 
@@ -338,9 +338,3 @@ class Model:
     def _check(self, k: int) -> None:
         if k < 1:
             raise ConfigError(f"expected k of at least 1, received {k}")
-
-
-def load(path: str | Path) -> Model:
-    """A saved model. Raises ArtifactError where a byte of it has changed."""
-    run = read(path)
-    return Model(**{field.name: getattr(run, field.name) for field in fields(run)})

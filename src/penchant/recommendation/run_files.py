@@ -16,7 +16,7 @@ from penchant.data.user_attributes import described_users
 from penchant.errors import ArtifactError
 from penchant.models.base import Recommender, over, under
 from penchant.models.calibration import Calibration
-from penchant.models.registry import FAMILIES
+from penchant.models.registry import origin_of, saved_family
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.recommendation.interests import Control, Profile
 from penchant.storage import artifact
@@ -60,6 +60,8 @@ def save(model: SavedRun, path: str | Path) -> Path:
         "controls": _told(model.controls),
         "profiles": _kept(model.profiles),
     }
+    if origin := origin_of(model.recommender.name):
+        manifest["origin"] = asdict(origin)
     with artifact.writing(path, manifest) as folder:
         save_dataset(model.dataset, folder / "data")
         arrays = dict(model.recommender.arrays())
@@ -87,9 +89,10 @@ def read(path: str | Path) -> SavedRun:
     """Read a saved run. Raises ArtifactError where a byte of it has changed."""
     manifest = artifact.read_manifest(path)
     path = Path(path)
-    if manifest["family"] not in FAMILIES:
-        raise ArtifactError(f"{path}: expected a known family, received {manifest['family']!r}")
-    family = FAMILIES[manifest["family"]]
+    try:
+        family = saved_family(manifest["family"], manifest.get("origin"))
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
     settings = parse(family.settings, manifest["settings"], str(path))
     recipe = parse(Recipe, manifest["recipe"], str(path))
     dataset, _ = described_users(load_dataset(path / "data"), recipe.users)

@@ -23,8 +23,8 @@ from penchant.evaluation.evaluate import Evaluation, evaluate
 from penchant.evaluation.metrics import Interval
 from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.features.item_content import encode_items
-from penchant.models.base import Recommender
-from penchant.models.registry import BASELINES, FAMILIES, family_of
+from penchant.models.base import KNOWN, Recommender
+from penchant.models.registry import BASELINES, FAMILIES, Outside, family_of
 from penchant.models.topk import mask_seen, top_k
 from penchant.training.fit import Trained, train
 from penchant.types import Progress
@@ -92,7 +92,7 @@ class Table:
         """Paired NDCG@10 of the fusion, or else the transition expert, less the best other row."""
         rows = {row.model: row for row in self.rows}
         ours = next((rows[name] for name in OURS if name in rows), None)
-        others = [r for r in self.rows if r.model in FAMILIES and r is not ours]
+        others = [r for r in self.rows if r.model in KNOWN and r is not ours]
         if ours is None or not others:
             return None
         return _less(ours, max(others, key=_ndcg))
@@ -101,7 +101,7 @@ class Table:
     def over_baselines(self) -> list[dict[str, Any]]:
         """Paired NDCG@10 of each of our experts and their fusion, less the best baseline's."""
         baselines = [row for row in self.rows if row.model in BASELINES]
-        ours = [r for r in self.rows if r.model in FAMILIES and r.model not in BASELINES]
+        ours = [r for r in self.rows if r.model in KNOWN and r.model not in BASELINES]
         if not baselines:
             return []
         return [_less(row, max(baselines, key=_ndcg)) for row in ours]
@@ -133,7 +133,7 @@ def _less(row: Row, other: Row) -> dict[str, Any]:
 
 def benchmark(
     dataset: Dataset,
-    models: Sequence[str] | None = None,
+    models: Sequence[Outside] | None = None,
     *,
     protocol: str | None = None,
     recipe: Recipe | None = None,
@@ -161,8 +161,7 @@ def benchmark(
         if row["dataset"] == dataset.name and row["protocol"].startswith(parts.protocol)
     ]
     made: dict[str, Trained] = {}
-    for name in models or FAMILIES:
-        family_of(name)
+    for name in [family_of(model).name for model in models or FAMILIES]:
         try:
             table.rows += _rows(dataset, parts, name, recipe, refit, progress, made)
         except (ConfigError, MissingExtraError) as error:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from penchant.config import Recipe, Settings
+from penchant.config import Recipe, Settings, parse
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Split
 from penchant.data.splitting.protocols import NEW, resolve_protocol
@@ -20,7 +20,7 @@ from penchant.models.base import Family, Recommender
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.calibration import LISTED, Calibration
 from penchant.models.fusion.recommender import FUSION, Fusion
-from penchant.models.registry import family_of
+from penchant.models.registry import Outside, family_of
 from penchant.models.sequence import SEQUENCE
 from penchant.models.transition.recommender import TRANSITION
 from penchant.recommendation import Model
@@ -51,7 +51,7 @@ def fit(
     dataset: Dataset,
     recipe: Recipe | None = None,
     *,
-    model: str | None = None,
+    model: Outside | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Fit a model of a family on a dataset: by default the fusion, without torch the transition.
@@ -311,6 +311,8 @@ def _fused(
 
 def start(family: Family, recipe: Recipe) -> Settings:
     """The settings that a search begins with: the recipe's, where it has a section for them."""
+    if family.name in recipe.models:
+        return parse(family.settings, recipe.models[family.name], f"models.{family.name}")
     own = getattr(recipe, family.name, None)
     if own is None:
         return family.settings()

@@ -4,6 +4,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 
+from penchant.config.plugins import entry_points, find
 from penchant.errors import ConfigError, MissingExtraError, install_command
 from penchant.features.encoders.base import Encoder
 
@@ -24,16 +25,36 @@ def automatic(
     return encoder, ""
 
 
-def encoder_of(modality: str, made: str) -> Encoder:
-    """The encoder of a modality by name: "universal", "onnx:model.onnx", "clip:NAME", ..."""
+def encoder_of(modality: str, made: str, *, trusted: bool = True) -> Encoder:
+    """The encoder of a modality by name: "universal", "onnx:model.onnx", "clip:NAME", ...
+
+    One written outside is an entry point of ``penchant.encoders``, what follows a colon being its
+    argument, or "package.module:Name": an encoder, or what makes one. ``trusted`` says whether a
+    person wrote the name, or a saved run; see ``penchant.config.plugins``.
+    """
     kind, _, rest = made.partition(":")
     known = _ENCODERS[modality]
-    if kind not in known or bool(rest) != known[kind][0]:
+    if kind in known and bool(rest) == known[kind][0]:
+        return known[kind][1](rest)
+    outside = kind in entry_points("penchant.encoders")
+    name, argument = (kind, [rest] if rest else []) if outside else (made, [])
+    held = find("penchant.encoders", name, trusted=trusted)
+    if held is None:
         names = [f"{name}:..." if takes else name for name, (takes, _) in known.items()]
+        names += entry_points("penchant.encoders")
         raise ConfigError(
-            f"content.{modality}: expected auto, none, {', '.join(names)}, received {made!r}"
+            f"content.{modality}: expected auto, none, {', '.join(names)} or package.module:Name, "
+            f"received {made!r}"
         )
-    return known[kind][1](rest)
+    # of what a run alone names, nothing is called but an encoder's class
+    able = trusted or outside or (isinstance(held, type) and hasattr(held, "encode"))
+    encoder = held(*argument) if callable(held) and able else held
+    wanted = "text" if modality == "summary" else modality
+    if not isinstance(encoder, Encoder) or encoder.modality != wanted:
+        raise ConfigError(
+            f"content.{modality}: expected an encoder of {wanted}, received {encoder!r}"
+        )
+    return encoder
 
 
 def _universal(_: str) -> Encoder:

@@ -1,0 +1,30 @@
+"""A saved run as a model again."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+
+from penchant.config import plugins
+from penchant.recommendation.model import Model
+from penchant.recommendation.run_files import read
+
+
+def load(path: str | Path, *, allow: Iterable[str] = ()) -> Model:
+    """A saved model.
+
+    Parameters
+    ----------
+    path
+        Where ``Model.save`` wrote it.
+    allow
+        What the run may import of models and encoders written outside, as ``package.module:Name``.
+        By itself it imports those alone that are installed entry points, or imported already.
+
+    Raises
+    ------
+    ArtifactError
+        Where a byte of it has changed, and where it needs what is not installed or allowed.
+    """
+    plugins.allow(allow)
+    run = read(path)
+    return Model(**{field.name: getattr(run, field.name) for field in fields(run)})

@@ -17,14 +17,17 @@ from scipy import sparse
 from penchant.data.arrays import blocks, runs
 from penchant.data.dataset import Catalogue
 from penchant.data.splitting.cases import Cases
-from penchant.evaluation import metrics
+from penchant.evaluation import metrics as measures
 from penchant.evaluation.metrics import Interval
+from penchant.evaluation.outside_metrics import Metric, RankedCases, measured_by, outside_metrics
 from penchant.features.kernels import on_cores, tag_rows, unit_rows
 from penchant.models.base import Recommender
 from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.types import Floats, Ints
 
 """Scores of one block (16 MB); memory grows with this and not with users x items."""
+
+_OF_LISTS = ("novelty", "distance", "coverage", "gini")
 
 CaseProgress = Callable[[int, int], None]
 """Told of (done, total) as work goes on."""
@@ -54,7 +57,7 @@ class Evaluation:
         users = self.clusters
 
         def mean(values: Floats) -> Interval:
-            return metrics.bootstrap(values, self.seed, cluster=users)
+            return measures.bootstrap(values, self.seed, cluster=users)
 
         means = dict(zip(self.cases, on_cores(mean, list(self.cases.values())), strict=True))
         return means | {name: Interval(v, np.nan, np.nan) for name, v in self.whole.items()}
@@ -67,7 +70,7 @@ class Evaluation:
 
     def minus(self, other: "Evaluation", metric: str) -> Interval:
         """Paired difference to another evaluation of the same cases, with its interval."""
-        return metrics.paired(
+        return measures.paired(
             self.cases[metric], other.cases[metric], self.seed, cluster=self.clusters
         )
 
@@ -80,7 +83,7 @@ class Evaluation:
         for group in sorted({str(one) for one in groups if one is not None}):
             mine = np.array([one is not None and str(one) == group for one in groups], bool)
             found[group] = {"cases": int(mine.sum())} | {
-                name: metrics.bootstrap(
+                name: measures.bootstrap(
                     self.cases[name][mine], self.seed, cluster=self.users[mine]
                 )._asdict()
                 for name in names
@@ -101,6 +104,7 @@ def evaluate(
     repeats: bool = False,
     popularity: Ints | None = None,
     listed: bool = True,
+    metrics: Sequence[str | Metric] | None = None,
     block: int | None = None,
     threads: int | None = None,
     seed: int = 0,
@@ -109,14 +113,25 @@ def evaluate(
     """Rank all items for each case and measure the list.
 
     ``repeats`` lets seen items be recommended; otherwise a truth that was seen cannot be hit.
-    ``popularity`` (N,) counts events, for novelty. A case of one domain ranks that domain's items.
-    A case without any scored item counts as zero. Ranks alone take less time: without ``listed``
-    there are no lists, and no metrics that read them or how many items could be listed.
+    ``metrics`` are those that come back: built-in names such as "ndcg@10", entry points of
+    ``penchant.metrics``, "package.module:Name", or callables (see ``RankedCases``); None gives all
+    that are built in. ``popularity`` (N,) counts events, for novelty. A case of one domain ranks
+    that domain's items. A case without any scored item counts as zero. Ranks alone take less time:
+    without ``listed`` there are no lists, and no metrics that read them or how many items could be
+    listed.
     """
+    further = ("accuracy", "auc", *(f"{name}@{k}" for name in _OF_LISTS))
+    built_in = [*(f"{name}@{k}" for name in measures.AT_K), *further]
+    outside = outside_metrics(metrics or (), built_in)
+    listed = listed or bool(outside)
+
+    def wanted(name: str) -> bool:
+        return metrics is None or name in metrics or name in outside
+
     began = time.perf_counter()
     size = block or max(1, CELLS // max(1, len(catalogue)))
-    truth, indptr = metrics.distinct(cases.truth, cases.indptr)
-    others = metrics.unseen(*_taken(cases, truth, indptr), len(catalogue), seed)
+    truth, indptr = measures.distinct(cases.truth, cases.indptr)
+    others = measures.unseen(*_taken(cases, truth, indptr), len(catalogue), seed)
     ranks, won = np.zeros(len(truth)), np.zeros(len(truth))
     lists, room = np.zeros((len(others), k), np.int64), np.zeros(len(others), np.int64)
     done = 0
@@ -131,11 +146,11 @@ def evaluate(
         case = np.repeat(np.arange(len(part)), counts)
         other = others[part]
         beside = np.where(other < 0, -np.inf, scores[np.arange(len(other)), other])
-        both = metrics.accuracy(scores[case, own], beside[case])
+        both = measures.accuracy(scores[case, own], beside[case])
         won[places] = np.where(other[case] < 0, np.nan, both)
         mask_seen(scores, histories, None if repeats else histories.events.item)
         mask_other_domains(scores, catalogue, cases.domain[part])
-        ranks[places] = metrics.ranks(scores, own, mine)
+        ranks[places] = measures.ranks(scores, own, mine)
         if listed:
             room[part] = np.count_nonzero(scores > -np.inf, axis=1)
             lists[part] = top_k(scores, k).items
@@ -147,20 +162,25 @@ def evaluate(
     order = np.argsort(cases.histories.lengths, kind="stable")
     on_cores(work, [order[part] for part in blocks(len(order), size)], threads)
     seconds = time.perf_counter() - began
-    found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in metrics.AT_K.items()}
+    found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in measures.AT_K.items()}
     found["accuracy"] = _per_case(won, indptr)
     if not listed:
+        found = {name: values for name, values in found.items() if wanted(name)}
         return Evaluation(found, {}, cases.histories.users, lists[:, :0], seconds, seed)
-    found["auc"] = metrics.auc(ranks, np.maximum(room, 1), indptr)
+    found["auc"] = measures.auc(ranks, np.maximum(room, 1), indptr)
     if popularity is not None:
-        found[f"novelty@{k}"] = metrics.novelty(lists, popularity)
+        found[f"novelty@{k}"] = measures.novelty(lists, popularity)
     if any(catalogue.tags):
         rows = sparse.csr_array(unit_rows(tag_rows(catalogue.tags)))
-        found[f"distance@{k}"] = metrics.intra_list_distance(lists, rows)
+        found[f"distance@{k}"] = measures.intra_list_distance(lists, rows)
     whole = {
-        f"coverage@{k}": metrics.coverage(lists, len(catalogue)),
-        f"gini@{k}": metrics.gini(metrics.exposure(lists, len(catalogue))),
+        f"coverage@{k}": measures.coverage(lists, len(catalogue)),
+        f"gini@{k}": measures.gini(measures.exposure(lists, len(catalogue))),
     }
+    ranked = RankedCases(cases, catalogue, truth, indptr, ranks, lists, popularity)
+    found |= {name: measured_by(metric, name, ranked) for name, metric in outside.items()}
+    found = {name: values for name, values in found.items() if wanted(name)}
+    whole = {name: value for name, value in whole.items() if wanted(name)}
     return Evaluation(found, whole, cases.histories.users, lists, seconds, seed)
 
 

@@ -37,6 +37,7 @@ from penchant.recommendation.rerank.interest_quota import (
     guaranteed,
     main_interest,
 )
+from penchant.recommendation.rerank.outside import OutsideReranker, outside_reranker, reordered
 from penchant.recommendation.rerank.rules import Rules
 from penchant.recommendation.rerank.similarity import Similarity, known_rows, similarities
 from penchant.recommendation.results import POPULAR, RecommendationBatch, Reranked
@@ -56,7 +57,7 @@ class Reranker:
         for name in self.rules.repeat:
             self.model.dataset.catalogue.behavior(name)
         # so that a column that is not there is an error before the first request
-        _ = self.filters, self.labels, self.codes, self.availability
+        _ = self.filters, self.labels, self.codes, self.availability, self.rerankers
 
     @cached_property
     def filters(self) -> dict[str, Mask]:
@@ -69,6 +70,11 @@ class Reranker:
         if self.rules.available_at is None:
             return None
         return Availability(self.model.dataset.catalogue)
+
+    @cached_property
+    def rerankers(self) -> dict[str, OutsideReranker]:
+        """What orders the list last, by name."""
+        return {name: outside_reranker(name) for name in self.rules.rerankers}
 
     @cached_property
     def labels(self) -> dict[str, Ints]:
@@ -142,7 +148,7 @@ class Reranker:
         propensities, ids = [1.0] * len(rows), model.dataset.catalogue.items.ids
         for place, one in drawn.items():
             propensities[place] = one.propensity
-        return Reranked(
+        reranking = Reranked(
             *(user, source, rows, len(rows) < k, strange),
             propensities=tuple(propensities),
             explored=tuple(place + 1 for place in drawn),
@@ -150,6 +156,9 @@ class Reranker:
             removed=removed,
             left=left - sum(after.values()),
         )
+        for name, rerank in self.rerankers.items():
+            reranking = reordered(reranking, name, rerank, head, mine)
+        return reranking
 
     def of(self, model: Model) -> "Reranker":
         """The same rules for the same model in which users have said something else."""

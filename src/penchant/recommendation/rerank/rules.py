@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from penchant.config import Settings, parse
+from penchant.config.plugins import Named
 from penchant.data.readers.column_mapping import read_toml
 from penchant.errors import ConfigError
 
@@ -96,6 +97,9 @@ class Rules(Settings):
        explore_among how many of the next candidates they are drawn from
        explore_by    "uniform", or "softmax" of relevance / ``temperature``
        seed          of the draws, with the user and the request
+    6. Re-rankers written outside, one after the other.
+       rerankers     entry points of ``penchant.rerankers``, "package.module:Name", or in Python the
+                     objects; see ``penchant.recommendation.rerank.outside``
     """
 
     domain: str | None = None
@@ -119,6 +123,7 @@ class Rules(Settings):
     explore_by: Literal["uniform", "softmax"] = "uniform"
     temperature: Annotated[float, Field(ge=0.01, le=100)] = 0.2
     seed: Annotated[int, Field(ge=0)] = 0
+    rerankers: tuple[Named, ...] = ()
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -17,23 +17,23 @@ from tempfile import TemporaryDirectory
 from penchant.config import Recipe
 from penchant.data.io import load
 from penchant.privacy.federated.agreement import cells
-from penchant.privacy.federated.simulation import CATALOGUES, Options, federate
+from penchant.privacy.federated.simulation import CATALOGUES, FederationOptions, federate
 
 ROUNDS = 40
 NETWORK = ["sequence.negatives=0", "sequence.batch=256"]
 RUNS = {
-    "943 clients in the open": Options(943),
-    "20 clients, masked": Options(20, secure=True),
-    "20 clients, masked among 12 neighbors": Options(20, secure=True, degree=12),
-    "1 client": Options(1),
-    f"{ROUNDS} rounds, 20 clients": Options(20, rounds=ROUNDS),
-    f"{ROUNDS} rounds, 20 clients, clip 1, noise 1": Options(
+    "943 clients in the open": FederationOptions(943),
+    "20 clients, masked": FederationOptions(20, secure=True),
+    "20 clients, masked among 12 neighbors": FederationOptions(20, secure=True, degree=12),
+    "1 client": FederationOptions(1),
+    f"{ROUNDS} rounds, 20 clients": FederationOptions(20, rounds=ROUNDS),
+    f"{ROUNDS} rounds, 20 clients, clip 1, noise 1": FederationOptions(
         20, rounds=ROUNDS, clip=1.0, noise=1.0
     ),
 }
 RAY = {
-    "943 clients in the open, Flower's simulation": Options(943, engine="ray"),
-    "20 clients, masked, Flower's simulation": Options(20, secure=True, engine="ray"),
+    "943 clients in the open, Flower's simulation": FederationOptions(943, engine="ray"),
+    "20 clients, masked, Flower's simulation": FederationOptions(20, secure=True, engine="ray"),
 }
 
 

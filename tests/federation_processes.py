@@ -2,7 +2,7 @@
 
     python tests/federation_processes.py FOLDER SECONDS run-config-as-JSON name=fault ...
 
-FOLDER holds NAME/ (a DATA directory) for each client and terms.json. A fault is "none", "nan",
+FOLDER holds NAME/ (a DATA directory) for each client and agreement.json. A fault is "none", "nan",
 "shape" or "dies"; who dies is killed, with its client's process, once it has begun to train. What
 the server saved lies in FOLDER/out. Run it where nothing but loopback can be reached (unshare -n).
 """
@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from penchant.privacy.federated.agreement import Terms
+from penchant.privacy.federated.agreement import Agreement
 from penchant.privacy.federated.flower_app import write
 
 SUPERLINK = 9000
@@ -105,9 +105,9 @@ def main():
         "FLWR_TELEMETRY_ENABLED": "0",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    terms = Terms.from_json((folder / "terms.json").read_text())
+    agreement = Agreement.from_json((folder / "agreement.json").read_text())
     app = folder / "app"
-    write(app, terms, folder / "out", clients=len(clients), **config)
+    write(app, agreement, folder / "out", clients=len(clients), **config)
     (app / "federation.py").write_text(FAULTY)
     link = ["flower-superlink", "--insecure", "--port", str(SUPERLINK)]
     link += ["--disable-runtime-dependency-installation"]

@@ -23,12 +23,17 @@ from penchant.data.splitting.split import split
 from penchant.data.synthetic.world import checkerboard
 from penchant.errors import ConfigError, DataError, TrainingError
 from penchant.evaluation.evaluate import evaluate
-from penchant.privacy.federated.agreement import Terms, shared_out
+from penchant.privacy.federated.agreement import Agreement, split_users
 from penchant.privacy.federated.client import client_app
-from penchant.privacy.federated.fedavg import Guard, Mean, averaged, gaussian
-from penchant.privacy.federated.flower_app import load, save, served, write
-from penchant.privacy.federated.in_process_grid import LocalGrid
-from penchant.privacy.federated.simulation import Options, federate
+from penchant.privacy.federated.fedavg import (
+    ChangeMean,
+    ClientPrivacy,
+    fed_avg,
+    gaussian,
+)
+from penchant.privacy.federated.flower_app import RunConfig, load, run_server, save, write
+from penchant.privacy.federated.in_process_grid import InProcessGrid
+from penchant.privacy.federated.simulation import FederationOptions, federate
 
 HERE = Path(__file__).parents[1]
 SMALL = SequenceSettings(width=8, layers=1, epochs=1, dropout=0.0, negatives=0)
@@ -40,13 +45,13 @@ def board():
 
 
 @pytest.fixture(scope="module")
-def terms(board):
-    return Terms.of(board, sequence=SMALL)
+def agreement(board):
+    return Agreement.of(board, sequence=SMALL)
 
 
-def grid(terms, dataset, clients, spoil=None):
+def grid(agreement, dataset, clients, spoil=None):
     """Clients of a dataset; ``spoil`` maps (client, round) to what is made of the reply."""
-    owned = list(shared_out(terms.aligned(dataset), clients))
+    owned = list(split_users(agreement.align(dataset), clients))
     asked = dict.fromkeys(range(clients), 0)
 
     def mod(message, context, answer):
@@ -57,7 +62,7 @@ def grid(terms, dataset, clients, spoil=None):
         change = (spoil or {}).get((place, asked[place]), lambda reply: reply)
         return change(answer(message, context))
 
-    return LocalGrid(
+    return InProcessGrid(
         client_app(lambda context: owned[int(context.node_config["partition-id"])], [mod]), clients
     )
 
@@ -77,70 +82,74 @@ def failing(reply):
 
 def test_rounds_learn_what_follows(board):
     settings = SequenceSettings(width=16, layers=1, epochs=2, dropout=0.0, rate=0.01)
-    terms = Terms.of(board, sequence=settings)
-    data = terms.aligned(board)
+    agreement = Agreement.of(board, sequence=settings)
+    data = agreement.align(board)
     parts = split(data)
-    grids = grid(terms, data.with_events(parts.train), 4)
-    found = averaged(grids, terms, 25)
-    ndcg = evaluate(found.expert, terms.catalogue, parts.test).mean("ndcg@10")
-    first = averaged(grid(terms, data.with_events(parts.train), 4), terms, 1)
-    before = evaluate(first.expert, terms.catalogue, parts.test).mean("ndcg@10")
+    grids = grid(agreement, data.with_events(parts.train), 4)
+    found = fed_avg(grids, agreement, 25)
+    ndcg = evaluate(found.expert, agreement.catalogue, parts.test).mean("ndcg@10")
+    first = fed_avg(grid(agreement, data.with_events(parts.train), 4), agreement, 1)
+    before = evaluate(first.expert, agreement.catalogue, parts.test).mean("ndcg@10")
     assert ndcg > before + 0.1
     assert [len(line.clients) for line in found.rounds] == [4] * 25
     assert len(set(found.sent.values())) == 1
     assert found.rho is None
 
 
-def test_the_same_seed_gives_the_same_network(terms, board):
-    first, second = (averaged(grid(terms, board, 3), terms, 2, seed=5) for _ in range(2))
+def test_the_same_seed_gives_the_same_network(agreement, board):
+    first, second = (fed_avg(grid(agreement, board, 3), agreement, 2, seed=5) for _ in range(2))
     for name, array in first.expert.arrays().items():
         assert np.array_equal(array, second.expert.arrays()[name], equal_nan=True)
 
 
 def test_a_round_is_the_weighed_mean():
-    mean = Mean({"w": np.zeros(2, np.float32)})
+    mean = ChangeMean({"w": np.zeros(2, np.float32)})
     mean.add("ann", {"w": np.array([3, 0], np.float32)}, 1)
     mean.add("bo", {"w": np.array([0, 6], np.float32)}, 2)
     mean.add("cy", {"w": np.array([9, 9], np.float32)}, 0)
     change, line = mean.taken(3)
     assert change["w"].tolist() == [1, 4]
     assert line.examples == 3
-    nobody = Mean({"w": np.ones(2, np.float32)})
+    nobody = ChangeMean({"w": np.ones(2, np.float32)})
     nobody.add("cy", {"w": np.array([9, 9], np.float32)}, 0)
     assert nobody.taken(1)[0]["w"].tolist() == [0, 0]
 
 
-def test_momentum_goes_on_in_the_direction_of_the_changes_before(terms, board):
+def test_momentum_goes_on_in_the_direction_of_the_changes_before(agreement, board):
     """The first round moves by its change alone; the second by its own and what is left of it."""
-    plain, going = (averaged(grid(terms, board, 3), terms, 1, momentum=m) for m in (0.0, 0.5))
+    plain, going = (
+        fed_avg(grid(agreement, board, 3), agreement, 1, momentum=m) for m in (0.0, 0.5)
+    )
     first = plain.expert.arrays()
     assert np.array_equal(first["items.bias"], going.expert.arrays()["items.bias"])
-    begun = averaged(grid(terms, board.with_events(board.events.take(slice(0, 0))), 3), terms, 1)
+    begun = fed_avg(
+        grid(agreement, board.with_events(board.events.take(slice(0, 0))), 3), agreement, 1
+    )
     start = begun.expert.arrays()["items.bias"]
     two, twice = (
-        averaged(grid(terms, board, 3), terms, 2, momentum=m).expert.arrays()["items.bias"]
+        fed_avg(grid(agreement, board, 3), agreement, 2, momentum=m).expert.arrays()["items.bias"]
         for m in (0.0, 0.5)
     )
     assert np.allclose(twice - two, 0.5 * (first["items.bias"] - start), atol=1e-6)
     with pytest.raises(ConfigError, match="momentum"):
-        averaged(grid(terms, board, 3), terms, 1, momentum=1.0)
+        fed_avg(grid(agreement, board, 3), agreement, 1, momentum=1.0)
 
 
-def test_clients_without_events_leave_the_network_as_it_is(terms, board):
+def test_clients_without_events_leave_the_network_as_it_is(agreement, board):
     nobody = board.with_events(Events.empty())
-    found = averaged(grid(terms, nobody, 2), terms, 1)
+    found = fed_avg(grid(agreement, nobody, 2), agreement, 1)
     assert found.rounds[0].moved == 0.0
     assert found.rounds[0].examples == 0
     assert found.dropped == ()
 
 
-def test_a_single_client_is_enough(terms, board):
-    found = averaged(grid(terms, board, 1), terms, 1)
+def test_a_single_client_is_enough(agreement, board):
+    found = fed_avg(grid(agreement, board, 1), agreement, 1)
     assert found.rounds[0].clients == ("client 0",)
     assert found.rounds[0].moved > 0
 
 
-def test_wrong_clients_are_dropped_and_the_others_go_on(terms, board):
+def test_wrong_clients_are_dropped_and_the_others_go_on(agreement, board):
     def nan(arrays):
         arrays["items.bias"][3] = np.nan
         return arrays
@@ -157,7 +166,7 @@ def test_wrong_clients_are_dropped_and_the_others_go_on(terms, board):
         (2, 2): spoiling(cut),
         (3, 2): spoiling(fewer),
     }
-    found = averaged(grid(terms, board, 6, spoil), terms, 3)
+    found = fed_avg(grid(agreement, board, 6, spoil), agreement, 3)
     told = [(one.client, one.stage) for one in found.dropped]
     assert told == [
         ("client 0", "round 1"),
@@ -173,21 +182,21 @@ def test_wrong_clients_are_dropped_and_the_others_go_on(terms, board):
     assert all(np.isfinite(a).all() for n, a in found.expert.arrays().items() if n != "curve")
 
 
-def test_a_round_without_anyone_ends_the_run(terms, board):
+def test_a_round_without_anyone_ends_the_run(agreement, board):
     spoil = {(place, 1): failing for place in range(3)}
     with pytest.raises(TrainingError, match="power cut"):
-        averaged(grid(terms, board, 3, spoil), terms, 1)
+        fed_avg(grid(agreement, board, 3, spoil), agreement, 1)
     with pytest.raises(ConfigError, match="at least one round"):
-        averaged(grid(terms, board, 3), terms, 0)
+        fed_avg(grid(agreement, board, 3), agreement, 0)
 
 
 def test_changes_are_clipped_and_noise_is_added():
     start = {"w": np.zeros(2, np.float32)}
-    mean = Mean(start, Guard(clip=1.0, noise=0.0))
+    mean = ChangeMean(start, ClientPrivacy(clip=1.0, noise=0.0))
     mean.add("far", {"w": np.array([30, 40], np.float32)}, 1)
     mean.add("near", {"w": np.array([0.3, 0.4], np.float32)}, 10**6)
     np.testing.assert_allclose(mean.taken(4)[0]["w"], np.array([0.9, 1.2]) / 4, rtol=1e-6)
-    wide = Mean({"w": np.zeros(20_000, np.float32)}, Guard(clip=2.0, noise=3.0))
+    wide = ChangeMean({"w": np.zeros(20_000, np.float32)}, ClientPrivacy(clip=2.0, noise=3.0))
     noise = wide.taken(5)[0]["w"].astype(float) * 5
     assert abs(noise.mean()) < 5 * 6 / np.sqrt(20_000)
     assert abs(noise.std() - 6) < 5 * 6 / np.sqrt(2 * 20_000)
@@ -195,17 +204,17 @@ def test_changes_are_clipped_and_noise_is_added():
     assert abs(np.mean(np.abs(drawn) < 1) - 0.6827) < 5 * np.sqrt(0.6827 * 0.3173 / 20_000)
 
 
-def test_what_is_spent_is_told(terms, board):
-    found = averaged(grid(terms, board, 3), terms, 4, Guard(clip=0.5, noise=2.0))
+def test_what_is_spent_is_told(agreement, board):
+    found = fed_avg(grid(agreement, board, 3), agreement, 4, ClientPrivacy(clip=0.5, noise=2.0))
     assert found.rho == 4 / 8
-    assert not Guard(1.0, 0.0).rho < np.inf
+    assert not ClientPrivacy(1.0, 0.0).rho < np.inf
     for clip, noise in ((0.0, 1.0), (-1.0, 1.0), (float("nan"), 1.0), (1.0, -1.0), (1.0, np.nan)):
         with pytest.raises(ConfigError, match="finite clip"):
-            Guard(clip, noise)
+            ClientPrivacy(clip, noise)
 
 
 def test_rounds_beside_the_central_fit(board):
-    found = federate(board, Options(3, items=16, rounds=2), Recipe(sequence=SMALL))
+    found = federate(board, FederationOptions(3, items=16, rounds=2), Recipe(sequence=SMALL))
     assert found["model"] == "sequence"
     assert len(found["rounds"]) == 2
     assert 0 <= found["ndcg@10"]["value"] <= 1
@@ -213,23 +222,24 @@ def test_rounds_beside_the_central_fit(board):
 
 
 @pytest.mark.parametrize("rounds", [0, 1])
-def test_what_a_server_saves_scores_as_what_it_had(terms, board, tmp_path, rounds):
-    write(tmp_path / "app", terms, tmp_path / "out", rounds=rounds)
+def test_what_a_server_saves_scores_as_what_it_had(agreement, board, tmp_path, rounds):
+    write(tmp_path / "app", agreement, tmp_path / "out", rounds=rounds)
     with pytest.raises(DataError, match="finished run"):
         load(tmp_path / "out")
-    config = {"timeout": 60, "rounds": rounds, "secure": True, "clip": 0, "noise": 0, "seed": 0}
-    arrays, record = served(grid(terms, board, 4), terms, config)
+    config = RunConfig(timeout=60, rounds=rounds, secure=True)
+    arrays, record = run_server(grid(agreement, board, 4), agreement, config)
     save(tmp_path / "out", arrays, record)
-    expert, again, told = load(tmp_path / "out")
-    assert again.to_json() == terms.to_json()
-    assert told["model"] == expert.name == ("sequence" if rounds else "transition")
-    assert set(told["bytes"]) == {f"client {n}" for n in range(4)}
+    expert, again, kept = load(tmp_path / "out")
+    assert kept == record
+    assert again.to_json() == agreement.to_json()
+    assert kept.model == expert.name == ("sequence" if rounds else "transition")
+    assert set(kept.sent) == {f"client {n}" for n in range(4)}
     for name, array in expert.arrays().items():
         assert np.array_equal(array, arrays[name], equal_nan=True)
-    history = terms.aligned(board).history("u0000")
+    history = agreement.align(board).history("u0000")
     assert np.isfinite(expert.score(history)).any()
     with pytest.raises(ConfigError, match="'round'"):
-        write(tmp_path / "app", terms, tmp_path / "out", round=1)
+        write(tmp_path / "app", agreement, tmp_path / "out", round=1)
 
 
 def apart():
@@ -257,27 +267,27 @@ def told_by(command, folder, seconds):
     ],
     ids=["masked sums", "rounds with lost clients"],
 )
-def test_a_server_and_clients_as_processes(board, terms, tmp_path, faults, config):
+def test_a_server_and_clients_as_processes(board, agreement, tmp_path, faults, config):
     names = ("ann", "bo", "cy", "dee", "eve")[: len(faults)]
-    for name, part in zip(names, shared_out(board, len(faults)), strict=True):
+    for name, part in zip(names, split_users(board, len(faults)), strict=True):
         save_dataset(part, tmp_path / name)
-    (tmp_path / "terms.json").write_text(terms.to_json())
+    (tmp_path / "agreement.json").write_text(agreement.to_json())
     pairs = [f"{name}={fault}" for name, fault in zip(names, faults, strict=True)]
     config = json.dumps({"timeout": 60.0, **config})
     command = [str(HERE / "federation_processes.py"), str(tmp_path), "240", config, *pairs]
     expert, _, record = told_by(command, tmp_path, 420)
     kept = [name for name, fault in zip(names, faults, strict=True) if fault == "none"]
-    assert sorted(record["bytes"]) == kept
+    assert sorted(record.sent) == kept
     if "secure" in config:
-        sums = terms.vector(terms.aligned(board))
-        _, statistics = terms.read(sums)
+        sums = agreement.vector(agreement.align(board))
+        _, statistics = agreement.read(sums)
         assert expert.statistics == statistics
         return
-    reasons = {one["client"]: one["reason"] for one in record["dropped"]}
+    reasons = {client.client: client.reason for client in record.dropped}
     assert "NaN" in reasons.pop("bo")
     assert "shape" in reasons.pop("cy")
     assert list(reasons) == ["dee"]
-    assert [sorted(line["clients"]) for line in record["rounds"]] == [kept] * 2
+    assert [sorted(line.clients) for line in record.rounds] == [kept] * 2
 
 
 RAY = """import json, sys
@@ -286,11 +296,11 @@ from federation_processes import loopback_up
 loopback_up()
 from penchant.config import Recipe, SequenceSettings
 from penchant.data.synthetic import checkerboard
-from penchant.privacy.federated.simulation import Options, federate
+from penchant.privacy.federated.simulation import FederationOptions, federate
 small = Recipe(sequence=SequenceSettings(width=8, layers=1))
 told = [
-    federate(checkerboard(), Options(20, items=20, secure=True, engine="ray")),
-    federate(checkerboard(), Options(4, items=20, rounds=2, engine="ray"), small),
+    federate(checkerboard(), FederationOptions(20, items=20, secure=True, engine="ray")),
+    federate(checkerboard(), FederationOptions(4, items=20, rounds=2, engine="ray"), small),
 ]
 print(json.dumps(told))
 """

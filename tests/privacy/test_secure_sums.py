@@ -21,11 +21,11 @@ from penchant.errors import ConfigError, DataError, MissingExtraError, TrainingE
 from penchant.models.transition.recommender import Fitter
 from penchant.privacy import federated
 from penchant.privacy.federated import secure_aggregation
-from penchant.privacy.federated.agreement import Terms, best_sellers, cells, shared_out
+from penchant.privacy.federated.agreement import Agreement, best_sellers, cells, split_users
 from penchant.privacy.federated.client import client_app
-from penchant.privacy.federated.in_process_grid import LocalGrid
-from penchant.privacy.federated.simulation import Options, federate, run_on
-from penchant.privacy.federated.sum_round import summed, summed_secretly
+from penchant.privacy.federated.in_process_grid import InProcessGrid
+from penchant.privacy.federated.simulation import FederationOptions, federate, run_on
+from penchant.privacy.federated.sum_round import secure_sum_round, sum_round
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -37,21 +37,21 @@ def people():
 
 
 @pytest.fixture(scope="module")
-def terms(people):
-    return Terms.of(people, best_sellers(people, 30))
+def agreement(people):
+    return Agreement.of(people, best_sellers(people, 30))
 
 
-def central(terms, dataset):
+def central(agreement, dataset):
     """The fit at one place, on the block, and its events of each item."""
-    aligned = terms.aligned(dataset)
-    return Fitter(aligned)(terms.settings), aligned.event_counts
+    aligned = agreement.align(dataset)
+    return Fitter(aligned)(agreement.settings), aligned.event_counts
 
 
-def assert_same(terms, found, dataset):
-    expected, met = central(terms, dataset)
+def assert_same(agreement, found, dataset):
+    expected, event_counts = central(agreement, dataset)
     assert found.statistics == expected.statistics
-    assert found.met.tolist() == met.tolist()
-    B = terms.solved(found.met, found.statistics).B
+    assert found.event_counts.tolist() == event_counts.tolist()
+    B = agreement.solve(found.event_counts, found.statistics).B
     for part in ("data", "indices", "indptr"):
         assert np.array_equal(getattr(B, part), getattr(expected.B, part))
 
@@ -59,7 +59,7 @@ def assert_same(terms, found, dataset):
 def without(dataset, *places, clients):
     """The dataset of all clients but some."""
     kept = [i for i in range(clients) if i not in places]
-    parts = list(shared_out(dataset, clients))
+    parts = list(split_users(dataset, clients))
     users = np.isin(dataset.users.ids, [u for i in kept for u in parts[i].users.ids])
     return dataset.with_events(dataset.events.take(users[dataset.events.user]))
 
@@ -76,11 +76,11 @@ def fault(actions, spoil):
     return mod
 
 
-def grid(terms, dataset, clients, mod=None):
+def grid(agreement, dataset, clients, mod=None):
     """Clients of an aligned dataset, some of whose answers are spoilt."""
-    owned = list(shared_out(terms.aligned(dataset), clients))
+    owned = list(split_users(agreement.align(dataset), clients))
     load = lambda context: owned[int(context.node_config["partition-id"])]  # noqa: E731
-    return LocalGrid(client_app(load, [mod] if mod else None), clients)
+    return InProcessGrid(client_app(load, [mod] if mod else None), clients)
 
 
 def sending(array):
@@ -96,24 +96,24 @@ def failing(reply):
 
 
 @pytest.mark.parametrize("clients", [1, 7, 60])
-def test_sums_of_clients_are_those_of_one_place(people, terms, clients):
-    found = summed(grid(terms, people, clients), terms)
-    assert_same(terms, found, people)
+def test_sums_of_clients_are_those_of_one_place(people, agreement, clients):
+    found = sum_round(grid(agreement, people, clients), agreement)
+    assert_same(agreement, found, people)
     assert found.dropped == ()
     assert len(found.sent) == clients
 
 
 @pytest.mark.parametrize("degree", [None, 8, 11])
-def test_masked_sums_are_those_of_one_place(people, terms, degree):
-    found = summed_secretly(grid(terms, people, 20), terms, degree)
-    assert_same(terms, found, people)
+def test_masked_sums_are_those_of_one_place(people, agreement, degree):
+    found = secure_sum_round(grid(agreement, people, 20), agreement, degree)
+    assert_same(agreement, found, people)
     assert len(found.sent) == 20
 
 
 def test_sums_of_users_without_time_and_without_order():
     for data in (replace(checkerboard(), time="none"), genres(users=12, items=24, length=6)[0]):
-        terms = Terms.of(data)
-        assert_same(terms, summed_secretly(grid(terms, data, 6), terms), data)
+        agreement = Agreement.of(data)
+        assert_same(agreement, secure_sum_round(grid(agreement, data, 6), agreement), data)
 
 
 def test_weights_and_a_negative_behavior_are_public(people):
@@ -123,34 +123,36 @@ def test_weights_and_a_negative_behavior_are_public(people):
     ) or (Behavior("view"),)
     data = replace(people, catalogue=replace(people.catalogue, behaviors=behaviors))
     settings = TransitionSettings(decay=0.5, reverse=0.5)
-    terms = Terms.of(data, best_sellers(data, 20), transition=settings)
-    assert_same(terms, summed(grid(terms, data, 5), terms), data)
+    agreement = Agreement.of(data, best_sellers(data, 20), transition=settings)
+    assert_same(agreement, sum_round(grid(agreement, data, 5), agreement), data)
 
 
-def test_a_client_without_events_adds_nothing_and_is_not_seen_to(people, terms):
-    own = next(shared_out(people, 60)).users.ids
+def test_a_client_without_events_adds_nothing_and_is_not_seen_to(people, agreement):
+    own = next(split_users(people, 60)).users.ids
     silent = people.with_events(people.events.take(people.events.user >= len(own)))
-    for sums in (summed, summed_secretly):
-        found = sums(grid(terms, silent, 60), terms)
-        assert_same(terms, found, silent)
+    for sums in (sum_round, secure_sum_round):
+        found = sums(grid(agreement, silent, 60), agreement)
+        assert_same(agreement, found, silent)
         assert len(found.sent) == 60
     nobody = people.with_events(Events.empty())
-    assert terms.vector(terms.aligned(nobody)).any() == False  # noqa: E712
-    found = summed(grid(terms, nobody, 3), terms)
+    assert agreement.vector(agreement.align(nobody)).any() == False  # noqa: E712
+    found = sum_round(grid(agreement, nobody, 3), agreement)
     assert found.statistics.forward.C.nnz == 0
-    assert terms.solved(found.met, found.statistics).B.nnz == 0
+    assert agreement.solve(found.event_counts, found.statistics).B.nnz == 0
 
 
-def test_the_size_of_a_message_tells_nothing_of_its_client(people, terms):
-    sent = summed(grid(terms, people, 60), terms).sent.values()
-    payload = 8 * terms.cells
-    assert len({len(terms.vector(part)) for part in shared_out(terms.aligned(people), 60)}) == 1
+def test_the_size_of_a_message_tells_nothing_of_its_client(people, agreement):
+    sent = sum_round(grid(agreement, people, 60), agreement).sent.values()
+    payload = 8 * agreement.cells
+    assert (
+        len({len(agreement.vector(part)) for part in split_users(agreement.align(people), 60)}) == 1
+    )
     assert all(0 <= size - payload < 400 for size in sent)  # names and shapes
     assert max(sent) - min(sent) < 4  # Flower writes the number of a node in its answer's name
-    assert terms.cells == cells(30, terms.rows, terms.time)
+    assert agreement.cells == cells(30, agreement.rows, agreement.time)
 
 
-def test_a_masked_vector_looks_like_noise(people, terms):
+def test_a_masked_vector_looks_like_noise(people, agreement):
     seen = {}
 
     def spy(message, context, answer):
@@ -159,8 +161,8 @@ def test_a_masked_vector_looks_like_noise(people, terms):
             seen[context.node_id] = reply.content["arrays"]["sums"].numpy()
         return reply
 
-    summed_secretly(grid(terms, people, 5, spy), terms)
-    own = [terms.vector(part) for part in shared_out(terms.aligned(people), 5)]
+    secure_sum_round(grid(agreement, people, 5, spy), agreement)
+    own = [agreement.vector(part) for part in split_users(agreement.align(people), 5)]
     assert np.mean([np.mean(vector == 0) for vector in own]) > 0.3
     for vector in seen.values():
         assert not (vector == 0).any()
@@ -179,26 +181,26 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("sums", [summed, summed_secretly])
+@pytest.mark.parametrize("sums", [sum_round, secure_sum_round])
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_client_is_dropped_and_named(people, terms, sums, wrong):
+def test_a_wrong_client_is_dropped_and_named(people, agreement, sums, wrong):
     spoil, reason = WRONG[wrong]
     mod = fault({"train.sums", "train.masked"}, {3: spoil, 8: spoil})
-    found = sums(grid(terms, people, 20, mod), terms)
+    found = sums(grid(agreement, people, 20, mod), agreement)
     assert [one.client for one in found.dropped] == ["client 3", "client 8"]
     assert all(reason in one.reason for one in found.dropped)
-    assert_same(terms, found, without(people, 3, 8, clients=20))
+    assert_same(agreement, found, without(people, 3, 8, clients=20))
 
 
-def test_nan_and_huge_sums_are_named(people, terms):
+def test_nan_and_huge_sums_are_named(people, agreement):
     spoil = {
-        0: sending(np.full(terms.cells, np.nan)),
-        1: sending(np.full(terms.cells, 1 << 63, np.uint64)),
+        0: sending(np.full(agreement.cells, np.nan)),
+        1: sending(np.full(agreement.cells, 1 << 63, np.uint64)),
     }
-    found = summed(grid(terms, people, 5, fault({"train.sums"}, spoil)), terms)
+    found = sum_round(grid(agreement, people, 5, fault({"train.sums"}, spoil)), agreement)
     assert "float64" in found.dropped[0].reason
-    assert "beyond" in found.dropped[1].reason
-    assert_same(terms, found, without(people, 0, 1, clients=5))
+    assert "larger" in found.dropped[1].reason
+    assert_same(agreement, found, without(people, 0, 1, clients=5))
 
 
 @pytest.mark.parametrize(
@@ -211,38 +213,38 @@ def test_nan_and_huge_sums_are_named(people, terms):
     ],
 )
 @pytest.mark.parametrize("degree", [None, 12])
-def test_a_client_lost_at_any_step(people, terms, action, counted, degree):
+def test_a_client_lost_at_any_step(people, agreement, action, counted, degree):
     mod = fault({action}, {2: failing, 15: failing})
-    found = summed_secretly(grid(terms, people, 20, mod), terms, degree)
+    found = secure_sum_round(grid(agreement, people, 20, mod), agreement, degree)
     assert [one.client for one in found.dropped] == ["client 2", "client 15"]
     expected = people if counted else without(people, 2, 15, clients=20)
-    assert_same(terms, found, expected)
+    assert_same(agreement, found, expected)
     assert len(found.sent) == (20 if counted else 18)
 
 
-def test_six_of_twenty_may_be_lost(people, terms):
+def test_six_of_twenty_may_be_lost(people, agreement):
     lost = dict.fromkeys(range(6), failing)
-    found = summed_secretly(grid(terms, people, 20, fault({"train.masked"}, lost)), terms)
+    found = secure_sum_round(grid(agreement, people, 20, fault({"train.masked"}, lost)), agreement)
     assert len(found.dropped) == 6
-    assert_same(terms, found, without(people, *range(6), clients=20))
+    assert_same(agreement, found, without(people, *range(6), clients=20))
 
 
-def test_too_many_lost_clients_end_a_masked_sum(people, terms):
+def test_too_many_lost_clients_end_a_masked_sum(people, agreement):
     mod = fault({"train.opened"}, dict.fromkeys(range(10), failing))
     with pytest.raises(TrainingError, match="too many clients were lost"):
-        summed_secretly(grid(terms, people, 20, mod), terms)
+        secure_sum_round(grid(agreement, people, 20, mod), agreement)
     mod = fault({"train.sums"}, dict.fromkeys(range(5), failing))
     with pytest.raises(TrainingError, match="power cut"):
-        summed(grid(terms, people, 5, mod), terms)
+        sum_round(grid(agreement, people, 5, mod), agreement)
 
 
-def test_a_masked_cell_beyond_sense_is_found(people, terms):
-    mod = fault({"train.masked"}, {0: sending(np.full(terms.cells, 1 << 62, np.uint64))})
+def test_a_masked_cell_beyond_sense_is_found(people, agreement):
+    mod = fault({"train.masked"}, {0: sending(np.full(agreement.cells, 1 << 62, np.uint64))})
     with pytest.raises(DataError, match="below 2"):
-        summed_secretly(grid(terms, people, 5, mod), terms)
+        secure_sum_round(grid(agreement, people, 5, mod), agreement)
 
 
-class Gone(LocalGrid):
+class Gone(InProcessGrid):
     """A grid that answers for a lost node in its own name, as a SuperLink does."""
 
     def send_and_receive(self, messages, *, timeout=None):
@@ -256,17 +258,17 @@ class Gone(LocalGrid):
             yield reply
 
 
-def test_a_lost_node_is_known_by_what_was_asked_of_it(people, terms):
-    app = grid(terms, people, 4).app
-    found = summed(Gone(app, 4), terms)
+def test_a_lost_node_is_known_by_what_was_asked_of_it(people, agreement):
+    app = grid(agreement, people, 4).app
+    found = sum_round(Gone(app, 4), agreement)
     assert [(one.client, one.reason) for one in found.dropped] == [("client 2", "node is gone")]
-    assert_same(terms, found, without(people, 2, clients=4))
+    assert_same(agreement, found, without(people, 2, clients=4))
 
 
 @pytest.mark.parametrize("clients", [1, 2])
-def test_a_client_alone_is_not_hidden(people, terms, clients):
+def test_a_client_alone_is_not_hidden(people, agreement, clients):
     with pytest.raises(ConfigError, match="at least 3 clients"):
-        summed_secretly(grid(terms, people, clients), terms)
+        secure_sum_round(grid(agreement, people, clients), agreement)
 
 
 def test_a_member_tells_each_thing_once_and_to_enough():
@@ -305,16 +307,16 @@ def test_fewer_shares_than_the_threshold_say_nothing():
     assert all(again[n] != shares[n] for n in shares)
 
 
-def test_terms_survive_json_and_refuse_what_does_not_fit(people, terms):
-    again = Terms.from_json(terms.to_json())
-    assert again.to_json() == terms.to_json()
-    assert again.catalogue.items == terms.catalogue.items
+def test_an_agreement_survives_json_and_refuse_what_does_not_fit(people, agreement):
+    again = Agreement.from_json(agreement.to_json())
+    assert again.to_json() == agreement.to_json()
+    assert again.catalogue.items == agreement.catalogue.items
     with pytest.raises(DataError, match="time"):
-        terms.aligned(replace(people, time="none"))
+        agreement.align(replace(people, time="none"))
     with pytest.raises(ConfigError, match="unheard-of"):
-        Terms.of(people, ["unheard-of"])
+        Agreement.of(people, ["unheard-of"])
     with pytest.raises(ConfigError, match="from 1 to 60"):
-        list(shared_out(people, 61))
+        list(split_users(people, 61))
 
 
 def test_a_missing_extra_is_named(monkeypatch):
@@ -350,7 +352,7 @@ def test_the_command_prints_bytes_and_both_values(tmp_path):
 
 @pytest.mark.parametrize(("clients", "secure"), [(20, True), (943, False)])
 def test_movielens_is_equal_bit_for_bit(movielens, clients, secure):
-    found = federate(movielens, Options(clients, secure=secure), Recipe())
+    found = federate(movielens, FederationOptions(clients, secure=secure), Recipe())
     assert found["same_bits_as_central"] == {"sums": True, "counts": True, "B": True}
     assert found["answered"] == clients == found["clients"]
     assert 8_004_000 <= found["bytes_per_client"]["most"] < 8_020_000

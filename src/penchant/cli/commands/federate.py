@@ -40,13 +40,13 @@ def federate(
     if (clip or noise) and not (rounds and clip):
         raise ConfigError("expected --clip and --noise together with --rounds")
     check_extra()
-    from penchant.privacy.federated.simulation import Options
+    from penchant.privacy.federated.simulation import FederationOptions
     from penchant.privacy.federated.simulation import federate as run
 
     named = None
     if block is not None:
         named = [line.strip() for line in block.read_text("utf-8").splitlines() if line.strip()]
-    options = Options(clients, items, named, secure, None, rounds, clip, noise)
+    options = FederationOptions(clients, items, named, secure, None, rounds, clip, noise)
     chosen = Recipe.load(recipe, sets)
     with working(f"loading {data}") as progress:
         found = run(load(data), options, chosen, progress)

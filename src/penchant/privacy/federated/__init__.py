@@ -1,21 +1,21 @@
 """Federated training with Flower, behind the extra ``federated``: events stay with their clients.
 
-terms       what all parties know, and a client's sums as a vector of fixed size (NumPy)
-masking     secure aggregation: masks modulo 2^64, shares of their keys (cryptography)
-client      what a client answers (Flower's ClientApp)
-roll        who takes part, who was dropped and why, what each sent (Flower)
-summing     one round of sums, in the open or masked (Flower)
-averaging   rounds of the deep expert: FedAvg, clipped and with noise where asked (Flower, torch)
-local       Flower's messages within one process, for simulations (Flower)
-simulation  a federation of someone's own data beside the central fit (Flower)
-project     the same as a Flower app, for servers and clients that are processes (Flower)
+agreement           what all parties know, and a client's statistics as a vector of fixed size
+secure_aggregation  masks modulo 2^64, shares of their keys (cryptography)
+client              what a client answers (Flower's ClientApp)
+participants        who takes part, who was dropped and why, what each sent (Flower)
+sum_round           one round of statistics, in the open or masked (Flower)
+fedavg              rounds of the deep expert: FedAvg, clipped and with noise on request (torch)
+in_process_grid     Flower's messages within one process, for simulations (Flower)
+simulation          a federation of one dataset, compared with the central fit (Flower)
+flower_app          the same as a Flower app, for servers and clients that are processes (Flower)
 """
 
 import os
 
 from penchant.errors import MissingExtraError
 
-# Flower tells its makers of each run unless this is set before it is first imported
+# Flower reports each run to its makers unless this is set before it is first imported
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 
 

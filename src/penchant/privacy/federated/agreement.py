@@ -1,14 +1,14 @@
-"""What the parties of a federation agree on, and a client's sums in these terms.
+"""What the parties of a federation agree on, and a client's statistics in that form.
 
 The items of the block, their tags and domains, the behaviors and all settings are public. A
-client's sums are a dense vector whose size follows from them alone: neither its size nor which of
-its cells are there tells anything of a history. What would (a client's own items, a sparse form) is
-never sent; a smaller message takes a smaller public block.
+client's statistics are a dense vector whose size follows from them alone: neither its size nor
+which of its cells are there reveals anything about a history. What would (a client's own items, a
+sparse form) is never sent; a smaller message takes a smaller public block.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,15 +27,22 @@ from penchant.models.transition.solver import solve, system
 from penchant.models.transition.statistics import Predictors, Statistics
 from penchant.types import Ints, TimeKind
 
-Words = NDArray[np.uint64]
+UInt64s = NDArray[np.uint64]
 """Integers modulo 2^64."""
 
 
 @dataclass(frozen=True)
-class Terms:
+class Agreement:
     """The public side of a federation.
 
-    catalogue   the items of the block with their tags and domains, and the behaviors
+    Attributes
+    ----------
+    catalogue
+        The items of the public block with their tags and domains, and the behaviors.
+    time, target
+        What the events' time means, and the behavior that is predicted.
+    transition, sequence
+        The experts' settings, the same for all clients.
     """
 
     catalogue: Catalogue
@@ -45,8 +52,10 @@ class Terms:
     sequence: SequenceSettings = field(default_factory=SequenceSettings)
 
     @classmethod
-    def of(cls, dataset: Dataset, items: Sequence[str] | None = None, **settings: Any) -> "Terms":
-        """Terms with a dataset's behaviors and some of its items (default: all of them).
+    def of(
+        cls, dataset: Dataset, items: Sequence[str] | None = None, **settings: Any
+    ) -> "Agreement":
+        """An agreement with a dataset's behaviors and some of its items (default: all of them).
 
         Raises ConfigError for an item that the dataset lacks, or without any.
         """
@@ -76,7 +85,7 @@ class Terms:
             "domain": catalogue.domain.tolist(),
             "domains": catalogue.domains,
             "tags": catalogue.tags,
-            "behaviors": [vars(behavior) for behavior in catalogue.behaviors],
+            "behaviors": [asdict(behavior) for behavior in catalogue.behaviors],
             "time": self.time,
             "target": self.target,
             "transition": self.transition.model_dump(),
@@ -85,12 +94,12 @@ class Terms:
         return json.dumps(content, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Terms":
-        """The terms that gave this text."""
+    def from_json(cls, text: str) -> "Agreement":
+        """The agreement that gave this text."""
         content = json.loads(text)
         catalogue = Catalogue(
             items=Vocabulary(tuple(content["items"])),
-            behaviors=tuple(Behavior(**of) for of in content["behaviors"]),
+            behaviors=tuple(Behavior(**fields) for fields in content["behaviors"]),
             domains=tuple(content["domains"]),
             domain=np.array(content["domain"], np.int64),
             tags=tuple(map(tuple, content["tags"])),
@@ -101,8 +110,8 @@ class Terms:
         )
         return cls(catalogue, content["time"], content["target"], *settings)
 
-    def aligned(self, dataset: Dataset) -> Dataset:
-        """A dataset in these terms: its events about items of the block, by known behaviors.
+    def align(self, dataset: Dataset) -> Dataset:
+        """A dataset in this form: its events about items of the block, by known behaviors.
 
         Raises DataError where time means something else there.
         """
@@ -123,19 +132,19 @@ class Terms:
             None if held_out is None else self._events(held_out, dataset.catalogue),
         )
 
-    def _events(self, events: Events, of: Catalogue) -> Events:
+    def _events(self, events: Events, catalogue: Catalogue) -> Events:
         names = {behavior.name: row for row, behavior in enumerate(self.catalogue.behaviors)}
         domains = {name: row for row, name in enumerate(self.catalogue.domains)}
-        item = _moved(events.item, self.catalogue.items.rows(of.items.ids))
-        behavior = np.array([names.get(b.name, -1) for b in of.behaviors], np.int64)
-        domain = np.array([domains.get(name, -1) for name in of.domains], np.int64)
-        told = replace(
+        item = _moved(events.item, self.catalogue.items.rows(catalogue.items.ids))
+        behavior = np.array([names.get(b.name, -1) for b in catalogue.behaviors], np.int64)
+        domain = np.array([domains.get(name, -1) for name in catalogue.domains], np.int64)
+        aligned = replace(
             events,
             item=item,
             behavior=_moved(events.behavior, behavior),
             domain=_moved(events.domain, domain),
         )
-        return told.take((item >= 0) & (told.behavior >= 0))
+        return aligned.take((item >= 0) & (aligned.behavior >= 0))
 
     @property
     def rows(self) -> int:
@@ -149,7 +158,7 @@ class Terms:
 
     @cached_property
     def empty(self) -> Dataset:
-        """A dataset of these terms without any user."""
+        """A dataset of this form without any user."""
         none = Vocabulary(())
         return Dataset("federation", self.catalogue, none, Events.empty(), self.time, self.target)
 
@@ -158,7 +167,7 @@ class Terms:
         """The transition's settings, none of them left open."""
         return sized(self.transition, self.empty)
 
-    def vector(self, dataset: Dataset) -> Words:
+    def vector(self, dataset: Dataset) -> UInt64s:
         """The sums of an aligned dataset's events, (``cells``,), zeros and all."""
         statistics = Fitter(dataset).statistics(self.settings)
         parts = [dataset.event_counts]
@@ -167,7 +176,7 @@ class Terms:
             parts += [sums.C[: self.rows].toarray().ravel()]
         return np.concatenate(parts).astype(np.uint64)
 
-    def read(self, vector: Words) -> tuple[Ints, Statistics]:
+    def read(self, vector: UInt64s) -> tuple[Ints, Statistics]:
         """The events of each item (N,) and the sums of a vector.
 
         Raises DataError where a cell is no sum of counts: below 0 or from 2^62 on.
@@ -179,24 +188,24 @@ class Terms:
             )
         values = vector.astype(np.int64)
         N, R, P = len(self.catalogue), self.rows, len(Predictors.of(self.catalogue))
-        found = []
+        sums = []
         for place in range(_directions(self.time)):
             begin = N + place * R * (R + N)
             G, C = np.split(values[begin : begin + R * (R + N)], [R * R])
-            found.append(Sums(_whole(G, R, (P, P)), _whole(C, N, (P, N))))
-        found += [Sums.zero(P, N)] * (2 - len(found))
-        return values[:N], Statistics(*found)
+            sums.append(Sums(_whole(G, R, (P, P)), _whole(C, N, (P, N))))
+        backward = sums[1] if len(sums) > 1 else Sums.zero(P, N)
+        return values[:N], Statistics(sums[0], backward)
 
-    def solved(self, met: Ints, statistics: Statistics) -> Transition:
+    def solve(self, event_counts: Ints, statistics: Statistics) -> Transition:
         """The transition expert of all clients' sums: the bits of a fit on all their events."""
         settings = self.settings
         contents = {
-            name: Content.of(rows, settings.neighbors, met > 0)
+            name: Content.of(rows, settings.neighbors, event_counts > 0)
             for name, rows in content_rows(self.catalogue).items()
         }
-        B = solve(system(statistics, contents, settings, met), settings.candidates)
+        B = solve(system(statistics, contents, settings, event_counts), settings.candidates)
         expert = Transition.of(B, self.empty, settings, statistics)
-        return replace(expert, known=met > 0)
+        return replace(expert, known=event_counts > 0)
 
 
 def cells(items: int, rows: int | None = None, time: TimeKind = "clock") -> int:
@@ -220,7 +229,7 @@ def best_sellers(dataset: Dataset, count: int) -> list[str]:
     return [dataset.catalogue.items.ids[row] for row in order]
 
 
-def shared_out(dataset: Dataset, clients: int) -> Iterator[Dataset]:
+def split_users(dataset: Dataset, clients: int) -> Iterator[Dataset]:
     """The dataset's users among some clients, in order, each with its own users alone.
 
     Raises ConfigError for fewer users than clients, or no client.

@@ -1,4 +1,4 @@
-"""What a client answers: its name, its sums, masked or not, and a locally trained expert.
+"""What a client answers: its name, its statistics, masked or not, and a locally trained expert.
 
 Events stay here. What leaves is the answer to one of the functions below, and nothing else.
 """
@@ -14,10 +14,10 @@ from flwr.clientapp import ClientApp
 
 from penchant.data.dataset import Dataset
 from penchant.privacy.federated import participants
-from penchant.privacy.federated.agreement import Terms
-from penchant.privacy.federated.secure_aggregation import Keys, Member
+from penchant.privacy.federated.agreement import Agreement
+from penchant.privacy.federated.secure_aggregation import Member, PublicKeys
 
-Load = Callable[[Context], Dataset]
+DatasetLoader = Callable[[Context], Dataset]
 """Gives a client its own dataset, by its node's configuration."""
 
 Mod = Callable[[Message, Context, Callable[[Message, Context], Message]], Message]
@@ -25,65 +25,78 @@ Mod = Callable[[Message, Context, Callable[[Message, Context], Message]], Messag
 _SECRET = "member"
 
 
-def client_app(load: Load, mods: list[Mod] | None = None) -> ClientApp:
+def client_app(load: DatasetLoader, mods: list[Mod] | None = None) -> ClientApp:
     """The Flower app of a client with these events; ``mods`` are Flower's, around each answer."""
     app = ClientApp(mods=mods)
 
     def hello(message: Message, context: Context) -> RecordDict:
-        return participants.told(name=name_of(context))
+        return participants.config_message(name=client_name(context))
 
     def sums(message: Message, context: Context) -> RecordDict:
-        terms = terms_of(participants.text(message.content, "terms"))
-        return participants.packed({"sums": terms.vector(terms.aligned(load(context)))})
+        agreement = agreement_of(participants.config_text(message.content, "agreement"))
+        return participants.array_message(
+            {"sums": agreement.vector(agreement.align(load(context)))}
+        )
 
-    def keys(message: Message, context: Context) -> RecordDict:
+    def public_keys(message: Message, context: Context) -> RecordDict:
         # its number and threshold come with the neighbors; the keys do not depend on them
         member = Member(0, 0)
-        _keep(context, member)
+        _save_member(context, member)
         public = member.public()
-        return participants.told(letters=public.letters, masks=public.masks)
+        return participants.config_message(letters=public.letters, masks=public.masks)
 
     def share(message: Message, context: Context) -> RecordDict:
-        member = _kept(context)
-        member.number = int(participants.value(message.content, "number"))
-        member.threshold = int(participants.value(message.content, "threshold"))
-        told = json.loads(participants.text(message.content, "keys"))
-        letters = member.share({int(n): Keys(*map(bytes.fromhex, k)) for n, k in told.items()})
-        _keep(context, member)
-        return participants.told(letters=_hex(letters))
+        member = _load_member(context)
+        member.number = int(participants.config_value(message.content, "number"))
+        member.threshold = int(participants.config_value(message.content, "threshold"))
+        keys = json.loads(participants.config_text(message.content, "keys"))
+        letters = member.share(
+            {int(n): PublicKeys(*map(bytes.fromhex, k)) for n, k in keys.items()}
+        )
+        _save_member(context, member)
+        return participants.config_message(letters=_hex(letters))
 
     def masked(message: Message, context: Context) -> RecordDict:
-        terms, member = terms_of(participants.text(message.content, "terms")), _kept(context)
-        letters = _bytes(participants.text(message.content, "letters"))
-        hidden = member.masked(terms.vector(terms.aligned(load(context))), letters)
-        _keep(context, member)
-        return participants.packed({"sums": hidden})
+        agreement, member = (
+            agreement_of(participants.config_text(message.content, "agreement")),
+            _load_member(context),
+        )
+        letters = _bytes(participants.config_text(message.content, "letters"))
+        hidden = member.masked(agreement.vector(agreement.align(load(context))), letters)
+        _save_member(context, member)
+        return participants.array_message({"sums": hidden})
 
     def opened(message: Message, context: Context) -> RecordDict:
-        member = _kept(context)
-        shares = member.open(json.loads(participants.text(message.content, "arrived")))
-        _keep(context, member)
-        return participants.told(shares=_hex(shares))
+        member = _load_member(context)
+        shares = member.open(json.loads(participants.config_text(message.content, "arrived")))
+        _save_member(context, member)
+        return participants.config_message(shares=_hex(shares))
 
     def trained(message: Message, context: Context) -> RecordDict:
-        from penchant.privacy.federated.fedavg import locally
+        from penchant.privacy.federated.fedavg import train_locally
 
-        terms = terms_of(participants.text(message.content, "terms"))
-        data, arrays = terms.aligned(load(context)), participants.unpacked(message.content)
-        seed = int(participants.value(message.content, "seed"))
-        arrays, examples = locally(terms, data, arrays, seed)
-        return participants.packed(arrays, examples=examples)
+        agreement = agreement_of(participants.config_text(message.content, "agreement"))
+        data, arrays = agreement.align(load(context)), participants.arrays_of(message.content)
+        seed = int(participants.config_value(message.content, "seed"))
+        arrays, examples = train_locally(agreement, data, arrays, seed)
+        return participants.array_message(arrays, examples=examples)
 
-    answers = {"sums": sums, "keys": keys, "share": share, "masked": masked, "opened": opened}
-    app.query("hello")(_replying(hello))
+    answers = {
+        "sums": sums,
+        "keys": public_keys,
+        "share": share,
+        "masked": masked,
+        "opened": opened,
+    }
+    app.query("hello")(_as_reply(hello))
     for action, answer in {**answers, "round": trained}.items():
-        app.train(action)(_replying(answer))
+        app.train(action)(_as_reply(answer))
     return app
 
 
-def name_of(context: Context) -> str:
+def client_name(context: Context) -> str:
     """A client's name: ``name`` of its node's configuration, else by its partition or number."""
-    config: dict[str, Any] = dict(context.node_config)
+    config = context.node_config
     if "name" in config:
         return str(config["name"])
     if "partition-id" in config:
@@ -92,22 +105,22 @@ def name_of(context: Context) -> str:
 
 
 @lru_cache(maxsize=2)
-def terms_of(text: str) -> Terms:
-    """The terms of a message; the same for all messages of a run, and read once."""
-    return Terms.from_json(text)
+def agreement_of(text: str) -> Agreement:
+    """The agreement of a message; the same for all messages of a run, and read once."""
+    return Agreement.from_json(text)
 
 
-def _replying(
+def _as_reply(
     answer: Callable[[Message, Context], RecordDict],
 ) -> Callable[[Message, Context], Message]:
     return lambda message, context: Message(answer(message, context), reply_to=message)
 
 
-def _keep(context: Context, member: Member) -> None:
+def _save_member(context: Context, member: Member) -> None:
     context.state[_SECRET] = ConfigRecord({"json": member.to_json()})
 
 
-def _kept(context: Context) -> Member:
+def _load_member(context: Context) -> Member:
     return Member.from_json(str(context.state.config_records[_SECRET]["json"]))
 
 
@@ -119,6 +132,6 @@ def _bytes(text: str) -> dict[int, bytes]:
     return {int(number): bytes.fromhex(letter) for number, letter in json.loads(text).items()}
 
 
-def words(record: RecordDict) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def sums_of(record: RecordDict) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """The vector of an answer."""
-    return participants.unpacked(record)["sums"]
+    return participants.arrays_of(record)["sums"]

@@ -3,8 +3,8 @@
 In each round every client trains the network that it was sent on its own events and sends it back;
 the server takes their mean, weighed by the targets that each has trained on, and goes on in the
 direction of the means before (FedAvgM, Hsu et al. 2019): an item that few clients have moves by few
-changes, of which a mean alone leaves little. With a ``Guard`` each client's change is clipped and
-noise is added to the sum (DP-FedAvg, McMahan et al. 2018).
+changes, of which a mean alone leaves little. With a ``ClientPrivacy`` each client's change is
+clipped and noise is added to the sum (DP-FedAvg, McMahan et al. 2018).
 """
 
 import os
@@ -26,8 +26,8 @@ from penchant.models.sequence.network import Network
 from penchant.models.sequence.recommender import Sequence, built, lesson
 from penchant.models.sequence.training import Trainer
 from penchant.privacy.federated import participants
-from penchant.privacy.federated.agreement import Terms
-from penchant.privacy.federated.participants import Dropped, Roll
+from penchant.privacy.federated.agreement import Agreement
+from penchant.privacy.federated.participants import DroppedClient, Participants, Round
 from penchant.types import Floats, Progress
 
 Weights = dict[str, NDArray[np.float32]]
@@ -35,7 +35,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Guard:
+class ClientPrivacy:
     """Differential privacy of a whole client, toward who sees the networks but not the messages.
 
     clip   L2 norm that a client's change is scaled down to, where it is larger
@@ -61,45 +61,36 @@ class Guard:
     def rho(self) -> float:
         """What one round spends, in zCDP; rounds add up. Infinite without noise.
 
-        >>> Guard(clip=1.0, noise=2.0).rho
+        >>> ClientPrivacy(clip=1.0, noise=2.0).rho
         0.125
         """
         return 1 / (2 * self.noise**2) if self.noise else np.inf
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round: who was in it, and by how much the network moved (L2)."""
-
-    clients: tuple[str, ...]
-    examples: int
-    moved: float
-
-
-@dataclass(frozen=True)
-class Averaged:
+class FedAvgResult:
     """The expert after all rounds, and what they took; ``rho`` is spent in all, or None."""
 
     expert: Sequence
     rounds: tuple[Round, ...]
     sent: dict[str, int]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedClient, ...]
     seconds: float
     rho: float | None
 
 
-def averaged(
+def fed_avg(
     grid: Grid,
-    terms: Terms,
+    agreement: Agreement,
     rounds: int,
-    guard: Guard | None = None,
+    privacy: ClientPrivacy | None = None,
     *,
     momentum: float = 0.9,
     seed: int = 0,
     timeout: float = 600.0,
     progress: Progress | None = None,
-) -> Averaged:
-    """Train the deep expert by some rounds; the terms' ``sequence.epochs`` are those of a round.
+) -> FedAvgResult:
+    """Train the deep expert by some rounds; ``agreement.sequence.epochs`` are those of a round.
 
     The network moves by v_t = momentum v_(t - 1) + the mean change of round t; 0 is plain FedAvg.
 
@@ -112,30 +103,32 @@ def averaged(
             f"{rounds} and {momentum}"
         )
     began = time.perf_counter()
-    present = Roll(grid, timeout).call()
-    invited = len(present.present)
+    clients = Participants(grid, timeout).discover()
+    invited = len(clients.nodes)
     torch.manual_seed(seed)
-    network, scored = _built(terms)
-    weights, text, lines = weights_of(network), terms.to_json(), []
+    network, scored = _built(agreement)
+    weights, text, lines = weights_of(network), agreement.to_json(), []
     speed: dict[str, Floats] = {name: np.zeros(array.shape) for name, array in weights.items()}
     expected = {name: (array.shape, "float32") for name, array in weights.items()}
 
     def wrong(node: int, answer: RecordDict) -> str | None:
-        examples = participants.value(answer, "examples")
+        examples = participants.config_value(answer, "examples")
         if not (isinstance(examples, int) and 0 <= examples < 1 << 40):
             return f"expected a number of examples, received {examples!r}"
-        return participants.unlike(participants.unpacked(answer), expected)
+        return participants.mismatch(participants.arrays_of(answer), expected)
 
     for number in range(rounds):
-        values = {"terms": text, "seed": seed * 1_000_003 + number}
-        message = participants.packed(weights, **values)
+        values = {"agreement": text, "seed": seed * 1_000_003 + number}
+        message = participants.array_message(weights, **values)
         stage = f"round {number + 1}"
-        mean = Mean(weights, guard)
-        for node, answer in present.ask("train.round", participants.same(message), stage, wrong):
+        mean = ChangeMean(weights, privacy)
+        for node, answer in clients.ask(
+            "train.round", participants.broadcast(message), stage, wrong
+        ):
             mean.add(
-                present.names[node],
-                participants.unpacked(answer),
-                participants.value(answer, "examples"),
+                clients.names[node],
+                participants.arrays_of(answer),
+                participants.config_value(answer, "examples"),
             )
         change, line = mean.taken(invited)
         lines.append(line)
@@ -149,18 +142,18 @@ def averaged(
             )
     load(network, weights)
     network.eval()
-    expert = Sequence(network, terms.empty, terms.sequence, scored)
-    sent = {present.names[node]: present.sent[node] for node in present.present}
-    spent = None if guard is None else rounds * guard.rho
+    expert = Sequence(network, agreement.empty, agreement.sequence, scored)
+    sent = {clients.names[node]: clients.sent[node] for node in clients.nodes}
+    spent = None if privacy is None else rounds * privacy.rho
     seconds = time.perf_counter() - began
-    return Averaged(expert, tuple(lines), sent, tuple(present.dropped), seconds, spent)
+    return FedAvgResult(expert, tuple(lines), sent, tuple(clients.dropped), seconds, spent)
 
 
-class Mean:
+class ChangeMean:
     """The mean of what clients made of a network, in float64, one client after another."""
 
-    def __init__(self, weights: Weights, guard: Guard | None = None) -> None:
-        self.weights, self.guard = weights, guard
+    def __init__(self, weights: Weights, privacy: ClientPrivacy | None = None) -> None:
+        self.weights, self.privacy = weights, privacy
         self.total: dict[str, Floats] = {n: np.zeros(a.shape) for n, a in weights.items()}
         self.examples: dict[str, int] = {}
 
@@ -168,8 +161,8 @@ class Mean:
         """Add a client's network; one of no examples counts nothing, or as no change."""
         change = {name: weights[name] - array.astype(np.float64) for name, array in self.each()}
         share = float(examples)
-        if self.guard is not None:
-            share = 1 / max(1.0, _length(change) / self.guard.clip)
+        if self.privacy is not None:
+            share = 1 / max(1.0, _length(change) / self.privacy.clip)
         for name in self.total:
             self.total[name] += share * change[name]
         self.examples[client] = examples
@@ -177,8 +170,8 @@ class Mean:
     def taken(self, invited: int) -> tuple[dict[str, Floats], Round]:
         """The mean change, and the round's line; none where nobody had examples."""
         examples = sum(self.examples.values())
-        if self.guard is not None:
-            deviation, count = self.guard.clip * self.guard.noise, float(invited)
+        if self.privacy is not None:
+            deviation, count = self.privacy.clip * self.privacy.noise, float(invited)
             for total in self.total.values():
                 total += deviation * gaussian(total.size).reshape(total.shape)
         else:
@@ -199,16 +192,18 @@ def gaussian(size: int) -> Floats:
     return drawn
 
 
-def locally(terms: Terms, data: Dataset, weights: Weights, seed: int) -> tuple[Weights, int]:
+def train_locally(
+    agreement: Agreement, data: Dataset, weights: Weights, seed: int
+) -> tuple[Weights, int]:
     """Train a network on a client's aligned events; its weights, and how many targets it saw.
 
     Raises ValueError for weights that are not the network's.
     """
-    network, _ = _built(terms)
+    network, _ = _built(agreement)
     load(network, weights)
     # one client's events are too few to say what negatives are: all clients have the same
-    again = terms.sequence.repeats is not False
-    settings = terms.sequence.model_copy(update={"stop": 0, "repeats": again})
+    again = agreement.sequence.repeats is not False
+    settings = agreement.sequence.model_copy(update={"stop": 0, "repeats": again})
     taught = lesson(data, settings)
     examples = int(windows(taught.indptr, settings.length, np.random.default_rng(seed))[1].sum())
     if examples:
@@ -225,7 +220,7 @@ def weights_of(network: Network) -> Weights:
 def load(network: Network, weights: Mapping[str, NDArray[Any]]) -> None:
     """Put weights into a network. Raises ValueError where they are not its own."""
     own = weights_of(network)
-    wrong = participants.unlike(
+    wrong = participants.mismatch(
         weights, {name: (array.shape, "float32") for name, array in own.items()}
     )
     if wrong is not None:
@@ -234,9 +229,9 @@ def load(network: Network, weights: Mapping[str, NDArray[Any]]) -> None:
     network.load_state_dict(state, strict=False)
 
 
-def _built(terms: Terms) -> tuple[Network, NDArray[np.bool_]]:
+def _built(agreement: Agreement) -> tuple[Network, NDArray[np.bool_]]:
     """A network in which every item of the block has a vector of its own."""
-    return built(terms.empty, terms.sequence, np.ones(len(terms.catalogue), bool))
+    return built(agreement.empty, agreement.sequence, np.ones(len(agreement.catalogue), bool))
 
 
 def _length(change: Mapping[str, Floats]) -> float:

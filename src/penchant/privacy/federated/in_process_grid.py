@@ -14,7 +14,7 @@ from flwr.supercore.task_identity import TaskIdentity
 _RAISED = 2  # Flower's code of an error in a client's app
 
 
-class LocalGrid(Grid):
+class InProcessGrid(Grid):
     """A grid whose nodes, from 2 on, are this process, each with a context of its own.
 
     An error of a client is an error message, as over a network.

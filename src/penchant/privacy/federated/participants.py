@@ -19,7 +19,7 @@ Check = Callable[[int, RecordDict], str | None]
 
 
 @dataclass(frozen=True)
-class Dropped:
+class DroppedClient:
     """A client that was left out from a stage on."""
 
     client: str
@@ -27,32 +27,50 @@ class Dropped:
     reason: str
 
 
+@dataclass(frozen=True)
+class Round:
+    """One round of training: who was in it, and by how much the network moved (L2 norm)."""
+
+    clients: tuple[str, ...]
+    examples: int
+    moved: float
+
+
 @dataclass
-class Roll:
+class Participants:
     """The clients of one run, by Flower's number of their node.
 
-    names     of all that said who they are
-    sent      bytes of each client's answers
-    timeout   seconds after which a client that has not answered is dropped
+    Attributes
+    ----------
+    timeout
+        Seconds after which a client that has not answered is dropped.
+    names
+        Names of all that answered.
+    sent
+        Bytes of each client's answers.
+    dropped
+        Who was dropped, at which stage, and why.
+    nodes
+        Those who still take part, ordered by name.
     """
 
     grid: Grid
     timeout: float = 600.0
     names: dict[int, str] = field(default_factory=dict)
     sent: dict[int, int] = field(default_factory=dict)
-    dropped: list[Dropped] = field(default_factory=list)
-    present: list[int] = field(default_factory=list)
+    dropped: list[DroppedClient] = field(default_factory=list)
+    nodes: list[int] = field(default_factory=list)
 
-    def call(self) -> "Roll":
+    def discover(self) -> "Participants":
         """Ask all nodes for their names; who answers takes part, ordered by name.
 
         Raises TrainingError where nobody does.
         """
-        self.present = sorted(self.grid.get_node_ids())
-        self.names = {node: f"node {node}" for node in self.present}
-        for node, record in self.ask("query.hello", same(RecordDict()), "hello"):
-            self.names[node] = text(record, "name")
-        self.present.sort(key=lambda node: (len(self.names[node]), self.names[node]))
+        self.nodes = sorted(self.grid.get_node_ids())
+        self.names = {node: f"node {node}" for node in self.nodes}
+        for node, record in self.ask("query.hello", broadcast(RecordDict()), "hello"):
+            self.names[node] = config_text(record, "name")
+        self.nodes.sort(key=lambda node: (len(self.names[node]), self.names[node]))
         return self
 
     def ask(
@@ -62,14 +80,14 @@ class Roll:
         stage: str,
         check: Check = lambda node, record: None,
     ) -> Iterator[tuple[int, RecordDict]]:
-        """Send a message to each present client and give the answers as they come.
+        """Send a message to each client that takes part and give the answers as they come.
 
-        A client is dropped that fails, does not answer in time, or of whose answer ``check`` says
-        what is wrong. Raises TrainingError where nobody is left.
+        A client is dropped that fails, does not answer in time, or whose answer ``check`` refuses.
+        Raises TrainingError where nobody is left.
         """
-        asked = list(self.present)
-        for begin in range(0, len(asked), GROUP):
-            part = asked[begin : begin + GROUP]
+        addressed = list(self.nodes)
+        for begin in range(0, len(addressed), GROUP):
+            part = addressed[begin : begin + GROUP]
             silent = set(part)
             messages = [Message(content(n), n, kind, ttl=2 * self.timeout) for n in part]
             for reply in self.grid.send_and_receive(messages, timeout=self.timeout):
@@ -81,21 +99,21 @@ class Roll:
                 if wrong is not None:
                     self.drop(node, stage, wrong)
                     continue
-                self.sent[node] = self.sent.get(node, 0) + size(reply.content)
+                self.sent[node] = self.sent.get(node, 0) + message_size(reply.content)
                 yield node, reply.content
             for node in sorted(silent):
                 self.drop(node, stage, f"no answer within {self.timeout:g} s")
-        if not self.present:
+        if not self.nodes:
             reasons = "; ".join(f"{d.client}: {d.reason} ({d.stage})" for d in self.dropped[:5])
             raise TrainingError(
                 f"expected an answer of at least one client to {stage!r}, received none of "
-                f"{len(asked)}: {reasons or 'no client is connected'}"
+                f"{len(addressed)}: {reasons or 'no client is connected'}"
             )
 
     def drop(self, node: int, stage: str, reason: str) -> None:
         """Leave a client out from here on."""
-        self.present.remove(node)
-        self.dropped.append(Dropped(self.names[node], stage, reason))
+        self.nodes.remove(node)
+        self.dropped.append(DroppedClient(self.names[node], stage, reason))
 
 
 def _answering(reply: Message, messages: list[Message]) -> int:
@@ -114,74 +132,74 @@ def _answering(reply: Message, messages: list[Message]) -> int:
 def _wrong(node: int, reply: Message, check: Check) -> str | None:
     """Why an answer cannot be taken; None where it can."""
     if reply.has_error():
-        told = (reply.error.reason or "").strip().splitlines()
-        return told[-1] if told else f"failed with code {reply.error.code}"
+        lines = (reply.error.reason or "").strip().splitlines()
+        return lines[-1] if lines else f"failed with code {reply.error.code}"
     try:
         return check(node, reply.content)
     except (KeyError, ValueError, TypeError) as error:
         return f"an answer that cannot be read ({type(error).__name__}: {error})"
 
 
-def wait(grid: Grid, clients: int, timeout: float) -> None:
+def wait_for_clients(grid: Grid, clients: int, timeout: float) -> None:
     """Wait for clients to connect. Raises TrainingError where they do not in time."""
     until = time.monotonic() + timeout
-    while (there := len(list(grid.get_node_ids()))) < clients:
+    while (connected := len(list(grid.get_node_ids()))) < clients:
         if time.monotonic() > until:
             raise TrainingError(
-                f"expected {clients} clients, received {there} within {timeout:g} s; start the "
+                f"expected {clients} clients, received {connected} within {timeout:g} s; start the "
                 "others, or ask for fewer"
             )
         time.sleep(0.5)
 
 
-def size(record: RecordDict) -> int:
+def message_size(record: RecordDict) -> int:
     """Bytes of a message's content as Flower counts them: values, names and shapes."""
-    return sum(one.count_bytes() for one in record.values())
+    return sum(part.count_bytes() for part in record.values())
 
 
-def same(record: RecordDict) -> Callable[[int], RecordDict]:
+def broadcast(record: RecordDict) -> Callable[[int], RecordDict]:
     """The same message for each node."""
     return lambda node: record
 
 
-def told(**values: Any) -> RecordDict:
+def config_message(**values: Any) -> RecordDict:
     """A message of strings, numbers and bytes."""
     return RecordDict({"config": ConfigRecord(values)})
 
 
-def value(record: RecordDict, name: str) -> Any:
+def config_value(record: RecordDict, name: str) -> Any:
     """One value of such a message. Raises KeyError where there is none."""
     return record.config_records["config"][name]
 
 
-def text(record: RecordDict, name: str) -> str:
+def config_text(record: RecordDict, name: str) -> str:
     """A string of such a message. Raises TypeError for another value."""
-    found = value(record, name)
-    if not isinstance(found, str):
-        raise TypeError(f"expected text for {name!r}, received {type(found).__name__}")
-    return found
+    value = config_value(record, name)
+    if not isinstance(value, str):
+        raise TypeError(f"expected text for {name!r}, received {type(value).__name__}")
+    return value
 
 
-def packed(arrays: Mapping[str, np.ndarray[Any, Any]], **values: Any) -> RecordDict:
+def array_message(arrays: Mapping[str, np.ndarray[Any, Any]], **values: Any) -> RecordDict:
     """A message of arrays, with values beside them."""
-    record = told(**values)
+    record = config_message(**values)
     record["arrays"] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
     return record
 
 
-def unpacked(record: RecordDict) -> dict[str, np.ndarray[Any, Any]]:
+def arrays_of(record: RecordDict) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of a message. Raises KeyError where it has none, ValueError for damaged ones."""
     arrays = record.array_records["arrays"]
     return {name: array.numpy() for name, array in arrays.items()}
 
 
-def unlike(
+def mismatch(
     arrays: Mapping[str, np.ndarray[Any, Any]], expected: Mapping[str, tuple[tuple[int, ...], str]]
 ) -> str | None:
     """What is wrong with arrays by name, shape and type; None where nothing is."""
     if arrays.keys() != expected.keys():
         names = sorted(arrays.keys() ^ expected.keys())
-        return f"expected the arrays that were asked for, received others: {', '.join(names[:3])}"
+        return f"expected the arrays of the request, received others: {', '.join(names[:3])}"
     for name, array in arrays.items():
         shape, kind = expected[name]
         if array.shape != shape or array.dtype != kind:

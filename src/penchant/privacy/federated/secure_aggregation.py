@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from penchant.errors import ConfigError, TrainingError
-from penchant.privacy.federated.agreement import Words
+from penchant.privacy.federated.agreement import UInt64s
 
 FEWEST = 3
 """Of two members, each would know the other's vector from the sum."""
@@ -37,7 +37,7 @@ _SHARE = 66  # bytes of a number of the field
 
 
 @dataclass(frozen=True)
-class Keys:
+class PublicKeys:
     """The public keys of a member: of its sealed letters, and of its masks."""
 
     letters: bytes
@@ -56,15 +56,15 @@ class Member:
     letter_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     mask_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     seed: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    keys: dict[int, Keys] = field(default_factory=dict)
+    keys: dict[int, PublicKeys] = field(default_factory=dict)
     letters: dict[int, bytes] = field(default_factory=dict)
     opened: bool = False
 
-    def public(self) -> Keys:
+    def public(self) -> PublicKeys:
         """What all may know."""
-        return Keys(*map(_public, (self.letter_key, self.mask_key)))
+        return PublicKeys(*map(_public, (self.letter_key, self.mask_key)))
 
-    def share(self, keys: Mapping[int, Keys]) -> dict[int, bytes]:
+    def share(self, keys: Mapping[int, PublicKeys]) -> dict[int, bytes]:
         """A sealed letter to each neighbor, with shares of both secrets, from their public keys.
 
         Raises TrainingError where neighbors are too few, or two have one key.
@@ -87,7 +87,7 @@ class Member:
             letters[number] = nonce + box.encrypt(nonce, text, _address(self.number, number))
         return letters
 
-    def masked(self, vector: Words, letters: Mapping[int, bytes]) -> Words:
+    def masked(self, vector: UInt64s, letters: Mapping[int, bytes]) -> UInt64s:
         """The vector under its masks; ``letters`` are those of the neighbors that are still there.
 
         Raises TrainingError where they are fewer than the threshold.
@@ -150,7 +150,7 @@ class Member:
             letter_key,
             mask_key,
             seed,
-            {int(n): Keys(*map(bytes.fromhex, pair)) for n, pair in of["keys"].items()},
+            {int(n): PublicKeys(*map(bytes.fromhex, pair)) for n, pair in of["keys"].items()},
             {int(n): bytes.fromhex(letter) for n, letter in of["letters"].items()},
             of["opened"],
         )
@@ -187,25 +187,25 @@ def ring(members: int, degree: int | None = None) -> dict[int, list[int]]:
     }
 
 
-def least(neighbors: Iterable[int]) -> int:
+def threshold_for(neighbors: Iterable[int]) -> int:
     """The threshold for a member's neighbors: more than half of them, by default two thirds.
 
     More than half, so that a server cannot get both secrets of a member from two halves.
 
-    >>> least(range(19))
+    >>> threshold_for(range(19))
     13
     """
     return 2 * len(list(neighbors)) // 3 + 1
 
 
 def unmasked(
-    total: Words,
+    total: UInt64s,
     graph: Mapping[int, list[int]],
-    keys: Mapping[int, Keys],
+    keys: Mapping[int, PublicKeys],
     threshold: int,
     opened: Mapping[int, Mapping[int, bytes]],
     arrived: Iterable[int],
-) -> Words:
+) -> UInt64s:
     """The sum of the vectors that arrived, from the sum of these under their masks.
 
     graph    neighbors of each member that sent letters, among such
@@ -237,7 +237,7 @@ def unmasked(
     return total
 
 
-def stream(secret: bytes, cells: int) -> Words:
+def stream(secret: bytes, cells: int) -> UInt64s:
     """The integers modulo 2^64 that 32 secret bytes stand for, (cells,): AES-256 in counter mode.
 
     A secret makes one stream and is then thrown away, so the counter begins at 0.
@@ -246,7 +246,7 @@ def stream(secret: bytes, cells: int) -> Words:
     return np.frombuffer(cipher.update(bytes(8 * cells)), "<u8").astype(np.uint64, copy=False)
 
 
-def between(private: bytes, public: bytes, cells: int) -> Words:
+def between(private: bytes, public: bytes, cells: int) -> UInt64s:
     """The mask of two members, (cells,): either has it from its own key and the other's."""
     return stream(_agreed(private, public, b"penchant mask"), cells)
 

@@ -7,7 +7,7 @@ this process. Beside it stands the same fit at one place, on the same block and 
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,29 +27,43 @@ from penchant.evaluation.evaluate import evaluate
 from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.models.base import Recommender
 from penchant.models.transition.recommender import Fitter
-from penchant.privacy.federated.agreement import Terms, best_sellers, cells, shared_out
+from penchant.privacy.federated.agreement import Agreement, best_sellers, cells, split_users
 from penchant.privacy.federated.client import client_app
-from penchant.privacy.federated.in_process_grid import LocalGrid
-from penchant.privacy.federated.participants import Dropped, wait
-from penchant.privacy.federated.sum_round import Summed, summed, summed_secretly
+from penchant.privacy.federated.in_process_grid import InProcessGrid
+from penchant.privacy.federated.participants import DroppedClient, wait_for_clients
+from penchant.privacy.federated.sum_round import SumRound, secure_sum_round, sum_round
 from penchant.types import Progress
 
 T = TypeVar("T")
 Engine = Literal["local", "ray"]
+Measure = Callable[[Recommender], dict[str, float | None]]
 
 CATALOGUES = (500, 2_000, 10_000, 100_000)
-"""Numbers of items of which a client's bytes are told, by arithmetic."""
+"""Numbers of items for which the report says what a client would send."""
 
 
 @dataclass(frozen=True)
-class Options:
+class FederationOptions:
     """How a federation is simulated.
 
-    clients   among whom the users are shared out
-    block     identifiers of the public items; None takes the ``items`` best sellers
-    secure    whether sums are masked, and ``degree`` neighbors each member's masks have
-    rounds    of the deep expert; 0 makes the transition expert by one round of sums
-    clip, noise   of differential privacy in rounds; a clip of 0 leaves it out
+    Attributes
+    ----------
+    clients
+        Among whom the users are divided.
+    items
+        How many best sellers are the public items, where ``block`` names none.
+    block
+        Identifiers of the public items.
+    secure
+        Whether the statistics are masked.
+    degree
+        How many neighbors each client shares masks with; by default all others.
+    rounds
+        Of the deep expert; 0 fits the transition expert by one round of statistics.
+    clip, noise
+        Differential privacy of the rounds; a clip of 0 leaves it out.
+    engine
+        "local" for one process, "ray" for Flower's own simulation.
     """
 
     clients: int = 20
@@ -65,17 +79,37 @@ class Options:
 
 def federate(
     dataset: Dataset,
-    options: Options,
+    options: FederationOptions,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Simulate a federation of a dataset's users and measure it beside the central fit.
+) -> dict[str, object]:
+    """Simulate a federation of a dataset's users and compare it with the central fit.
 
-    Test and validation events are held out first. JSON types come back. The settings are the
-    recipe's: nothing is searched, since a search would ask the clients again and again.
+    Test and validation events are held out first. The settings are the recipe's: nothing is
+    tuned, since that would query the clients again and again.
 
-    Raises ConfigError for numbers or items that do not fit the dataset, TrainingError where too
-    many clients are lost.
+    Parameters
+    ----------
+    dataset
+        Whose users are divided among the clients.
+    options
+        How many clients there are, and what they send.
+    recipe
+        The experts' settings and the seed.
+    progress
+        Takes a line on each step.
+
+    Returns
+    -------
+    dict
+        JSON types: bytes, dropped clients, seconds, and ``ndcg@10`` with ``central_ndcg@10``.
+
+    Raises
+    ------
+    ConfigError
+        For numbers or items that do not fit the dataset.
+    TrainingError
+        Where too many clients are lost.
     """
     recipe = recipe or Recipe()
     progress = progress or (lambda text: None)
@@ -83,36 +117,34 @@ def federate(
     items = options.block
     if items is None:
         items = best_sellers(dataset, options.items)
-    terms = Terms.of(dataset, items, transition=recipe.transition, sequence=recipe.sequence)
-    whole = terms.aligned(dataset)
+    agreement = Agreement.of(dataset, items, transition=recipe.transition, sequence=recipe.sequence)
+    whole = agreement.align(dataset)
     parts = split(whole, seed=recipe.seed)
     data = whole.with_events(parts.train)
-    found: dict[str, Any] = {
+    report: dict[str, object] = {
         "clients": options.clients,
         "users": len(data.users),
-        "items": len(terms.catalogue),
+        "items": len(agreement.catalogue),
         "events": len(data.events),
         "block_is_public": options.block is not None,
     }
 
-    def measured(model: Recommender) -> dict[str, Any]:
-        answer = evaluate(model, terms.catalogue, parts.test, seed=recipe.seed)
-        return interval_dict(answer.metrics)["ndcg@10"]
+    def ndcg(model: Recommender) -> dict[str, float | None]:
+        evaluation = evaluate(model, agreement.catalogue, parts.test, seed=recipe.seed)
+        return interval_dict(evaluation.metrics)["ndcg@10"]
 
     if options.rounds:
-        found |= _by_rounds(terms, data, options, recipe.seed, measured, progress)
-    else:
-        found |= _by_sums(terms, data, options, measured, progress)
-    return found
+        return report | _by_rounds(agreement, data, options, recipe.seed, ndcg, progress)
+    return report | _by_sums(agreement, data, options, ndcg, progress)
 
 
-def partitioned(dataset: Dataset, clients: int, folder: Path | None = None) -> ClientApp:
-    """The app of clients among whom an aligned dataset's users are shared out.
+def partitioned_app(dataset: Dataset, clients: int, folder: Path | None = None) -> ClientApp:
+    """The app of clients among whom an aligned dataset's users are divided.
 
-    With a folder each client's part is a file there, read when the client is asked: an app that
+    With a folder each client's part is a file there, read when the client answers: an app that
     travels to other processes with every message then carries none.
     """
-    owned = list(shared_out(dataset, clients))
+    owned = list(split_users(dataset, clients))
     if folder is not None:
         for place, part in enumerate(owned):
             (folder / str(place)).write_bytes(pickle.dumps(part))
@@ -127,7 +159,7 @@ def run_on(engine: Engine, dataset: Dataset, clients: int, serve: Callable[[Grid
     Raises MissingExtraError for "ray" where Ray is not installed.
     """
     if engine == "local":
-        return serve(LocalGrid(partitioned(dataset, clients), clients))
+        return serve(InProcessGrid(partitioned_app(dataset, clients), clients))
     if find_spec("ray") is None:
         raise MissingExtraError("ray", "federated", "pip install ray")
     from flwr.simulation import run_simulation
@@ -137,7 +169,7 @@ def run_on(engine: Engine, dataset: Dataset, clients: int, serve: Callable[[Grid
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
-        wait(grid, clients, 600.0)  # its clients join while it runs already
+        wait_for_clients(grid, clients, 600.0)  # its clients join while it runs already
         results.append(serve(grid))
 
     init: Any = {
@@ -149,7 +181,7 @@ def run_on(engine: Engine, dataset: Dataset, clients: int, serve: Callable[[Grid
     with TemporaryDirectory() as folder:
         run_simulation(
             server,
-            partitioned(dataset, clients, Path(folder)),
+            partitioned_app(dataset, clients, Path(folder)),
             clients,
             backend_config={"init_args": init, "client_resources": resources},
         )
@@ -162,27 +194,27 @@ def _place(context: Context) -> str:
 
 
 def _by_sums(
-    terms: Terms,
+    agreement: Agreement,
     data: Dataset,
-    options: Options,
-    measured: Callable[[Recommender], dict[str, Any]],
+    options: FederationOptions,
+    ndcg: Measure,
     progress: Progress,
-) -> dict[str, Any]:
-    def serve(grid: Grid) -> Summed:
+) -> dict[str, object]:
+    def serve(grid: Grid) -> SumRound:
         if options.secure:
-            return summed_secretly(grid, terms, options.degree)
-        return summed(grid, terms)
+            return secure_sum_round(grid, agreement, options.degree)
+        return sum_round(grid, agreement)
 
-    progress(f"one round of sums of {options.clients} clients")
+    progress(f"one round: the statistics of {options.clients} clients")
     round_ = run_on(options.engine, data, options.clients, serve)
     began = time.perf_counter()
-    expert = terms.solved(round_.met, round_.statistics)
+    expert = agreement.solve(round_.event_counts, round_.statistics)
     solving = time.perf_counter() - began
     progress("the central fit")
-    central = Fitter(data)(terms.settings)
+    central = Fitter(data)(agreement.settings)
     same = {
         "sums": round_.statistics == central.statistics,
-        "counts": bool(np.array_equal(round_.met, data.event_counts)),
+        "counts": bool(np.array_equal(round_.event_counts, data.event_counts)),
         "B": all(
             np.array_equal(getattr(expert.B, part), getattr(central.B, part))
             for part in ("data", "indices", "indptr")
@@ -191,57 +223,59 @@ def _by_sums(
     return {
         "model": "transition",
         "secure": options.secure,
-        **_told(round_.sent, round_.dropped),
-        "bytes_of_catalogues": {n: 8 * cells(n, time=terms.time) for n in CATALOGUES},
+        **_messages(round_.sent, round_.dropped),
+        "bytes_of_catalogues": {n: 8 * cells(n, time=agreement.time) for n in CATALOGUES},
         "same_bits_as_central": same,
         "seconds": round(round_.seconds, 2),
         "solving_seconds": round(solving, 2),
-        "ndcg@10": measured(expert),
-        "central_ndcg@10": measured(central),
+        "ndcg@10": ndcg(expert),
+        "central_ndcg@10": ndcg(central),
     }
 
 
 def _by_rounds(
-    terms: Terms,
+    agreement: Agreement,
     data: Dataset,
-    options: Options,
+    options: FederationOptions,
     seed: int,
-    measured: Callable[[Recommender], dict[str, Any]],
+    ndcg: Measure,
     progress: Progress,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     from penchant.models.sequence import SEQUENCE
 
     central = SEQUENCE.fitter(data, seed)  # raises without the extra ``deep``
-    from penchant.privacy.federated.fedavg import Guard, averaged
+    from penchant.privacy.federated.fedavg import ClientPrivacy, fed_avg
 
-    guard = Guard(options.clip, options.noise) if options.clip or options.noise else None
+    privacy = ClientPrivacy(options.clip, options.noise) if options.clip or options.noise else None
     # a rate that rose and fell in each round would never stand high
-    local = terms.sequence.model_copy(update={"epochs": 1, "stop": 0, "warmup": 0.0})
-    asked = Terms(terms.catalogue, terms.time, terms.target, terms.transition, local)
+    local = agreement.sequence.model_copy(update={"epochs": 1, "stop": 0, "warmup": 0.0})
+    one_epoch = replace(agreement, sequence=local)
     trained = run_on(
         options.engine,
         data,
         options.clients,
-        lambda grid: averaged(grid, asked, options.rounds, guard, seed=seed, progress=progress),
+        lambda grid: fed_avg(
+            grid, one_epoch, options.rounds, privacy, seed=seed, progress=progress
+        ),
     )
     progress("the central fit")
-    beside = terms.sequence.model_copy(update={"epochs": options.rounds, "stop": 0})
+    settings = agreement.sequence.model_copy(update={"epochs": options.rounds, "stop": 0})
     return {
         "model": "sequence",
         "secure": False,
-        **_told(trained.sent, trained.dropped),
-        "rounds": [vars(line) for line in trained.rounds],
+        **_messages(trained.sent, trained.dropped),
+        "rounds": [asdict(line) for line in trained.rounds],
         "rho": trained.rho if trained.rho is None or np.isfinite(trained.rho) else None,
         "seconds": round(trained.seconds, 2),
-        "ndcg@10": measured(trained.expert),
-        "central_ndcg@10": measured(central(beside)),
+        "ndcg@10": ndcg(trained.expert),
+        "central_ndcg@10": ndcg(central(settings)),
     }
 
 
-def _told(sent: dict[str, int], dropped: tuple[Dropped, ...]) -> dict[str, Any]:
-    """Bytes of each client's messages, least and most, and who was dropped."""
+def _messages(sent: dict[str, int], dropped: tuple[DroppedClient, ...]) -> dict[str, object]:
+    """Bytes of a client's messages, least and most, and who was dropped."""
     return {
         "answered": len(sent),
         "bytes_per_client": {"least": min(sent.values()), "most": max(sent.values())},
-        "dropped": [vars(one) for one in dropped],
+        "dropped": [asdict(client) for client in dropped],
     }

@@ -1,4 +1,4 @@
-"""One round: each client sends its sums once, in the open or masked, and the server adds them up.
+"""One round: each client sends its statistics once, in the open or masked; the server adds them.
 
 The sum of integers is that of all events at one place, bit for bit, and so is what is solved of it.
 """
@@ -14,141 +14,195 @@ from flwr.serverapp import Grid
 
 from penchant.models.transition.statistics import Statistics
 from penchant.privacy.federated import participants
-from penchant.privacy.federated.agreement import Terms, Words
-from penchant.privacy.federated.client import words
-from penchant.privacy.federated.participants import Check, Dropped, Roll
-from penchant.privacy.federated.secure_aggregation import Keys, least, ring, unmasked
+from penchant.privacy.federated.agreement import Agreement, UInt64s
+from penchant.privacy.federated.client import sums_of
+from penchant.privacy.federated.participants import Check, DroppedClient, Participants
+from penchant.privacy.federated.secure_aggregation import PublicKeys, ring, threshold_for, unmasked
 from penchant.types import Ints
 
 
 @dataclass(frozen=True)
-class Summed:
-    """What a round of sums gave.
+class SumRound:
+    """What a round of statistics gave.
 
-    met, statistics   of the events of all clients whose sums are in
-    sent              bytes of each of them
-    dropped           those lost at any stage; at "shares" a client's masked sums are in already
+    Attributes
+    ----------
+    event_counts
+        Events of each item, (N,), of all clients whose statistics are in.
+    statistics
+        Of the same clients.
+    sent
+        Bytes of each client's answers.
+    dropped
+        Clients lost at any stage; at "shares" a client's masked statistics are in already.
+    seconds
+        Of the whole round.
     """
 
-    met: Ints
+    event_counts: Ints
     statistics: Statistics
     sent: dict[str, int]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedClient, ...]
     seconds: float
 
 
-def summed(grid: Grid, terms: Terms, timeout: float = 600.0) -> Summed:
-    """Sums of all clients, each seen by the server.
+def sum_round(grid: Grid, agreement: Agreement, timeout: float = 600.0) -> SumRound:
+    """Add up the statistics of all clients, each of which the server sees.
 
-    Raises TrainingError where no client is left.
+    Parameters
+    ----------
+    grid
+        Of the clients.
+    agreement
+        What all parties know.
+    timeout
+        Seconds after which a client that has not answered is dropped.
+
+    Raises
+    ------
+    TrainingError
+        Where no client is left.
     """
     began = time.perf_counter()
-    present = Roll(grid, timeout).call()
-    message = participants.told(terms=terms.to_json())
-    total = np.zeros(terms.cells, np.uint64)
-    for _, answer in present.ask(
-        "train.sums", participants.same(message), "sums", _sums(terms, 1 << 62)
+    clients = Participants(grid, timeout).discover()
+    message = participants.config_message(agreement=agreement.to_json())
+    total = np.zeros(agreement.cells, np.uint64)
+    for _, answer in clients.ask(
+        "train.sums", participants.broadcast(message), "sums", _sums(agreement, 1 << 62)
     ):
-        total += words(answer)
-    return _found(present, terms, total, began)
+        total += sums_of(answer)
+    return _result(clients, agreement, total, began)
 
 
-def summed_secretly(
-    grid: Grid, terms: Terms, degree: int | None = None, timeout: float = 600.0
-) -> Summed:
-    """Sums of all clients, of which the server sees the total alone; see ``masking``.
+def secure_sum_round(
+    grid: Grid, agreement: Agreement, degree: int | None = None, timeout: float = 600.0
+) -> SumRound:
+    """Add up the statistics of all clients; the server sees the total alone.
 
-    ``degree`` is how many neighbors each client shares masks with (default: all others).
-    Raises ConfigError for fewer than three clients, TrainingError where too many are lost.
+    Parameters
+    ----------
+    grid
+        Of the clients.
+    agreement
+        What all parties know.
+    degree
+        How many neighbors each client shares masks with; by default all others.
+    timeout
+        Seconds after which a client that has not answered is dropped.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than three clients.
+    TrainingError
+        Where too many clients are lost.
+
+    References
+    ----------
+    The protocol is that of ``secure_aggregation``.
     """
     began = time.perf_counter()
-    present = Roll(grid, timeout).call()
-    asked = present.ask(
-        "train.keys", participants.same(participants.told()), "keys", _readable(_keys)
+    clients = Participants(grid, timeout).discover()
+    answers = clients.ask(
+        "train.keys",
+        participants.broadcast(participants.config_message()),
+        "keys",
+        _readable(_keys),
     )
-    keys_of = {node: _keys(answer) for node, answer in asked}
-    number = {node: place for place, node in enumerate(present.present, 1)}
+    keys_of = {node: _keys(answer) for node, answer in answers}
+    number = {node: place for place, node in enumerate(clients.nodes, 1)}
     graph = ring(len(number), degree)
     keys = {number[node]: keys_of[node] for node in number}
-    threshold = min(least(neighbors) for neighbors in graph.values())
+    threshold = min(threshold_for(neighbors) for neighbors in graph.values())
 
     def neighbors(node: int) -> RecordDict:
-        told = {n: [keys[n].letters.hex(), keys[n].masks.hex()] for n in graph[number[node]]}
-        mine = {"number": number[node], "threshold": threshold, "keys": json.dumps(told)}
-        return participants.told(**mine)
+        public = {n: [keys[n].letters.hex(), keys[n].masks.hex()] for n in graph[number[node]]}
+        return participants.config_message(
+            number=number[node], threshold=threshold, keys=json.dumps(public)
+        )
 
     def sealed(node: int, answer: RecordDict) -> str | None:
         addressed = {int(n) for n in _letters(answer)}
-        return None if addressed == set(graph[number[node]]) else "letters to others than asked"
+        return (
+            None
+            if addressed == set(graph[number[node]])
+            else "letters to others than its neighbors"
+        )
 
-    asked = present.ask("train.share", neighbors, "letters", sealed)
-    letters = {number[node]: _letters(answer) for node, answer in asked}
+    answers = clients.ask("train.share", neighbors, "letters", sealed)
+    letters = {number[node]: _letters(answer) for node, answer in answers}
     graph = {n: [other for other in graph[n] if other in letters] for n in letters}
-    text = terms.to_json()
+    text = agreement.to_json()
 
     def forwarded(node: int) -> RecordDict:
         mine = number[node]
         own = {other: letters[other][str(mine)] for other in graph[mine]}
-        return participants.told(terms=text, letters=json.dumps(own))
+        return participants.config_message(agreement=text, letters=json.dumps(own))
 
-    total, arrived = np.zeros(terms.cells, np.uint64), []
-    for node, answer in present.ask("train.masked", forwarded, "masked sums", _sums(terms)):
-        total += words(answer)
+    total, arrived = np.zeros(agreement.cells, np.uint64), []
+    for node, answer in clients.ask("train.masked", forwarded, "masked sums", _sums(agreement)):
+        total += sums_of(answer)
         arrived.append(number[node])
-    came = participants.told(arrived=json.dumps(arrived))
-    counted = [node for node in present.present if number[node] in arrived]
-    # who is lost from here on has its sums in: neighbors open what hides them
-    asked = present.ask("train.opened", participants.same(came), "shares", _readable(_shares))
-    opened = {number[node]: _shares(answer) for node, answer in asked}
+    came = participants.config_message(arrived=json.dumps(arrived))
+    counted = [node for node in clients.nodes if number[node] in arrived]
+    # who is lost from here on has its statistics in: neighbors open what hides them
+    answers = clients.ask(
+        "train.opened", participants.broadcast(came), "shares", _readable(_shares)
+    )
+    opened = {number[node]: _shares(answer) for node, answer in answers}
     total = unmasked(total, graph, keys, threshold, opened, arrived)
-    return _found(present, terms, total, began, counted)
+    return _result(clients, agreement, total, began, counted)
 
 
-def _found(
-    present: Roll, terms: Terms, total: Words, began: float, counted: list[int] | None = None
-) -> Summed:
-    met, statistics = terms.read(total)
-    who = present.present if counted is None else counted
-    sent = {present.names[node]: present.sent[node] for node in who}
+def _result(
+    clients: Participants,
+    agreement: Agreement,
+    total: UInt64s,
+    began: float,
+    counted: list[int] | None = None,
+) -> SumRound:
+    event_counts, statistics = agreement.read(total)
+    nodes = clients.nodes if counted is None else counted
+    sent = {clients.names[node]: clients.sent[node] for node in nodes}
     seconds = time.perf_counter() - began
-    return Summed(met, statistics, sent, tuple(present.dropped), seconds)
+    return SumRound(event_counts, statistics, sent, tuple(clients.dropped), seconds)
 
 
-def _sums(terms: Terms, below: int | None = None) -> Check:
-    """Checks a vector: its size, its type and, where it is no mask, its values."""
+def _sums(agreement: Agreement, below: int | None = None) -> Check:
+    """Check a vector: its size, its type and, where it is no mask, its values."""
 
-    def wrong(node: int, answer: RecordDict) -> str | None:
-        arrays = participants.unpacked(answer)
-        unlike = participants.unlike(arrays, {"sums": ((terms.cells,), "uint64")})
-        if unlike is None and below is not None and (arrays["sums"] >= below).any():
-            return f"expected sums below {below}, received a cell beyond"
-        return unlike
+    def check(node: int, answer: RecordDict) -> str | None:
+        arrays = participants.arrays_of(answer)
+        wrong = participants.mismatch(arrays, {"sums": ((agreement.cells,), "uint64")})
+        if wrong is None and below is not None and (arrays["sums"] >= below).any():
+            return f"expected sums below {below}, received a larger one"
+        return wrong
 
-    return wrong
+    return check
 
 
 def _readable(read: Callable[[RecordDict], object]) -> Check:
-    """Checks that an answer can be read."""
+    """Check that an answer can be read."""
 
-    def wrong(node: int, answer: RecordDict) -> str | None:
+    def check(node: int, answer: RecordDict) -> str | None:
         read(answer)
         return None
 
-    return wrong
+    return check
 
 
-def _keys(answer: RecordDict) -> Keys:
-    found = Keys(participants.value(answer, "letters"), participants.value(answer, "masks"))
-    if {len(found.letters), len(found.masks)} != {32}:
+def _keys(answer: RecordDict) -> PublicKeys:
+    letters, masks = (participants.config_value(answer, name) for name in ("letters", "masks"))
+    if {len(letters), len(masks)} != {32}:
         raise ValueError("expected keys of 32 bytes")
-    return found
+    return PublicKeys(letters, masks)
 
 
 def _letters(answer: RecordDict) -> dict[str, str]:
-    found: dict[str, str] = json.loads(participants.text(answer, "letters"))
-    return {number: bytes.fromhex(letter).hex() for number, letter in found.items()}
+    letters: dict[str, str] = json.loads(participants.config_text(answer, "letters"))
+    return {number: bytes.fromhex(letter).hex() for number, letter in letters.items()}
 
 
 def _shares(answer: RecordDict) -> dict[int, bytes]:
-    found = json.loads(participants.text(answer, "shares"))
-    return {int(number): bytes.fromhex(share) for number, share in found.items()}
+    shares = json.loads(participants.config_text(answer, "shares"))
+    return {int(number): bytes.fromhex(share) for number, share in shares.items()}

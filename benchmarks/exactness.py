@@ -15,11 +15,12 @@ import numpy as np
 
 from penchant.config import TransitionSettings
 from penchant.data.io import from_columns, load
-from penchant.data.merge import merge, without_users
+from penchant.data.merge import merge
+from penchant.data.merge import without_users as dataset_without
 from penchant.models.transition.recommender import Fitter
 from penchant.models.transition.statistics import Statistics, statistics
 from penchant.recommendation import Model
-from penchant.training.update import forget, update
+from penchant.training.update import update, without_users
 
 SETTINGS = TransitionSettings(candidates=200)
 
@@ -83,8 +84,8 @@ def main():
     rows = [
         compared(
             f"forget {len(gone)} users",
-            lambda: forget(model, gone),
-            lambda found: without_users(data, data.users.rows(gone)),
+            lambda: without_users(model, gone),
+            lambda found: dataset_without(data, data.users.rows(gone)),
         )
     ]
     newest = np.zeros(len(events), bool)
@@ -98,7 +99,7 @@ def main():
     ):
         first, second = (data.with_events(events.take(part)) for part in (~mask, mask))
         if new_users:
-            first = without_users(first, np.unique(second.events.user))
+            first = dataset_without(first, np.unique(second.events.user))
         before = fitted(first)
         rows.append(
             compared(

@@ -20,7 +20,7 @@ from penchant.data.user_attributes import described_users
 from penchant.models.transition.recommender import Fitter
 from penchant.privacy.membership_inference import Shadows, attacked, drawn
 from penchant.recommendation import Model
-from penchant.training.update import forget
+from penchant.training.update import without_users
 
 
 def compared(data, recipe=None, each=500, shadows=8, seed=0):
@@ -35,7 +35,7 @@ def compared(data, recipe=None, each=500, shadows=8, seed=0):
     groups = drawn(data, each, seed)
     model = Model(groups.data, fitted(groups.data), recipe)
     began = time.perf_counter()
-    gone, receipt = forget(model, [data.users.ids[row] for row in groups.members])
+    gone, receipt = without_users(model, [data.users.ids[row] for row in groups.members])
     seconds = time.perf_counter() - began
     users = np.concatenate([groups.members, groups.others])
     began = time.perf_counter()

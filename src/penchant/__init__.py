@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penchant.data.io.from_columns import from_columns as from_columns
     from penchant.data.io.load import load as load_dataset
     from penchant.errors import PenchantError as PenchantError
+    from penchant.privacy.erasure.unlearn import forget as forget
     from penchant.recommendation import Model as Model
     from penchant.recommendation import load as load
     from penchant.recommendation.explain import explain as explain
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from penchant.recommendation.results import Recommendation as Recommendation
     from penchant.training.benchmark import benchmark as benchmark
     from penchant.training.fit import fit as fit
-    from penchant.training.update import forget as forget
     from penchant.training.update import update as update
 
 __version__ = "0.1.0"
@@ -42,7 +42,7 @@ _PUBLIC = {
     "benchmark": ("penchant.training.benchmark", "benchmark"),
     "explain": ("penchant.recommendation.explain", "explain"),
     "fit": ("penchant.training.fit", "fit"),
-    "forget": ("penchant.training.update", "forget"),
+    "forget": ("penchant.privacy.erasure.unlearn", "forget"),
     "from_columns": ("penchant.data.io.from_columns", "from_columns"),
     "ingest": ("penchant.data.ingest", "ingest"),
     "load": ("penchant.recommendation", "load"),

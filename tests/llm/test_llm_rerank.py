@@ -30,7 +30,7 @@ from penchant.llm.tasks.rerank import (
     wanted,
 )
 from penchant.llm.tasks.rerank_evaluation import FEWEST, chosen, judge, keep, listing
-from penchant.privacy.erasure.refit import twin_of
+from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import load
 from penchant.recommendation.rerank import Rules, reranked
 from penchant.storage.artifact import read_manifest
@@ -461,7 +461,7 @@ def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
     parts = split(model.dataset, seed=model.recipe.seed)
     cases, histories = chosen(parts.test, model.dataset, asked.below, 60, 5)
     train = model.dataset.with_events(parts.train)
-    holdout_model = replace(model, dataset=train, recommender=twin_of(model, train))
+    holdout_model = replace(model, dataset=train, recommender=holdout_model_of(model, train))
     before = listing(holdout_model, cases, histories, 20)
     again = Reorder(FakeModel(informed), asked)
     after = np.array(

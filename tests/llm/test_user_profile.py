@@ -19,8 +19,7 @@ from penchant.privacy.subject_access import held
 from penchant.recommendation import Model, save_profiles
 from penchant.recommendation.interests import Profile
 from penchant.storage.signing_key import key_of
-from penchant.training.update import erase as without_events
-from penchant.training.update import forget, update
+from penchant.training.update import update, without_events, without_users
 
 OWN = "Green tea, and pots to make it in.\nNo coffee."
 
@@ -159,7 +158,7 @@ def test_profiles_go_with_the_user_and_with_the_events(model, user):
     assert held(both, user)["profile"] == made.to_dict()
     assert held(both, other)["profile"]["text"] == own.text
     assert held(model, user)["profile"] is None
-    assert forget(both, [user])[0].profiles == {other: own}
+    assert without_users(both, [user])[0].profiles == {other: own}
     rows = model.interests(user).clusters[0].rows
     assert without_events(both, user, rows)[0].profiles == {other: own}
     rows = model.interests(other).clusters[0].rows
@@ -170,7 +169,7 @@ def test_profiles_go_with_the_user_and_with_the_events(model, user):
 
 def test_a_receipt_counts_profiles(run, model, user):
     save_profiles({user: Profile.written(OWN)}, run)
-    _, receipt = erase(run, [user], key_of())
+    receipt = erase(run, [user], key_of()).receipt
     assert receipt["erased"]["run"]["profiles"] == 1
     assert load(run).profiles == {}
     assert "Green" not in (run / "manifest.json").read_text()

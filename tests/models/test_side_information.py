@@ -18,7 +18,7 @@ from penchant.models.transition.statistics import C_UNIT, Predictors, statistics
 from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain
 from penchant.training.fit import fit
-from penchant.training.update import forget, update
+from penchant.training.update import update, without_users
 from same_models import assert_same
 
 SETTINGS = TransitionSettings(attributes=0.5, friends=0.25, recent=3, candidates=40)
@@ -208,7 +208,7 @@ def test_forgetting_takes_a_user_out_of_their_friends_rows():
     lengths = np.diff(data.events.sorted().indptr(len(data.users)))
     gone = next(user for user in data.relations[:, 1].tolist() if lengths[user] > 3)
     model = Model(data, Fitter(data)(SETTINGS))
-    found, receipt = forget(model, [data.users.ids[gone]])
+    found, receipt = without_users(model, [data.users.ids[gone]])
     left = found.dataset
     assert len(left.users) == len(data.users) - 1
     assert len(left.relations) < len(data.relations)

@@ -21,7 +21,7 @@ from penchant.models.transition.statistics import Predictors, Statistics, statis
 from penchant.recommendation.explain import explain
 from penchant.training.fit import fit
 from penchant.training.tuning import changed
-from penchant.training.update import forget, update
+from penchant.training.update import update, without_users
 
 SETTINGS = TransitionSettings(candidates=50)
 
@@ -392,7 +392,7 @@ def test_several_orders_are_updated_forgotten_and_explained_exactly():
     data = several_domains(2, users=60, events=1500)
     model = fit(data, Recipe.load(overrides=["search.budget=3"]), model="transition")
     gone = data.users.ids[3]
-    less, _ = forget(model, [gone])
+    less, _ = without_users(model, [gone])
     fresh = Fitter(less.dataset)(model.settings)
     assert less.recommender.statistics == fresh.statistics
     histories = less.dataset.events.histories(np.arange(20))

@@ -20,7 +20,7 @@ from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.sequence.recommender import built
 from penchant.privacy.differential.dp_sgd import _OneUser, _Reader, _Run, private_sequence
 from penchant.privacy.differential.fit import fit_private, in_words
-from penchant.training.update import forget, update
+from penchant.training.update import update, without_users
 
 SMALL = SequenceSettings(width=16, layers=1, heads=2, length=8, dropout=0.0)
 FEW = PrivacySettings(sample=20, passes=2)
@@ -158,7 +158,7 @@ def test_a_private_run_is_saved_served_and_says_what_it_holds(data, tmp_path):
     with pytest.raises(ConfigError, match="penchant fit"):
         update(model, events)
     with pytest.raises(ConfigError, match="penchant fit"):
-        forget(model, [data.users.ids[3]])
+        without_users(model, [data.users.ids[3]])
 
 
 def test_a_public_run_holds_nobody(data, tmp_path):

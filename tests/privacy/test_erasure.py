@@ -2,32 +2,33 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from penchant import Recipe, fit, load, load_dataset
+from penchant import Recipe, fit, load, load_dataset, update
+from penchant import forget as public_forget
 from penchant.cli import app
 from penchant.data import synthetic
 from penchant.data.io.erase_users import erase_rows, erase_users
 from penchant.data.io.from_columns import from_columns
 from penchant.data.io.save import save as save_dataset
 from penchant.data.splitting.split import split
-from penchant.data.tombstones import Tombstones, read_tombstones
+from penchant.data.tombstones import Tombstones, digests, read_tombstones
 from penchant.errors import ConfigError, DataError
 from penchant.models.fusion.features import Context
 from penchant.models.fusion.weights import fit_weights
 from penchant.privacy.erasure.receipts import deadline, read_receipt, receipt, signed, verdict
-from penchant.privacy.erasure.refit import refitted
-from penchant.privacy.erasure.unlearn import FLAG, flagged, forget
+from penchant.privacy.erasure.refit import refit_calibration
+from penchant.privacy.erasure.unlearn import INFO, forget, notice
 from penchant.storage.artifact import load_arrays, read_manifest
 from penchant.storage.database import write_parquet
 from penchant.storage.signing_key import Key, key_of
 from penchant.training.fit import refit_on
 from penchant.training.tuning import shared
-from penchant.training.update import update
 from same_models import assert_same
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(32))
@@ -105,13 +106,13 @@ def penchant(*arguments, code=0):
 
 def test_what_is_forgotten_equals_a_fit_on_the_remaining_data(transition, folder, gone, tmp_path):
     data = copied(folder, tmp_path / "data")
-    done = forget(transition, gone, KEY)
+    left, done = forget(transition, gone, KEY)
     erased = erase_users(data, gone, KEY)
-    assert erased["events"] == done.receipt.events
+    assert erased["events"] == done.events
     assert erased["users"] == 3
     assert erased["relations"] > 0
     fresh = fit(load_dataset(data), RECIPE, model="transition")
-    found = load(done.model.save(tmp_path / "run"))
+    found = load(left.save(tmp_path / "run"))
     assert "nobody else's" not in str(found.dataset.attributes)
     assert "query:mine" in transition.dataset.catalogue.tokens
     assert found.dataset.catalogue.tokens.ids == fresh.dataset.catalogue.tokens.ids == ()
@@ -120,7 +121,7 @@ def test_what_is_forgotten_equals_a_fit_on_the_remaining_data(transition, folder
     # the words of a column changed for all with the one user whose number was the 33rd
     assert any(name.startswith("spent~") for name in transition.dataset.catalogue.attributes.ids)
     assert any(name.startswith("spent=") for name in known)
-    for one in (done.model, found):
+    for one in (left, found):
         assert_same(one, fresh)
         assert np.array_equal(one.popularity, fresh.popularity)
         assert one.others.keys() == fresh.others.keys()
@@ -133,14 +134,14 @@ def test_what_is_forgotten_equals_a_fit_on_the_remaining_data(transition, folder
         assert one.info["probabilities"] == fresh.info["probabilities"]
     before = transition.calibrations["buy"]
     assert not np.array_equal(before.weights, fresh.calibrations["buy"].weights)
-    assert done.redone == ("calibration",)
+    assert done.refitted == ("calibration",)
     assert done.left == ("chosen settings", "cleaning thresholds", "evaluation")
 
 
 def test_the_weights_of_a_fusion_are_fitted_again_without_them(fusion, gone, tmp_path):
     model = load(fusion.save(tmp_path / "before"))
-    done = forget(model, gone, KEY)
-    found = load(done.model.save(tmp_path / "run"))
+    left, done = forget(model, gone, KEY)
+    found = load(left.save(tmp_path / "run"))
     data, recipe = found.dataset, found.recipe
     parts = split(data, seed=recipe.seed)
     train = data.with_events(parts.train)
@@ -149,19 +150,19 @@ def test_the_weights_of_a_fusion_are_fitted_again_without_them(fusion, gone, tmp
     assert not {data.users.ids[user] for user in cases.histories.users} & set(gone)
     context = Context.of(train)
     weights, spread = fit_weights(transition, found.holdout_model, context, cases, recipe.repeats)
-    for one in (done.model, found):
+    for one in (left, found):
         assert np.array_equal(one.recommender.weights, weights)
         assert np.array_equal(one.recommender.spread, spread)
     assert not np.array_equal(weights, fusion.recommender.weights)
-    assert done.redone == ("weights of the fusion", "calibration")
+    assert done.refitted == ("weights of the fusion", "calibration")
     assert done.left == ("chosen settings", "cleaning thresholds", "evaluation", "deep expert")
-    assert found.info[FLAG]["pending"] == list(done.left)
+    assert found.info[INFO]["pending"] == list(done.left)
 
 
 def test_fitting_again_without_anybody_gone_changes_nothing(fusion, transition, tmp_path):
     """The twin that is kept is the one that the fit had: all comes out as it was."""
     for model in (load(fusion.save(tmp_path / "run")), transition):
-        same, redone = refitted(model)
+        same, redone = refit_calibration(model)
         assert "calibration" in redone
         assert same.calibrations.keys() == model.calibrations.keys()
         for name, of in model.calibrations.items():
@@ -174,8 +175,8 @@ def test_fitting_again_without_anybody_gone_changes_nothing(fusion, transition, 
 
 
 def test_strict_leaves_no_weight_of_the_deep_expert(fusion, gone, tmp_path):
-    done = forget(fusion, gone, KEY, strict=True)
-    run = done.model.save(tmp_path / "run")
+    left, done = forget(fusion, gone, KEY, strict=True)
+    run = left.save(tmp_path / "run")
     names = list(load_arrays(run / "arrays.safetensors"))
     assert not [name for name in names if "sequence" in name or "twin" in name]
     found = load(run)
@@ -183,27 +184,30 @@ def test_strict_leaves_no_weight_of_the_deep_expert(fusion, gone, tmp_path):
     assert set(found.others) == set(fusion.others)
     assert found.calibrations
     assert done.left == ("chosen settings", "cleaning thresholds", "evaluation")
-    assert "the transition expert serves alone" in flagged(found)
+    assert "the transition expert recommends alone" in notice(found)
     user = found.dataset.users.ids[0]
-    assert found.recommend(user, k=5) == done.model.recommend(user, k=5)
+    assert found.recommend(user, k=5) == left.recommend(user, k=5)
 
 
 def test_the_flag_counts_on_and_goes_with_the_next_fit(transition, gone, tmp_path):
-    assert flagged(transition) is None
-    first = forget(transition, gone[:1], KEY, days=10)
-    second = forget(first.model, gone[1:], KEY)
-    flag = second.model.info[FLAG]
+    assert notice(transition) is None
+    once, _ = forget(transition, gone[:1], KEY, days=10)
+    twice, second = forget(once, gone[1:], KEY)
+    flag = twice.info[INFO]
     assert (flag["count"], flag["deadline"]) == (3, deadline(10))
-    assert f"3 users were forgotten since the last fit: {second.left[0]}" in flagged(second.model)
-    run = second.model.save(tmp_path / "run")
-    assert read_manifest(run)["info"][FLAG] == flag
-    fresh = fit(second.model.dataset, RECIPE, model="transition")
-    assert flagged(fresh) is None
+    assert (
+        f"3 users were erased since the last fit; not yet fitted without them: {second.left[0]}"
+        in notice(twice)
+    )
+    run = twice.save(tmp_path / "run")
+    assert read_manifest(run)["info"][INFO] == flag
+    fresh = fit(twice.dataset, RECIPE, model="transition")
+    assert notice(fresh) is None
     assert len(fresh.dataset.tombstones) == 3  # they are for good
 
 
 def test_tombstones_name_nobody_and_know_their_key(transition, gone, tmp_path):
-    run = forget(transition, gone, KEY).model.save(tmp_path / "run")
+    run = forget(transition, gone, KEY)[0].save(tmp_path / "run")
     text = (run / "data" / "tombstones.json").read_text()
     assert not [user for user in gone if user in text]
     stones = read_tombstones(run / "data")
@@ -220,6 +224,38 @@ def test_tombstones_name_nobody_and_know_their_key(transition, gone, tmp_path):
         read_tombstones(tmp_path)
     with pytest.raises(DataError, match="expected tombstones at"):
         read_tombstones(tmp_path / "nowhere.json")
+
+
+def test_whom_the_public_function_forgets_no_update_brings_back(transition, gone):
+    model, erasure = public_forget(transition, [*gone, "a stranger"], KEY)
+    assert verdict(erasure.receipt, KEY) == "valid"
+    erased = erasure.receipt["erased"]["model"]
+    assert erased == {"users": 3, "events": erasure.events}
+    assert erasure.refitted == ("calibration",)
+    assert len(model.dataset.tombstones) == 4
+    assert notice(model).startswith("3 users were erased")
+    item = transition.dataset.catalogue.items.ids[0]
+    new = from_columns(
+        user=[gone[0], "somebody new"],
+        item=[item, item],
+        behavior=["buy", "buy"],
+        domain=[transition.dataset.catalogue.domains[0]] * 2,
+        timestamp=[1_900_000_000_000] * 2,
+    )
+    later, added = update(model, new, key=KEY)
+    assert (added.users, added.events) == (1, 1)
+    assert gone[0] not in later.dataset.users
+    assert "somebody new" in later.dataset.users
+    with pytest.raises(ConfigError, match=f"expected the key {KEY.id}"):
+        update(model, new, key=OTHER)
+
+
+def test_a_receipt_of_0_1_0_is_valid():
+    old = read_receipt(Path(__file__).parents[1] / "fixtures" / "privacy-0.1.0" / "receipt.json")
+    key = Key(bytes(range(32)))
+    assert verdict(old, key) == "valid"
+    assert verdict(old | {"deadline": "2027-01-01"}, key) == "altered"
+    assert old["subjects"] == list(digests(["ann", "bo"], key))
 
 
 def test_a_receipt_is_valid_until_a_letter_changes(tmp_path):
@@ -356,7 +392,7 @@ def test_whom_the_data_alone_knows_is_erased_there(shop):
     found = json.loads(penchant("forget", run, "--user", "eve", "--data", data, "--json", *key))
     assert found["receipt"]["erased"] == {"run": {"users": 0, "events": 0}, "data": {"events": 1}}
     assert found["receipt"]["artifacts"] == [str(data)]
-    assert flagged(load(run)) is None
+    assert notice(load(run)) is None
     done = CliRunner().invoke(app, ["forget", str(run), "--user", "x", "--data", str(data)])
     assert "unknown user 'x'" in str(done.exception)
     out = shop / "out"

@@ -23,6 +23,7 @@ from penchant.data.splitting.split import split
 from penchant.data.synthetic.world import checkerboard
 from penchant.errors import ConfigError, DataError, TrainingError
 from penchant.evaluation.evaluate import evaluate
+from penchant.privacy.federated import project
 from penchant.privacy.federated.agreement import Agreement, split_users
 from penchant.privacy.federated.client import client_app
 from penchant.privacy.federated.fedavg import (
@@ -31,7 +32,14 @@ from penchant.privacy.federated.fedavg import (
     fed_avg,
     gaussian,
 )
-from penchant.privacy.federated.flower_app import RunConfig, load, run_server, save, write
+from penchant.privacy.federated.flower_app import (
+    RunConfig,
+    load,
+    process_server,
+    run_server,
+    save,
+    write,
+)
 from penchant.privacy.federated.in_process_grid import InProcessGrid
 from penchant.privacy.federated.simulation import FederationOptions, federate
 
@@ -242,6 +250,18 @@ def test_what_a_server_saves_scores_as_what_it_had(agreement, board, tmp_path, r
         write(tmp_path / "app", agreement, tmp_path / "out", round=1)
 
 
+def test_a_run_of_0_1_0_is_read():
+    expert, agreement, record = load(HERE / "fixtures" / "privacy-0.1.0" / "federation")
+    board = checkerboard(users=6, items=8)
+    assert agreement.catalogue.items == board.catalogue.items
+    assert set(record.sent) == {f"client {n}" for n in range(3)}
+    _, statistics = agreement.read(agreement.vector(agreement.align(board)))
+    assert expert.statistics == statistics
+    old = {"terms": "agreement.json", "rounds": 2}  # entries of an app that 0.1.0 wrote
+    assert RunConfig.of(old) == RunConfig(agreement="agreement.json", rounds=2)
+    assert project.process_server is process_server
+
+
 def apart():
     """The command that runs another where only loopback can be reached; skips where it cannot."""
     command = ["unshare", "-rn"]
@@ -259,6 +279,7 @@ def told_by(command, folder, seconds):
     return load(folder / "out")
 
 
+@pytest.mark.slow  # a minute: Flower starts processes and polls them every few seconds
 @pytest.mark.parametrize(
     ("faults", "config"),
     [
@@ -306,6 +327,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow  # half a minute: Ray starts its processes
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 def test_flower_simulation_gives_the_same(tmp_path):
     (tmp_path / "ray_bootstrap_config.yaml").write_text("{}\n")

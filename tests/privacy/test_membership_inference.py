@@ -22,7 +22,7 @@ from penchant.privacy.membership_inference import (
     without,
 )
 from penchant.recommendation import Model
-from penchant.training.update import forget
+from penchant.training.update import without_users
 
 # nearly no ridge: the sums of few users are learned by heart
 SETTINGS = TransitionSettings(ridge=0.5, candidates=120, reverse=0.0, alpha={})
@@ -46,7 +46,7 @@ def groups(world):
 def forgotten(world, groups):
     model = Model(groups.data, fitted(groups.data))
     names = [world.users.ids[row] for row in groups.members]
-    return model.recommender, forget(model, names)[0].recommender
+    return model.recommender, without_users(model, names)[0].recommender
 
 
 @pytest.fixture(scope="module")

@@ -350,6 +350,7 @@ def test_the_command_prints_bytes_and_both_values(tmp_path):
     assert isinstance(CliRunner().invoke(app, [*command, "--noise", "1"]).exception, ConfigError)
 
 
+@pytest.mark.slow  # worlds of the same property are above
 @pytest.mark.parametrize(("clients", "secure"), [(20, True), (943, False)])
 def test_movielens_is_equal_bit_for_bit(movielens, clients, secure):
     found = federate(movielens, FederationOptions(clients, secure=secure), Recipe())

@@ -18,7 +18,7 @@ from penchant.recommendation.interests import Control, ItemSpace, interests_of, 
 from penchant.recommendation.interests.clusters import groups
 from penchant.recommendation.interests.item_space import directions, otsu_threshold
 from penchant.recommendation.rerank import Rules
-from penchant.training.update import erase, forget
+from penchant.training.update import without_events, without_users
 
 TAGS = "own", "shared", "none"
 
@@ -197,7 +197,7 @@ def test_controls_are_saved_and_forgotten_with_their_user(model, tmp_path):
     assert again.controls == changed.controls
     assert again.recommend(name) == changed.recommend(name)
     assert again.interests(name).by_id(first).factor == 0
-    gone, _ = forget(again, [name])
+    gone, _ = without_users(again, [name])
     assert list(gone.controls) == [other]
 
 
@@ -226,7 +226,7 @@ def test_muting_all_interests_leaves_what_is_popular_beside_them(model):
 def test_erasing_an_interest_is_a_fit_without_its_events(model):
     data, name = model.dataset, model.dataset.users.ids[4]
     rows = model.interests(name).clusters[0].rows
-    renewed, receipt = erase(model, name, rows)
+    renewed, receipt = without_events(model, name, rows)
     kept = np.ones(len(data.events), bool)
     kept[np.searchsorted(data.events.user, 4) + rows] = False
     wanted = Fitter(data.with_events(data.events.take(kept)))(model.settings)
@@ -234,7 +234,7 @@ def test_erasing_an_interest_is_a_fit_without_its_events(model):
     assert np.array_equal(renewed.recommender.B.toarray(), wanted.B.toarray())
     assert len(renewed.interests(name)) == 1
     with pytest.raises(ConfigError, match="unknown user"):
-        erase(model, "nobody", rows)
+        without_events(model, "nobody", rows)
 
 
 def test_the_threshold_is_the_best_cut_of_two():

@@ -12,7 +12,7 @@ from penchant.recommendation import load
 from penchant.recommendation.explain import explain
 from penchant.training.behavior_heads import held_out
 from penchant.training.fit import fit
-from penchant.training.update import forget
+from penchant.training.update import without_users
 
 DEEP = (
     "search.budget=2",
@@ -71,7 +71,7 @@ def test_every_head_is_saved_and_moves_on(world, transition, tmp_path):
     assert len({tuple(row.item for row in found.items) for found in lists.values()}) > 1
     again = load(model.save(tmp_path / "run"))
     assert {name: again.recommend(user, behavior=name) for name in lists} == lists
-    less, _ = forget(model, [world.users.ids[0]])
+    less, _ = without_users(model, [world.users.ids[0]])
     for name, other in model.others.items():
         aimed = less.with_target(name)
         histories = aimed.dataset.events.histories(np.arange(20))
@@ -99,7 +99,7 @@ def test_a_negative_behavior_is_not_served(world, transition):
 def test_the_network_is_one_for_all_behaviors(world, tmp_path):
     model = fitted(world, "fusion", "search.budget=1", *DEEP)
     again = load(model.save(tmp_path / "run"))
-    less, receipt = forget(again, [world.users.ids[0]])
+    less, receipt = without_users(again, [world.users.ids[0]])
     assert "deep expert" in receipt.left
     for one in (model, again, less):
         networks = {id(other.sequence.network) for other in one.others.values()}
@@ -113,7 +113,7 @@ def test_the_network_is_one_for_all_behaviors(world, tmp_path):
 def test_behaviors_that_count_alike_share_one_solution(world, tmp_path):
     model = fitted(world, "transition", "search.budget=1")
     again = load(model.save(tmp_path / "run"))
-    less, _ = forget(again, [world.users.ids[0]])
+    less, _ = without_users(again, [world.users.ids[0]])
     for one in (model, again, less):
         assert all(other is one.recommender for other in one.others.values())
 

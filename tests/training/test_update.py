@@ -13,13 +13,14 @@ from penchant.data.io.from_columns import from_columns
 from penchant.data.io.load import load
 from penchant.data.io.save import write
 from penchant.data.item_features import Feature
-from penchant.data.merge import merge, without_users
+from penchant.data.merge import merge
+from penchant.data.merge import without_users as dataset_without
 from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import content_rows, unit_rows
 from penchant.models.transition.cold_start import cold_columns
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model
-from penchant.training.update import forget, update
+from penchant.training.update import update, without_users
 from same_models import assert_same
 
 SETTINGS = TransitionSettings(candidates=60, cold=4.0)
@@ -52,8 +53,8 @@ def data(request):
 
 def test_forgetting_equals_a_fit_that_never_saw_the_users(data, capsys):
     gone = [data.users.ids[user] for user in range(0, len(data.users), 40)]
-    found, receipt = forget(fitted(data), gone)
-    left = without_users(data, data.users.rows(gone))
+    found, receipt = without_users(fitted(data), gone)
+    left = dataset_without(data, data.users.rows(gone))
     assert not set(gone) & set(left.users.ids)
     assert_same(found, fitted(left))
     assert receipt.users == len(gone)
@@ -88,7 +89,7 @@ def test_an_update_equals_a_refit(data, case, capsys):
     first, second = split_off(data, CASES[case](data))
     if "new user" in case:
         known = np.unique(second.events.user)
-        first = without_users(first, known)
+        first = dataset_without(first, known)
     found, receipt = update(fitted(first), second)
     assert len(found.dataset.events) == len(data.events)
     assert_same(found, fitted(merge(first, second).dataset))
@@ -232,7 +233,7 @@ def test_an_update_after_forgetting_restores_the_user(small):
     name = small.users.ids[9]
     model = fitted(small)
     mine = some(small, small.events.user == 9)
-    back, _ = update(forget(model, [name])[0], mine)
+    back, _ = update(without_users(model, [name])[0], mine)
     assert back.recommender.statistics == model.recommender.statistics
     assert (back.recommender.B != model.recommender.B).nnz == 0
 
@@ -240,7 +241,7 @@ def test_an_update_after_forgetting_restores_the_user(small):
 def test_what_cannot_be_updated_is_an_error(small):
     model = fitted(small)
     with pytest.raises(ConfigError, match="unknown user 'nobody'"):
-        forget(model, ["nobody"])
+        without_users(model, ["nobody"])
     with pytest.raises(DataError, match=r"expected behaviors among buy, .*received gift"):
         update(model, from_columns(["u"], ["x"], "gift", [1_790_000_000]))
     with pytest.raises(DataError, match="expected events with time 'clock', received 'order'"):

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from penchant.data.dataset import Dataset
-from penchant.data.merge import Merged, merge, narrowed, without_users
+from penchant.data.merge import Merged, merge, narrowed
+from penchant.data.merge import without_users as dataset_without
 from penchant.data.user_attributes import attribute_rows, described_users
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
@@ -19,9 +20,10 @@ from penchant.features.item_content import encode_changed
 from penchant.models.base import DataChange, Recommender
 from penchant.models.private import SPENDS
 from penchant.recommendation import Model
+from penchant.storage.signing_key import Key, key_of
 from penchant.types import Ints, Progress
 
-EXACT = ("events and histories", "sums", "solution", "popularity")
+EXACT = ("events and histories", "statistics", "solution", "popularity")
 OF_FUSION = ("deep expert", "weights of the fusion")
 """What an update of a fusion leaves as it was, beside LEFT."""
 LEFT = ("chosen settings", "cleaning thresholds", "evaluation", "calibration")
@@ -54,14 +56,52 @@ class Receipt:
         return asdict(self)
 
 
-def update(model: Model, new: Dataset, progress: Progress | None = None) -> tuple[Model, Receipt]:
-    """The model with further events, users and items, as if fitted on all with its settings.
+def update(
+    model: Model, new: Dataset, progress: Progress | None = None, *, key: Key | None = None
+) -> tuple[Model, Receipt]:
+    """Take new events, users and items into a model, as if it had been fitted on all of them.
 
-    The receipt names what is not: in a fusion the deep expert stands as it was trained.
+    Events of users who were erased from the model are left out.
 
-    ``new`` holds the new events alone; of equal times they come after the old ones. Items and
-    users may be new or described anew. Raises DataError for a behavior that the model lacks.
+    Parameters
+    ----------
+    model
+        It stays as it is; a new one comes back.
+    new
+        The new events alone; of equal times they come after the old ones. Items and users may be
+        new or described anew.
+    progress
+        Takes a line on each step.
+    key
+        The key of the model's tombstones; by default that of PENCHANT_KEY_FILE or of the user's
+        settings. A model from which nobody was erased needs none.
+
+    Returns
+    -------
+    Model
+        The model with its settings on all events.
+    Receipt
+        What is as a fit on all events, and what is not: in a fusion the deep expert stands as it
+        was trained.
+
+    Raises
+    ------
+    DataError
+        For a behavior that the model lacks.
+    ConfigError
+        For another key than that of the tombstones, and for a private run.
     """
+    tombstones = model.dataset.tombstones
+    if tombstones:
+        erased = tombstones.among(new.users.ids, key or key_of())
+        new = dataset_without(new, new.users.rows(erased))
+    return with_new_data(model, new, progress)
+
+
+def with_new_data(
+    model: Model, new: Dataset, progress: Progress | None = None
+) -> tuple[Model, Receipt]:
+    """The algebra of ``update``, whoever the new events are of."""
     merged = merge(model.dataset, new)
     both, read = encode_changed(merged.dataset, model.dataset.catalogue, merged.items, progress)
     both = _named(model, both)
@@ -84,11 +124,11 @@ def update(model: Model, new: Dataset, progress: Progress | None = None) -> tupl
     return renewed, receipt
 
 
-def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
-    """The model as if these users had never been, with the catalogue and settings it has.
+def without_users(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
+    """Take users' parts out of a model: its algebra alone, on which ``penchant.forget`` stands.
 
-    The receipt names what is left: in a fusion the deep expert was trained on them until the next
-    fit.
+    The catalogue and the settings stay. No tombstone is left, and neither the calibrations nor a
+    fusion's weights are fitted again; the receipt names what is left.
 
     Raises ConfigError for a user that is not known.
     """
@@ -97,7 +137,7 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     if len(gone) and gone[0] < 0:
         strange = next(user for user in users if user not in data.users)
         raise data.unknown_user(strange)
-    left = without_users(data, gone)
+    left = dataset_without(data, gone)
     rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
     left = _named(model, left)
     # an attribute may be told in other words where fewer have one
@@ -124,11 +164,12 @@ def forget(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     return renewed, receipt
 
 
-def erase(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
+def without_events(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]:
     """The model as if some events of a user had never been; ``rows`` are places in the history.
 
-    The receipt names what is left, as that of ``forget``. Raises ConfigError for a user that is
-    not known.
+    The receipt names what is left, as that of ``without_users``.
+
+    Raises ConfigError for a user that is not known.
     """
     data = model.dataset
     if user not in data.users:

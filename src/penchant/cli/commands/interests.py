@@ -31,7 +31,7 @@ def interests(
 ) -> None:
     """Show what a user is interested in; mute, boost or delete an interest."""
     from penchant.recommendation import load, save_controls
-    from penchant.training.update import erase
+    from penchant.training.update import without_events
 
     with working(f"loading {run}") as progress:
         model = load(run)
@@ -47,7 +47,7 @@ def interests(
         for one in delete or []:
             rows = model.interests(user).by_id(one).rows
             progress(f"erasing {len(rows):,} events")
-            model, receipt = erase(model.with_interest_factor(user, one, 1.0), user, rows)
+            model, receipt = without_events(model.with_interest_factor(user, one, 1.0), user, rows)
             erased.append({"interest": one, **receipt.to_dict()})
         if erased:
             model.save(run)

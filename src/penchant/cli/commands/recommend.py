@@ -53,7 +53,7 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """List the best items for a user, for a history, or for all users."""
-    from penchant.privacy.erasure.unlearn import flagged
+    from penchant.privacy.erasure.unlearn import notice
     from penchant.recommendation import load
     from penchant.recommendation.explain import with_reasons
     from penchant.recommendation.rerank import Reranked, reranked
@@ -89,7 +89,7 @@ def recommend(
     if as_json:
         emit(content)
         return
-    if (flag := flagged(model)) is not None:
+    if (flag := notice(model)) is not None:
         say(f"note: {flag}")
     who = f"user {user}" if user is not None else "this history"
     show_items(f"For {who}, source: {found.source}", content["items"])

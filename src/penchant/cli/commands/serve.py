@@ -34,7 +34,7 @@ def serve(
 ) -> None:
     """Serve a run over HTTP: events count at once; a console at /."""
     settings_of, started = service_parts()
-    from penchant.privacy.erasure.unlearn import said
+    from penchant.privacy.erasure.unlearn import notice_of
     from penchant.recommendation.rerank import Rules
     from penchant.storage.artifact import read_manifest
     from penchant.storage.signing_key import key_of
@@ -58,7 +58,7 @@ def serve(
         llm=None if llm is None else str(llm),
         patience=patience,
     )
-    if (flag := said(read_manifest(run)["info"])) is not None:
+    if (flag := notice_of(read_manifest(run)["info"])) is not None:
         say(f"note: {flag}")
 
     def ready(port: int) -> None:

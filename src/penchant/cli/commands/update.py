@@ -93,6 +93,7 @@ def update(
         model = load_model(run)
         progress("reading what is new")
         old = model.dataset
+        secret = key_of(key, say) if old.tombstones else None
         described = DataMapping() if mapping is None else DataMapping.load(mapping)
         behaviors = {
             b.name: BehaviorSettings(strength=b.strength, polarity=b.polarity)
@@ -109,10 +110,10 @@ def update(
             settings=cleaning,
             pseudonyms=None if pseudonyms is None else key_of(pseudonyms, say),
             tombstones=old.tombstones,
-            key=key_of(key, say) if old.tombstones else None,
+            key=secret,
         )
         progress("updating")
-        renewed, receipt = updated(model, load(data), progress)
+        renewed, receipt = updated(model, load(data), progress, key=secret)
         progress("saving")
         renewed.save(out or run)
     if as_json:

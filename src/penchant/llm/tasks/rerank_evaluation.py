@@ -19,7 +19,7 @@ from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.llm.client import LanguageModel, Spent
 from penchant.llm.tasks.rerank import INFO, Ordered, Reorder, ReorderSettings
 from penchant.models.topk import CELLS, mask_seen
-from penchant.privacy.erasure.refit import twin_of
+from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import Model
 from penchant.recommendation.ranking import listed, scored
 from penchant.storage import artifact
@@ -71,7 +71,7 @@ def judge(
     cases, histories = chosen(parts.test, data, settings.below, users, seed)
     say(f"fitting a twin without the {len(parts.test.histories):,} test cases")
     train = data.with_events(parts.train)
-    holdout_model = Model(train, twin_of(model, train), recipe)
+    holdout_model = Model(train, holdout_model_of(model, train), recipe)
     before = listing(holdout_model, cases, histories, max(settings.pool, K))
     spent = llm.spent
     replies = _asked(Reorder(llm, settings), holdout_model, histories, before, say)

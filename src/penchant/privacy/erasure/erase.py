@@ -1,14 +1,14 @@
 """Users out of a run and out of all else that is named, in one go, with one receipt."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from penchant.data.io.erase_users import erase_rows, erase_users
 from penchant.privacy.erasure import receipts
-from penchant.privacy.erasure.unlearn import Forgotten, forget
+from penchant.privacy.erasure.unlearn import Erasure, forget
 from penchant.privacy.subject_access import in_directory
 from penchant.recommendation import Model, load
 from penchant.storage.artifact import MANIFEST
@@ -16,10 +16,10 @@ from penchant.storage.signing_key import Key
 from penchant.types import Progress
 
 
-class Keeper(Protocol):
+class ErasableStore(Protocol):
     """A service's store."""
 
-    def held(self, user: str) -> dict[str, Any]:
+    def held(self, user: str) -> Mapping[str, object]:
         """What it holds about a user; empty for a stranger."""
         ...
 
@@ -29,44 +29,68 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True)
-class Places:
+class ErasurePlaces:
     """Where users are erased besides the run: DATA, further paths, a service's store."""
 
     data: Path | None = None
     also: tuple[Path, ...] = ()
-    store: Keeper | None = None
+    store: ErasableStore | None = None
 
 
 def erase(
     run: Path,
     users: Sequence[str],
     key: Key,
-    places: Places | None = None,
+    places: ErasurePlaces | None = None,
     *,
     out: Path | None = None,
     strict: bool = False,
     days: int = receipts.DAYS,
     progress: Progress | None = None,
-) -> tuple[Forgotten, dict[str, Any]]:
-    """Forget users in a saved run and in other places; what became of the run, and the receipt.
+) -> Erasure:
+    """Erase users from a saved run and from other places, with one receipt.
 
-    Whom the run does not know may be erased from DATA or a store. With ``out`` the new run goes
-    there, and the receipt says that the old one still holds them. Raises ConfigError for a user
-    whom none of these places knows, before anything is erased.
+    Parameters
+    ----------
+    run
+        The saved run; ``penchant.privacy.erasure.unlearn.forget`` says what becomes of it.
+    users
+        Identifiers. Whom the run does not know may be erased from DATA or a store.
+    key
+        Signs the receipt and makes the tombstones.
+    places
+        Where the users are erased besides.
+    out
+        Where the new run goes; the receipt then says that the old one still holds the users. By
+        default the new one replaces it.
+    strict
+        Take a fusion's deep expert out until the next fit.
+    days
+        From today, until which the next fit is due.
+    progress
+        Takes a line on each step.
+
+    Returns
+    -------
+    Erasure
+        What became of the run, with the signed receipt of all places.
+
+    Raises
+    ------
+    ConfigError
+        For a user whom none of these places knows, before anything is erased.
     """
-    places, say = places or Places(), progress or (lambda text: None)
+    places, report = places or ErasurePlaces(), progress or (lambda text: None)
     model = load(run)
     users = list(dict.fromkeys(users))
     for user in users:
         if user not in model.dataset.users and not _elsewhere(places, user):
             raise model.dataset.unknown_user(user)
-    say("forgetting")
-    done = forget(model, users, key, strict=strict, days=days, progress=progress)
-    artifacts = [str(run)] if done.receipt.users else []
-    still = [str(run)] if artifacts and out is not None else []
-    erased: dict[str, dict[str, int]] = {
-        "run": {"users": done.receipt.users, "events": done.receipt.events, **_texts(model, users)}
-    }
+    report("erasing")
+    remaining, erasure = forget(model, users, key, strict=strict, days=days, progress=progress)
+    artifacts = [str(run)] if erasure.users else []
+    still_held = [str(run)] if artifacts and out is not None else []
+    erased = {"run": erasure.counts(model, users)}
     # the run comes last: what breaks off can be asked for again
     if places.data is not None:
         erased["data"] = erase_users(places.data, users, key)
@@ -79,13 +103,14 @@ def erase(
         for user in users:
             rows.update(places.store.forget(user))
         erased["store"] = dict(rows)
-    say("saving")
-    done.model.save(out or run)
-    content = receipts.receipt(users, key, erased, artifacts, still, done.told())
-    return done, content
+    report("saving")
+    remaining.save(out or run)
+    statement = erasure.statement()
+    receipt = receipts.receipt(users, key, erased, artifacts, still_held, statement)
+    return replace(erasure, receipt=receipt)
 
 
-def _elsewhere(places: Places, user: str) -> bool:
+def _elsewhere(places: ErasurePlaces, user: str) -> bool:
     """Whether DATA, a further DATA directory or a store knows a user."""
     folders = [path for path in (places.data, *places.also) if path is not None and _is_data(path)]
     return any(in_directory(folder, user) for folder in folders) or bool(
@@ -101,16 +126,9 @@ def _out_of(path: Path, users: Sequence[str], key: Key, strict: bool, days: int)
     """Erase users from a further run, DATA directory or Parquet file; how many rows of each."""
     if (path / MANIFEST).is_file():
         model: Model = load(path)
-        done = forget(model, users, key, strict=strict, days=days)
-        done.model.save(path)
-        texts = _texts(model, users)
-        return {"users": done.receipt.users, "events": done.receipt.events, **texts}
+        remaining, erasure = forget(model, users, key, strict=strict, days=days)
+        remaining.save(path)
+        return erasure.counts(model, users)
     if path.is_dir():
         return erase_users(path, users, key)
     return {"rows": erase_rows(path, users)}
-
-
-def _texts(model: Model, users: Sequence[str]) -> dict[str, int]:
-    """How many texts of interests go with the users; nothing where there are none."""
-    count = sum(user in model.profiles for user in users)
-    return {"profiles": count} if count else {}

@@ -20,7 +20,7 @@ PURPOSE = "receipt"
 Verdict = Literal["valid", "altered", "another key"]
 
 
-def canonical(content: Mapping[str, Any]) -> str:
+def canonical(content: Mapping[str, object]) -> str:
     """The one text of some JSON: keys ascending, no spaces.
 
     >>> canonical({"b": 1, "a": [True, None]})
@@ -31,9 +31,9 @@ def canonical(content: Mapping[str, Any]) -> str:
     )
 
 
-def signed(content: Mapping[str, Any], key: Key) -> dict[str, Any]:
-    """The receipt with the id of a key and the HMAC-SHA256 of all the rest by it."""
-    whole = {**content, "key": key.id}
+def signed(content: Mapping[str, object], key: Key) -> dict[str, object]:
+    """The content with the id of a key and the HMAC-SHA256 of all the rest by it."""
+    whole: dict[str, object] = {**content, "key": key.id}
     return {**whole, "signature": key.digest(PURPOSE, canonical(whole))}
 
 
@@ -56,16 +56,32 @@ def verdict(receipt: Mapping[str, Any], key: Key) -> Verdict:
 def receipt(
     users: Sequence[str],
     key: Key,
-    erased: Mapping[str, Any],
+    erased: Mapping[str, object],
     artifacts: Sequence[str],
     still_held: Sequence[str],
-    told: Mapping[str, Any],
-) -> dict[str, Any]:
-    """A signed receipt, as JSON types; of the users it holds keyed digests alone.
+    statement: Mapping[str, object],
+) -> dict[str, object]:
+    """Make a signed receipt; of the users it holds keyed digests alone.
 
-    ``erased`` counts rows, ``artifacts`` held the users, and those of ``still_held`` still do
-    until they are updated or erased themselves. ``told`` is what became of what was learned:
-    "exact", "redone", "left", "deadline", "strict".
+    Parameters
+    ----------
+    users
+        Identifiers of who was erased.
+    key
+        Signs the receipt and makes the digests.
+    erased
+        Counts of rows, by place.
+    artifacts
+        Paths that held the users.
+    still_held
+        Those that still do, until they are updated or erased themselves.
+    statement
+        What became of the model: "exact", "redone", "left", "deadline", "strict".
+
+    Returns
+    -------
+    dict
+        JSON types, with ``key`` and ``signature``.
     """
     content = {
         "format": FORMAT,
@@ -74,7 +90,7 @@ def receipt(
         "erased": dict(erased),
         "artifacts": list(artifacts),
         "still_held": list(still_held),
-        **told,
+        **statement,
     }
     return signed(content, key)
 

@@ -15,12 +15,14 @@ from penchant.types import Progress
 WEIGHTS, CALIBRATION = "weights of the fusion", "calibration"
 
 
-def refitted(model: Model, progress: Progress | None = None) -> tuple[Model, tuple[str, ...]]:
-    """The model with the weights of its fusion and its calibrations fitted anew, and what was.
+def refit_calibration(
+    model: Model, progress: Progress | None = None
+) -> tuple[Model, tuple[str, ...]]:
+    """Fit the weights of a fusion and the calibrations again; the model, and what was fitted.
 
-    As a fit makes them: on the validation users that there are, by a twin that has the chosen
-    settings and no held-out event. The twin's transition expert is fitted again; its deep expert
-    stands as it was trained. A fusion that was saved without that keeps both as they are.
+    As a fit does: on the validation users, by a holdout model with the chosen settings and no
+    held-out event. Its transition expert is fitted again; its deep expert stands as it was trained.
+    A fusion that was saved without that keeps both as they are.
     """
     expert = model.recommender
     if not model.calibrations and not expert.experts:
@@ -35,14 +37,14 @@ def refitted(model: Model, progress: Progress | None = None) -> tuple[Model, tup
         return replace(model, calibrations={}), (CALIBRATION,)
     progress("fitting weights and calibrations again, on validation users")
     train, done = data.with_events(parts.train), [CALIBRATION]
-    holdout_model = twin_of(model, train)
+    holdout_model = holdout_model_of(model, train)
     if holdout_model.experts and len(parts.validation.histories) >= FEWEST:
         cases = shared(train, parts.validation, 1, recipe.seed)
         holdout_model = holdout_model.refit_weights(cases, recipe.repeats)
         done.insert(0, WEIGHTS)
     found = heads(data, parts, holdout_model, recipe, progress, _settled(model))
-    calibrations, judged, _ = calibrated(data, parts, holdout_model, found, recipe)
-    info = {**model.info, "probabilities": judged}
+    calibrations, probabilities, _ = calibrated(data, parts, holdout_model, found, recipe)
+    info = {**model.info, "probabilities": probabilities}
     if weights := holdout_model.weights_report():
         info["weights"] = weights
     others = {
@@ -54,20 +56,20 @@ def refitted(model: Model, progress: Progress | None = None) -> tuple[Model, tup
     return made, tuple(done)
 
 
-def twin_of(model: Model, train: Dataset) -> Recommender:
+def holdout_model_of(model: Model, train: Dataset) -> Recommender:
     """The model as it would be without the held-out events; a fusion's weights are the old ones."""
     return model.recommender.refit(train, model.recipe.seed, model.holdout_model)
 
 
-def alone(model: Model) -> Model:
+def transition_alone(model: Model) -> Model:
     """A fusion's transition expert alone: no weight of a deep expert is left in the model.
 
-    Its calibrations are still those of the fusion: ``refitted`` makes its own.
+    Its calibrations are still those of the fusion: ``refit_calibration`` makes its own.
     """
     expert = model.recommender.experts.get("transition")
     if expert is None:
         return model
-    info = {name: of for name, of in model.info.items() if name not in ("weights", "vectors")}
+    info = {k: v for k, v in model.info.items() if k not in ("weights", "vectors")}
     return replace(model, recommender=expert, others=_settled(model), info=info, holdout_model=None)
 
 

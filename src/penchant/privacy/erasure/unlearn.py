@@ -1,117 +1,199 @@
-"""Users are forgotten: out of a model, and of what else is named; a receipt says what is left."""
+"""Users out of a model; a receipt says what equals a new fit and what stands until the next one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from penchant.errors import counted
 from penchant.privacy.erasure import receipts
-from penchant.privacy.erasure.refit import alone, refitted
+from penchant.privacy.erasure.refit import refit_calibration, transition_alone
 from penchant.recommendation import Model
-from penchant.storage.signing_key import Key
-from penchant.training.update import OF_FUSION, Receipt
-from penchant.training.update import forget as taken_out
+from penchant.storage.signing_key import Key, key_of
+from penchant.training.update import OF_FUSION, Receipt, without_users
 from penchant.types import Progress
 
-FLAG = "forgotten"
+INFO = "forgotten"
 """Where a run's info says who is gone: {"count", "deadline", "pending", "strict"}."""
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """A model without some users.
+class Erasure:
+    """What became of a model whose users were erased.
 
-    exact     what now equals a fit on the remaining data
-    redone    what was fitted again
-    left      what stands as it was until the next fit, due by the ``deadline``
+    Attributes
+    ----------
+    users, events
+        How many were erased.
+    solved, columns
+        Columns of the target's B that were solved again, of how many.
+    exact
+        What now equals a fit on the remaining data.
+    refitted
+        What was fitted again without the users.
+    left
+        What stands as it was until the next fit, which is due by the ``deadline``.
+    strict
+        Whether the transition expert recommends alone until then.
+    receipt
+        The signed receipt, as JSON types; empty before it is signed.
     """
 
-    model: Model
-    receipt: Receipt
-    redone: tuple[str, ...]
+    users: int
+    events: int
+    solved: int
+    columns: int
+    exact: tuple[str, ...]
+    refitted: tuple[str, ...]
     left: tuple[str, ...]
     deadline: str
     strict: bool
+    receipt: Mapping[str, object]
 
-    def told(self) -> dict[str, Any]:
-        """What the receipt says of it, as JSON types."""
+    def statement(self) -> dict[str, object]:
+        """What a receipt says of the model, in the words of its format."""
         return {
-            "exact": list(self.receipt.exact),
-            "redone": list(self.redone),
+            "exact": list(self.exact),
+            "redone": list(self.refitted),
             "left": list(self.left),
             "deadline": self.deadline,
             "strict": self.strict,
         }
 
+    def counts(self, model: Model, users: Sequence[str]) -> dict[str, int]:
+        """Rows erased from the run; texts of interests only where it held some."""
+        profiles = sum(user in model.profiles for user in users)
+        erased = {"users": self.users, "events": self.events}
+        return erased | ({"profiles": profiles} if profiles else {})
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON types."""
+        return asdict(self)
+
 
 def forget(
     model: Model,
     users: Sequence[str],
-    key: Key,
+    key: Key | None = None,
     *,
     strict: bool = False,
     days: int = receipts.DAYS,
     progress: Progress | None = None,
-) -> Forgotten:
-    """The model as if some users had never been, with their tombstones.
+) -> tuple[Model, Erasure]:
+    """Erase users from a model, as if it had been fitted without them.
 
-    Sums, solution and popularity are those of a fit on the remaining events; the weights of a
-    fusion and the calibrations are fitted again. With ``strict`` the transition expert serves
-    alone, and nothing of a deep expert is left in the model. The model's info says until when
-    it is to be fitted anew.
+    Statistics, solution and popularity are those of a fit on the remaining events, bit for bit;
+    the weights of a fusion and the calibrations are fitted again. Tombstones keep the users out:
+    ``penchant.update`` leaves their events out from then on. The command ``penchant forget`` does
+    the same to a saved run, and to DATA and a store.
 
-    Whom the model does not know leaves a tombstone all the same. Raises ConfigError for another
-    key than that of the model's tombstones.
+    Parameters
+    ----------
+    model
+        It stays as it is; a new one comes back.
+    users
+        Identifiers. Whom the model does not know leaves a tombstone all the same.
+    key
+        Signs the receipt and makes the tombstones; by default that of PENCHANT_KEY_FILE or of the
+        user's settings, made where there is none.
+    strict
+        Take a fusion's deep expert out, which was trained on the users, until the next fit.
+    days
+        From today, until which the next fit is due.
+    progress
+        Takes a line on each step.
+
+    Returns
+    -------
+    Model
+        The model without the users.
+    Erasure
+        What equals a new fit, what stands until the next one, and the signed receipt.
+
+    Raises
+    ------
+    ConfigError
+        For another key than that of the model's tombstones, and for a private run, whose release
+        cannot be taken back.
+
+    Examples
+    --------
+    >>> import penchant
+    >>> model = penchant.fit(penchant.from_columns(user=["ann", "bo", "bo"], item=[*"xxy"]))
+    >>> model, erasure = penchant.forget(model, ["ann"], Key(bytes(32)))
+    >>> erasure.users, erasure.events, model.dataset.users.ids
+    (1, 1, ('bo',))
     """
-    stones = model.dataset.tombstones.adding(users, key)
+    key = key or key_of()
+    tombstones = model.dataset.tombstones.adding(users, key)
     known = [user for user in users if user in model.dataset.users]
-    left, receipt = taken_out(model, known)
-    left = replace(left, dataset=replace(left.dataset, tombstones=stones))
-    return settled(left, receipt, strict=strict, days=days, progress=progress)
+    remaining, update = without_users(model, known)
+    remaining = replace(remaining, dataset=replace(remaining.dataset, tombstones=tombstones))
+    result, erasure = complete(remaining, update, strict=strict, days=days, progress=progress)
+    erased = {"model": erasure.counts(model, users)}
+    receipt = receipts.receipt(users, key, erased, [], [], erasure.statement())
+    return result, replace(erasure, receipt=receipt)
 
 
-def settled(
+def complete(
     model: Model,
-    receipt: Receipt,
+    update: Receipt,
     *,
     strict: bool = False,
     days: int = receipts.DAYS,
     progress: Progress | None = None,
-) -> Forgotten:
-    """The same of a model that users were taken out of already, with the receipt of that."""
-    before = model.info.get(FLAG, {})
-    if not receipt.users:  # nothing was learned of whom the model did not know
-        due = before.get("deadline", receipts.deadline(days))
-        return Forgotten(model, receipt, (), (), due, before.get("strict", False))
+) -> tuple[Model, Erasure]:
+    """Fit again what ``without_users`` left; the model, and what became of it without a receipt."""
+    before = model.info.get(INFO, {})
+    deadline = before.get("deadline", receipts.deadline(days))
+    erasure = Erasure(
+        users=update.users,
+        events=update.events,
+        solved=update.solved,
+        columns=update.columns,
+        exact=update.exact,
+        refitted=(),
+        left=(),
+        deadline=deadline,
+        strict=before.get("strict", False),
+        receipt={},
+    )
+    if not update.users:  # nothing was learned of whom the model did not know
+        return model, erasure
     strict = strict and bool(model.recommender.experts)
     if strict:
-        model = alone(model)
-    made, redone = refitted(model, progress)
-    standing = [one for one in receipt.left if not strict or one not in OF_FUSION]
-    pending = tuple(one for one in standing if one not in redone)
-    due = min(receipts.deadline(days), before.get("deadline", "9999"))
+        model = transition_alone(model)
+    model, refitted = refit_calibration(model, progress)
+    standing = [part for part in update.left if not strict or part not in OF_FUSION]
+    erasure = replace(
+        erasure,
+        refitted=refitted,
+        left=tuple(part for part in standing if part not in refitted),
+        deadline=min(receipts.deadline(days), deadline),
+        strict=strict or erasure.strict,
+    )
     flag = {
-        "count": before.get("count", 0) + receipt.users,
-        "deadline": due,
-        "pending": list(pending),
-        "strict": strict or before.get("strict", False),
+        "count": before.get("count", 0) + update.users,
+        "deadline": erasure.deadline,
+        "pending": list(erasure.left),
+        "strict": erasure.strict,
     }
-    made = replace(made, info={**made.info, FLAG: flag})
-    return Forgotten(made, receipt, redone, pending, due, flag["strict"])
+    return replace(model, info={**model.info, INFO: flag}), erasure
 
 
-def flagged(model: Model) -> str | None:
-    """A line on who was forgotten since the last fit; None where nobody was."""
-    return said(model.info)
+def notice(model: Model) -> str | None:
+    """A line on the users erased since the last fit; None where there were none."""
+    return notice_of(model.info)
 
 
-def said(info: Mapping[str, Any]) -> str | None:
-    """As ``flagged``, from a run's info alone."""
-    flag = info.get(FLAG)
+def notice_of(info: Mapping[str, Any]) -> str | None:
+    """As ``notice``, from a run's info alone."""
+    flag = info.get(INFO)
     if flag is None:
         return None
-    who = "1 user was" if flag["count"] == 1 else f"{flag['count']:,} users were"
-    alone_ = "; the transition expert serves alone" if flag["strict"] else ""
+    was = "was" if flag["count"] == 1 else "were"
+    alone = "; the transition expert recommends alone" if flag["strict"] else ""
     return (
-        f"{who} forgotten since the last fit: {', '.join(flag['pending'])} stand as they were "
-        f"until the next one, due by {flag['deadline']}{alone_}"
+        f"{counted(flag['count'], 'user')} {was} erased since the last fit; not yet fitted "
+        f"without them: {', '.join(flag['pending'])}; the next fit is due by "
+        f"{flag['deadline']}{alone}"
     )

@@ -10,14 +10,14 @@ from penchant.data.dataset import Dataset
 from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import write as write_dataset
 from penchant.privacy.erasure import receipts
-from penchant.privacy.erasure.unlearn import settled
+from penchant.privacy.erasure.unlearn import complete
 from penchant.recommendation import load
 from penchant.serve.service.posted_items import columns_of
 from penchant.serve.service.variant import MADE, digest_of, held
 from penchant.serve.store.records import Change, Posted
 from penchant.serve.store.store import Store
 from penchant.storage.signing_key import Key, key_of
-from penchant.training.update import Receipt, forget, update
+from penchant.training.update import Receipt, with_new_data, without_users
 from penchant.types import Progress
 
 
@@ -76,7 +76,7 @@ def refresh(
             progress(f"forgetting {len(gone):,} users")
             secret = key or key_of()
             stones = model.dataset.tombstones.adding(gone, secret)
-            model, erased = forget(model, gone)
+            model, erased = without_users(model, gone)
             model = replace(model, dataset=replace(model.dataset, tombstones=stones))
     items = [one for one in changes if one.kind == "item"]
     events = _let_in(store.later(from_event, seq), model.dataset, store, key)
@@ -90,11 +90,11 @@ def refresh(
     events = later
     if items or events:
         progress(f"adding {len(events):,} events and {len(items):,} items")
-        model, added = update(model, arrived(model.dataset, events, items), progress)
+        model, added = with_new_data(model, arrived(model.dataset, events, items), progress)
     if erased:
-        done = settled(model, erased, strict=strict, progress=progress)
-        model, rows = done.model, {"users": erased.users, "events": erased.events}
-        receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], done.told())
+        model, erasure = complete(model, erased, strict=strict, progress=progress)
+        rows = {"users": erased.users, "events": erased.events}
+        receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], erasure.statement())
     if erased or added:
         info = {**model.info, MADE: {"of": store.identity, "seq": seq, "change": change}}
         replace(model, info=info).save(run)

@@ -23,7 +23,7 @@ from penchant.recommendation.rerank.filters import BOUNDS, Mask, bound, bounds, 
 from penchant.serve.service.posted_items import new_items
 from penchant.serve.store.records import Kept
 from penchant.storage.artifact import MANIFEST
-from penchant.training.update import update
+from penchant.training.update import with_new_data
 
 MADE = "store"
 """Where a run's info says what of a store it holds: {"of": ..., "seq": ..., "change": ...}."""
@@ -181,7 +181,7 @@ class Arm:
 
         Raises DataError for columns that cannot be read.
         """
-        model, _ = update(self.model, new_items(self.model.dataset, items))
+        model, _ = with_new_data(self.model, new_items(self.model.dataset, items))
         arm = replace(self, model=model, heads={}, rerankers=OrderedDict())
         arm.warm()
         return arm

@@ -27,7 +27,6 @@ from penchant.privacy.erasure.unlearn import INFO, forget, notice
 from penchant.storage.artifact import load_arrays, read_manifest
 from penchant.storage.database import write_parquet
 from penchant.storage.signing_key import Key, key_of
-from penchant.training.fit import refit_on
 from penchant.training.tuning import shared
 from same_models import assert_same
 
@@ -145,7 +144,7 @@ def test_the_weights_of_a_fusion_are_fitted_again_without_them(fusion, gone, tmp
     data, recipe = found.dataset, found.recipe
     parts = split(data, seed=recipe.seed)
     train = data.with_events(parts.train)
-    transition = refit_on(found.transition, train, recipe.seed)
+    transition = found.transition.refit(train, recipe.seed)
     cases = shared(train, parts.validation, 1, recipe.seed)
     assert not {data.users.ids[user] for user in cases.histories.users} & set(gone)
     context = Context.of(train)
@@ -345,7 +344,7 @@ def test_the_command_erases_from_run_data_and_lists(shop):
         assert rows(file, "ann") == 0
         assert rows(file, "bo") > 0 or file.stem == "items"
     told = penchant("recommend", run, "--user", "bo")
-    assert "1 user was forgotten since the last fit" in told
+    assert "1 user was erased since the last fit" in told
     assert penchant("receipt", shop / "receipt.json", "--key", key).strip().endswith("valid")
     (shop / "forged.json").write_text(json.dumps(made | {"artifacts": []}))
     told = penchant("receipt", shop / "forged.json", "--key", key, code=1)

@@ -36,7 +36,7 @@ def test_a_deletion_is_answered_with_a_signed_receipt(data, own, database):
         receipt = told(client.delete(f"/users/{user}"))
         assert receipt["erased"]["events"] == 1
         assert receipt["artifacts"] == receipt["still_held"] == ["main"]
-        assert "sums" in receipt["exact"]
+        assert "statistics" in receipt["exact"]
         assert "chosen settings" in receipt["left"]
         assert user not in json.dumps(receipt)
         assert verdict(receipt, key_of()) == "valid"

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from penchant.recommendation.explain.event_masking import masked
 from typer.testing import CliRunner
 
 from penchant import fit, reranked
@@ -97,14 +96,14 @@ def test_masking_an_event_keeps_all_ages(model, world):
     item = int(world.catalogue.items.rows([model.recommend(name, k=1).items[0].item])[0])
     own, _ = past.parts(item)
     place = int(np.argmax(own))
-    scores = masked(past, place)
+    scores = past.model.recommender.without_event(past.given, place)
     assert scores.shape == (1, len(world.catalogue))
     fall = model.recommender.score(given)[0, item] - scores[0, item]
     assert fall > 0
     if model.family == "transition":
         assert fall == pytest.approx(own[place])
         least = int(np.argmin(np.abs(own)))
-        kept = masked(past, least)[0, item] + own[least]
+        kept = past.model.recommender.without_event(past.given, least)[0, item] + own[least]
         assert kept == pytest.approx(model.recommender.score(given)[0, item])
 
 

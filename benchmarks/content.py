@@ -94,7 +94,7 @@ class Bench:
         data, fit, cases = world.data, Fitter(world.data), world.try_
         everything = dict.fromkeys(data.catalogue.modalities, 0.0)
         best = sized(self.recipe.transition, data).model_copy(
-            update={"alpha": {**everything, **dict.fromkeys(modalities, 2.0)}}
+            update={"content_weights": {**everything, **dict.fromkeys(modalities, 2.0)}}
         )
         if not modalities:
             return best
@@ -122,12 +122,16 @@ class Bench:
                 best, top = tried, found
         for name in modalities if len(modalities) > 1 else ():
             for alpha in ALPHA:
-                if alpha == best.alpha[name]:
+                if alpha == best.content_weights[name]:
                     continue
-                tried = best.model_copy(update={"alpha": {**best.alpha, name: alpha}})
+                tried = best.model_copy(
+                    update={"content_weights": {**best.content_weights, name: alpha}}
+                )
                 if (found := value(tried)) > top:
                     best, top = tried, found
-        self.told(f"{label}: cold {best.cold:g}, {best.alpha}: validation NDCG@10 {top:.4f}")
+        self.told(
+            f"{label}: cold {best.cold:g}, {best.content_weights}: validation NDCG@10 {top:.4f}"
+        )
         return best
 
     def asked(self, models, world: World) -> dict[str, np.ndarray]:
@@ -235,7 +239,7 @@ def both(fit: Fitter, settings: TransitionSettings) -> tuple[Transition, Transit
 
 
 def _off(settings: TransitionSettings, name: str) -> TransitionSettings:
-    return settings.model_copy(update={"alpha": {**settings.alpha, name: 0.0}})
+    return settings.model_copy(update={"content_weights": {**settings.content_weights, name: 0.0}})
 
 
 def main() -> None:

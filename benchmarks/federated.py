@@ -20,7 +20,7 @@ from penchant.privacy.federated.agreement import cells
 from penchant.privacy.federated.simulation import CATALOGUES, FederationOptions, federate
 
 ROUNDS = 40
-NETWORK = ["sequence.negatives=0", "sequence.batch=256"]
+NETWORK = ["sequence.negatives=0", "sequence.batch_size=256"]
 RUNS = {
     "943 clients in the open": FederationOptions(943),
     "20 clients, masked": FederationOptions(20, secure=True),

@@ -122,7 +122,7 @@ class Folds:
 def chosen(value: Folds, modalities: tuple[str, ...], seed: int) -> tuple[TransitionSettings, dict]:
     """Climb each ladder in turn by the mean AUC of validation."""
     best = TransitionSettings(
-        candidates=100, alpha={"tags": 0.0, "text": 0.0} | dict.fromkeys(modalities, 2.0)
+        candidates=100, content_weights={"tags": 0.0, "text": 0.0} | dict.fromkeys(modalities, 2.0)
     )
     tried: dict[str, np.ndarray] = {}
 
@@ -134,11 +134,13 @@ def chosen(value: Folds, modalities: tuple[str, ...], seed: int) -> tuple[Transi
 
     for name in ("cold", *modalities, "ridge") if modalities else ():
         for rung in LADDERS[name]:
-            change = {"alpha": {**best.alpha, name: rung}} if name in modalities else {name: rung}
+            change = {name: rung}
+            if name in modalities:
+                change = {"content_weights": {**best.content_weights, name: rung}}
             other = best.model_copy(update=change)
             if found(other) > found(best):
                 best = other
-        told(f"{name}: {best.cold=}, {best.ridge=}, {best.alpha=}: AUC {found(best):.4f}")
+        told(f"{name}: {best.cold=}, {best.ridge=}, {best.content_weights=}: AUC {found(best):.4f}")
     found(best)
     interval = metrics.bootstrap(tried[best.model_dump_json()], seed, cluster=value.users())
     return best, {"auc": interval._asdict(), "trials": len(tried)}

@@ -32,7 +32,7 @@ from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model
 from penchant.training.update import update
 
-SETTINGS = TransitionSettings(alpha={"tags": 2.0, "vector": 2.0}, cold=10.0)
+SETTINGS = TransitionSettings(content_weights={"tags": 2.0, "vector": 2.0}, cold=10.0)
 REPEATS = 20
 LENGTH = 20  # events of a user
 KINDS, TAGS, WIDTH = 100, 500, 128

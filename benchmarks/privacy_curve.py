@@ -85,7 +85,7 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe, methods: list[str]) ->
         "contents": list(data.catalogue.modalities),
         "delta": delta,
         "settings": recipe.privacy.model_dump(exclude={"method", "public"}),
-        "network": recipe.sequence.model_dump(include={"width", "layers", "length"}),
+        "network": recipe.sequence.model_dump(include={"embedding_size", "layers", "max_length"}),
         "not private": {
             name: {m: of.metrics[m]._asdict() for m in ("ndcg@10", "recall@10")}
             for name, of in plain.items()

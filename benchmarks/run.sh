@@ -27,7 +27,7 @@ penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusi
   --recipe benchmarks/long-histories.toml --out "$results/fusion-ml-1m.json"
 penchant benchmark "$data/ml-1m" "${alone[@]}" --models transition,sequence,fusion \
   --recipe benchmarks/long-histories.toml --set sequence.epochs=50 --set sequence.patience=15 \
-  --set sequence.negatives=1024 --set sequence.rate=0.002 --set sequence.dropout=0.3 \
+  --set sequence.negatives=1024 --set sequence.learning_rate=0.002 --set sequence.dropout=0.3 \
   --out "$results/fusion-ml-1m-long.json"
 penchant benchmark "$data/lastfm" "${alone[@]}" --models popularity,transition,sequence,fusion \
   --out "$results/fusion-lastfm.json"
@@ -60,8 +60,8 @@ python benchmarks/new_item.py --out "$results/new-item.json"
 python benchmarks/serving_load.py "$without/served" --make --text
 python benchmarks/serving_load.py "$without/served" --out "$results/serving.json" \
   ${PENCHANT_POSTGRES:+--postgres "$PENCHANT_POSTGRES"} # an empty database
-python benchmarks/privacy_curve.py "$data/ml-1m" --set content.image=none --set sequence.width=32 \
-  --set sequence.layers=1 --set sequence.length=30 --set privacy.passes=10 \
+python benchmarks/privacy_curve.py "$data/ml-1m" --set content.image=none --set sequence.embedding_size=32 \
+  --set sequence.layers=1 --set sequence.max_length=30 --set privacy.passes=10 \
   --out "$results/privacy-ml-1m.json"
 python benchmarks/forgetting.py "$data/ml-1m" --out "$results/forgetting-ml-1m.json"
 python benchmarks/federated.py "$data/raw/ml-100k" --out "$results/federated.json"

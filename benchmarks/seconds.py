@@ -21,7 +21,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrs
 from threadpoolctl import threadpool_limits
 
-from penchant.config import TransitionSettings
+from penchant.config import TransitionSettings, current_names
 from penchant.data.io.load import load
 from penchant.data.splitting.split import split
 from penchant.models.transition.recommender import Fitter, Transition, sized
@@ -54,7 +54,7 @@ def chosen(name, folder):
         return TransitionSettings()
     rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
     row = next(row for row in rows if row["model"] == "transition")
-    return TransitionSettings(**row["settings"])
+    return TransitionSettings(**current_names(TransitionSettings, row["settings"]))
 
 
 def floor(sizes):

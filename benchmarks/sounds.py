@@ -27,7 +27,7 @@ from penchant.features.item_content import encode_items
 from penchant.models.transition.recommender import Fitter
 
 RATE = 22_050
-SETTINGS = TransitionSettings(alpha={"audio": 2.0}, cold=100.0)
+SETTINGS = TransitionSettings(content_weights={"audio": 2.0}, cold=100.0)
 FAITHFUL = 0.8  # of what a user hears, the share of the liked kind; the rest is of any
 
 

@@ -54,6 +54,11 @@ def benchmark(name):
     return text
 
 
+def content_weights(settings):
+    """What each kind of content weighs; results before 0.2 call it alpha."""
+    return settings.get("content_weights", settings.get("alpha", {}))
+
+
 def settings(_):
     """What validation chose for the transition expert, and the seconds of it."""
     lines = []
@@ -65,7 +70,7 @@ def settings(_):
             mean(m["recall@10"]),
             mean(m["ndcg@10"]),
             ", ".join(f"{key} {s[key]:g}" for key in ("decay", "reverse", "ridge", "candidates"))
-            + f", tags {s['alpha'].get('tags', 0):g}",
+            + f", tags {content_weights(s).get('tags', 0):g}",
             f"{row['fit_seconds']:.1f}",
             f"{row['search_seconds']:.0f}",
             f"{row['evaluate_seconds']:.1f}",
@@ -240,8 +245,9 @@ def content(name):
 def chosen(settings):
     if not settings or not settings["cold"]:
         return ""
-    alphas = ", ".join(f"{name} {alpha:g}" for name, alpha in settings["alpha"].items() if alpha)
-    return f"cold {settings['cold']:g}, {alphas}"
+    weights = content_weights(settings).items()
+    chosen = ", ".join(f"{name} {weight:g}" for name, weight in weights if weight)
+    return f"cold {settings['cold']:g}, {chosen}"
 
 
 def newcomers(name):
@@ -281,7 +287,7 @@ def impressions(name):
     for row in content["rows"]:
         s, tried = row["settings"], row["validation"]
         weights = {"tags": "entities", "text": "headlines"}
-        alpha = {weights[key]: value for key, value in (s or {"alpha": {}})["alpha"].items()}
+        alpha = {weights[key]: value for key, value in content_weights(s or {}).items()}
         chosen = [f"{key} {value:g}" for key, value in alpha.items() if value]
         chosen += [f"cold {s['cold']:g}", f"ridge {s['ridge']:g}"] if chosen else []
         auc = row["auc"]
@@ -444,12 +450,14 @@ def privacy(name):
     plain = content["not private"]
     columns = ["method", *(f"epsilon {e}" for e in epsilons)]
     network = content["network"]
+    size = network.get("embedding_size", network.get("width"))
+    length = network.get("max_length", network.get("length"))
     return grid(columns, rows) + (
         f"\n\nNDCG@10 on {content['cases']:,} test cases, delta {content['delta']:g}; inf is the "
         "clipped statistics without noise. Without privacy popularity has "
         f"{mean(plain['popularity']['ndcg@10'])} and the transition expert "
         f"{mean(plain['transition']['ndcg@10'])}. The network of `sequence` has width "
-        f"{network['width']}, {network['layers']} layer and reads {network['length']} events"
+        f"{size}, {network['layers']} layer and reads {length} events"
     )
 
 

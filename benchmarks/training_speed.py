@@ -33,7 +33,7 @@ from penchant.models.sequence import SEQUENCE
 from penchant.training.tuning import drawn
 
 PEER = Path(__file__).parent / "peers"
-SAME = {"width": 64, "layers": 2, "heads": 2, "negatives": 512, "dropout": 0.3}
+SAME = {"embedding_size": 64, "layers": 2, "heads": 2, "negatives": 512, "dropout": 0.3}
 LENGTHS = {"ml-1m": 200}
 """Events that both read: 50 unless said."""
 BATCHES = {50: 512, 200: 2048}
@@ -52,7 +52,7 @@ def compared(path: Path, limit: float, users: int, seed: int) -> dict[str, Any]:
     parts = split(dataset, "leave-one-out", seed)
     data = dataset.with_events(parts.train)
     asked = take(parts.validation, drawn(data, parts.validation, users, seed))
-    same = {**SAME, "length": LENGTHS.get(dataset.name, 50)}
+    same = {**SAME, "max_length": LENGTHS.get(dataset.name, 50)}
     threads = torch.get_num_threads()
     rows = [{"trainer": "penchant", **ours(data, asked, same, limit, seed)}]
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def compared(path: Path, limit: float, users: int, seed: int) -> dict[str, Any]:
         each = np.stack([asked.histories.users, asked.truth], axis=1)
         np.save(Path(folder, "asked.npy"), each)
         for loss in ("sampled_softmax", "softmax"):
-            told = {**same, "loss": loss, "rate": 1e-3, "batch": 128, "seed": seed}
+            told = {**same, "loss": loss, "learning_rate": 1e-3, "batch_size": 128, "seed": seed}
             told |= {"limit": limit, "threads": threads}
             command = [PEER / ".rectools/bin/python", PEER / "rectools_sasrec.py", folder]
             done = subprocess.run(
@@ -88,7 +88,7 @@ def ours(
 ) -> dict[str, Any]:
     """The sequence expert's curve: its usual schedule, or as much as the peer's time allows."""
     fit = SEQUENCE.fitter(data, seed)
-    settings = SequenceSettings(**same, batch=BATCHES[same["length"]], patience=1000)
+    settings = SequenceSettings(**same, batch_size=BATCHES[same["max_length"]], patience=1000)
     probe = fit(settings.model_copy(update={"stop": 1})).curve[0].seconds
     epochs = max(1, min(settings.epochs, int(limit / probe)))
     model = fit(

@@ -13,7 +13,7 @@ from penchant.data import synthetic
 from penchant.serve.app import application
 from penchant.serve.settings import Settings
 
-QUICK = {"epochs": 2, "width": 16, "layers": 1, "length": 20}
+QUICK = {"epochs": 2, "embedding_size": 16, "layers": 1, "max_length": 20}
 
 
 def world(users=400, items=150, seed=3):

@@ -86,7 +86,10 @@ def test_a_run_of_0_1_0_loads_and_lists_the_same(family, tmp_path):
     with tarfile.open(HERE / "fixtures" / "runs-0.1.0.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     expected = json.loads((tmp_path / f"{family}.json").read_text(encoding="utf-8"))
-    model = load(tmp_path / family)
+    with pytest.warns(
+        FutureWarning, match=r"saved by Penchant 0\.1\.0, .* alpha is content_weights"
+    ):
+        model = load(tmp_path / family)
     assert model.recipe.target == "buy"
     for behavior, lists in expected.items():
         assert lists

@@ -2,7 +2,7 @@
 
 Runs in the environment of benchmarks/peers/rectools.sh. ``benchmarks/training_speed.py`` calls it:
 
-    python rectools_sasrec.py FOLDER '{"width": 64, ...}'
+    python rectools_sasrec.py FOLDER '{"embedding_size": 64, ...}'
 
 FOLDER holds train.npy (E, 2) user and item rows in order, and asked.npy (B, 2) a user and the
 item that comes next.
@@ -77,13 +77,13 @@ def main(folder: Path, told: dict) -> None:
     model = SASRecModel(
         n_blocks=told["layers"],
         n_heads=told["heads"],
-        n_factors=told["width"],
+        n_factors=told["embedding_size"],
         dropout_rate=told["dropout"],
-        session_max_len=told["length"],
+        session_max_len=told["max_length"],
         loss=told["loss"],
         n_negatives=told["negatives"],
-        lr=told["rate"],
-        batch_size=told["batch"],
+        lr=told["learning_rate"],
+        batch_size=told["batch_size"],
         get_trainer_func=trainer,
     )
     curve, done, steps, clock = [], 0, 0, None

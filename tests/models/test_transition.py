@@ -43,7 +43,7 @@ def by_hand(data, settings):
     names = [behavior.name for behavior in data.catalogue.behaviors]
     strength = [behavior.strength for behavior in data.catalogue.behaviors]
     decay = [settings.decays.get(name, settings.decay) for name in names]
-    others = [1.0 if name == data.target else settings.others for name in names]
+    others = [1.0 if name == data.target else settings.other_behavior_weight for name in names]
     p, target = predictors.rows(data.events), predictors.targets(data.events)
     sides = []
     for backward in (False, True):
@@ -71,7 +71,9 @@ def by_hand(data, settings):
     return sides
 
 
-@pytest.mark.parametrize("changes", [{}, {"others": 0.3, "decays": {"view": 0.5, "like": 1.0}}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"other_behavior_weight": 0.3, "decays": {"view": 0.5, "like": 1.0}}]
+)
 def test_sums_equal_those_of_each_row_by_hand(changes):
     data = synthetic.world(12, 120, seed=1).dataset()
     settings = changed(SETTINGS, {"window": 5, **changes})
@@ -100,7 +102,7 @@ def several_domains(seed=0, users=40, items=30, events=600):
 
 def test_other_domains_are_sets_beside_the_order_of_ones_own():
     data = several_domains()
-    settings = changed(SETTINGS, {"window": 4, "across": 0.3})
+    settings = changed(SETTINGS, {"window": 4, "cross_domain_weight": 0.3})
     found = summed(data, settings)
     P, N = found.forward.C.shape
     predictors = Predictors.of(data.catalogue)
@@ -129,7 +131,7 @@ def test_other_domains_are_sets_beside_the_order_of_ones_own():
 
 def test_a_score_reads_its_own_domain_in_order_and_the_others_as_sets():
     data = several_domains(1)
-    settings = changed(SETTINGS, {"across": 0.3})
+    settings = changed(SETTINGS, {"cross_domain_weight": 0.3})
     model = Fitter(data)(settings)
     histories = data.events.histories(np.arange(len(data.users)))
     scores = model.score(histories)
@@ -215,7 +217,7 @@ def test_weights_beyond_the_exact_range_are_refused():
     with pytest.raises(DataError, match="expected a strength from 0 to 64, received 1000000000"):
         Behavior("view", 1e9)
     with pytest.raises(ValueError, match="less than or equal to 64"):
-        TransitionSettings(history={"view": 1e9})
+        TransitionSettings(behavior_weights={"view": 1e9})
 
 
 def dense_reference(statistics, contents, settings, events):
@@ -227,7 +229,7 @@ def dense_reference(statistics, contents, settings, events):
     N = C.shape[1]
     kernel = np.zeros((N, N))
     for name, content in contents.items():
-        kernel += content.products(np.arange(N)).astype(float) * settings.alpha[name]
+        kernel += content.products(np.arange(N)).astype(float) * settings.content_weights[name]
     columns = []
     for item in range(N):
         more = 1 + settings.cold / (1 + events[item]) ** 2
@@ -251,7 +253,7 @@ def test_with_all_candidates_the_solve_is_the_dense_one(data, cold):
 
 
 def test_each_column_is_the_ridge_regression_on_its_candidates(data):
-    settings = TransitionSettings(alpha={})
+    settings = TransitionSettings(content_weights={})
     sums = Fitter(data).statistics(settings)
     both = system(sums, {}, settings, data.event_counts)
     B, A, C = solve(both, 30).toarray(), both.left.toarray().astype(float), both.cross.toarray()
@@ -302,7 +304,7 @@ def test_an_item_without_events_is_scored_by_its_content(data):
     others = [i for i in range(len(tags)) if i != cold and set(tags[i]) == set(tags[cold])]
     reached = model.B.toarray()[: len(tags), cold]
     assert reached[others].mean() > reached.mean()
-    without = Fitter(warm)(SETTINGS.model_copy(update={"alpha": {"tags": 0.0}}))
+    without = Fitter(warm)(SETTINGS.model_copy(update={"content_weights": {"tags": 0.0}}))
     assert not without.scored[cold]
     history = warm.events.histories(np.array([0]))
     assert without.score(history)[0, cold] == -np.inf

@@ -22,7 +22,7 @@ from penchant.privacy.differential.dp_sgd import _OneUser, _Reader, _Run, privat
 from penchant.privacy.differential.fit import fit_private, in_words
 from penchant.training.update import update, without_users
 
-SMALL = SequenceSettings(width=16, layers=1, heads=2, length=8, dropout=0.0)
+SMALL = SequenceSettings(embedding_size=16, layers=1, heads=2, max_length=8, dropout=0.0)
 FEW = PrivacySettings(sample=20, passes=2)
 
 
@@ -40,7 +40,7 @@ def run_of(data, noise, sampling=1.0, clip=0.1):
 
 def saved(data, path, *sets):
     """A private run of the deep expert as it comes back from its folder."""
-    network = [f"sequence.{name}" for name in ("width=16", "layers=1", "length=8")]
+    network = [f"sequence.{name}" for name in ("embedding_size=16", "layers=1", "max_length=8")]
     recipe = Recipe.load(overrides=["privacy.method=sequence", *network, *sets])
     fit_private(data, 4.0, 1e-4, recipe).save(path)
     return load(path)

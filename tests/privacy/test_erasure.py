@@ -32,7 +32,12 @@ from same_models import assert_same
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(32))
 RECIPE = Recipe.load(overrides=["target=buy", "search.budget=1", "transition.candidates=60"])
-DEEP = ("sequence.epochs=2", "sequence.width=16", "sequence.layers=1", "sequence.length=20")
+DEEP = (
+    "sequence.epochs=2",
+    "sequence.embedding_size=16",
+    "sequence.layers=1",
+    "sequence.max_length=20",
+)
 
 
 def peopled(users=700, items=130, seed=4):

@@ -44,7 +44,7 @@ from penchant.privacy.federated.in_process_grid import InProcessGrid
 from penchant.privacy.federated.simulation import FederationOptions, federate
 
 HERE = Path(__file__).parents[1]
-SMALL = SequenceSettings(width=8, layers=1, epochs=1, dropout=0.0, negatives=0)
+SMALL = SequenceSettings(embedding_size=8, layers=1, epochs=1, dropout=0.0, negatives=0)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,9 @@ def failing(reply):
 
 
 def test_rounds_learn_what_follows(board):
-    settings = SequenceSettings(width=16, layers=1, epochs=2, dropout=0.0, rate=0.01)
+    settings = SequenceSettings(
+        embedding_size=16, layers=1, epochs=2, dropout=0.0, learning_rate=0.01
+    )
     agreement = Agreement.of(board, sequence=settings)
     data = agreement.align(board)
     parts = split(data)

@@ -25,7 +25,7 @@ from penchant.recommendation import Model
 from penchant.training.update import without_users
 
 # nearly no ridge: the sums of few users are learned by heart
-SETTINGS = TransitionSettings(ridge=0.5, candidates=120, reverse=0.0, alpha={})
+SETTINGS = TransitionSettings(ridge=0.5, candidates=120, reverse=0.0, content_weights={})
 
 
 def fitted(data):

@@ -138,7 +138,7 @@ def test_clipping_rounds_toward_zero():
 
 def test_settings_whose_sums_are_not_exact_are_refused():
     data = world()
-    wide = TransitionSettings(window=64, decay=1.0, history={"view": 64.0})
+    wide = TransitionSettings(window=64, decay=1.0, behavior_weights={"view": 64.0})
     settings = PrivacySettings(events=100_000)
     with pytest.raises(ConfigError, match="exact"):
         projected_sums(

@@ -22,7 +22,7 @@ QUICK = Recipe.load(
     [
         "search.budget=1",
         "sequence.epochs=3",
-        "sequence.width=16",
+        "sequence.embedding_size=16",
         "sequence.layers=1",
         "content.text=none",
     ],
@@ -126,11 +126,13 @@ def test_the_list_without_the_cited_event_is_that_of_a_history_without_it(model,
 
 
 def test_what_carries_a_reason(world):
-    model = Model(world, Fitter(world)(TransitionSettings(alpha={"tags": 1e6, "columns": 0.0})))
+    settings = TransitionSettings(content_weights={"tags": 1e6, "columns": 0.0})
+    model = Model(world, Fitter(world)(settings))
     name = world.users.ids[0]
     item = model.recommend(name, k=1).items[0].item
     assert explain(model, item, user=name).carried == "tags"
-    model = Model(world, Fitter(world)(TransitionSettings(alpha={"tags": 0.0, "columns": 0.0})))
+    settings = TransitionSettings(content_weights={"tags": 0.0, "columns": 0.0})
+    model = Model(world, Fitter(world)(settings))
     item = model.recommend(name, k=1).items[0].item
     assert explain(model, item, user=name).carried == "together"
 

@@ -159,7 +159,7 @@ def test_browsing_and_buying_are_both_found_and_served():
     models = {}
     for kind in ("buy", "view"):  # what each is told most by is its own events
         weights = {b.name: float(b.name == kind) or 0.05 for b in data.catalogue.behaviors}
-        settings = recipe.transition.model_copy(update={"history": weights})
+        settings = recipe.transition.model_copy(update={"behavior_weights": weights})
         models[kind] = Model(data.with_target(kind), Fitter(data.with_target(kind))(settings))
     both, inside = [], {name: [] for name in models}
     one_each = ((world.weights > 0).sum(1) == 1) & ((world.buying > 0).sum(1) <= 2)

@@ -38,9 +38,9 @@ SECTIONS = [
 HOSTILE = "</title><script>alert('1')</script><img src=\"http://x/y.png\">&\x00\x0b]]>"
 QUICK = [
     "search.budget=2",
-    "sequence.width=16",
+    "sequence.embedding_size=16",
     "sequence.layers=1",
-    "sequence.length=20",
+    "sequence.max_length=20",
     "sequence.epochs=2",
     "sequence.negatives=0",
 ]

@@ -16,9 +16,9 @@ from penchant.training.update import without_users
 
 DEEP = (
     "search.budget=2",
-    "sequence.width=32",
+    "sequence.embedding_size=32",
     "sequence.layers=1",
-    "sequence.length=20",
+    "sequence.max_length=20",
     "sequence.epochs=16",
     "sequence.negatives=0",
 )

@@ -16,9 +16,9 @@ pytest.importorskip("torch", reason="torch is not installed; it is the extra dee
 QUICK = Recipe.load(
     overrides=[
         "search.budget=2",
-        "sequence.width=16",
+        "sequence.embedding_size=16",
         "sequence.layers=1",
-        "sequence.length=12",
+        "sequence.max_length=12",
         "sequence.negatives=0",
         "sequence.epochs=2",
     ]

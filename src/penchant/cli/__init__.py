@@ -1,7 +1,9 @@
 """The command line: ``penchant COMMAND``; each prints for a person, or one JSON document."""
 
 import sys
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -66,8 +68,14 @@ def _root(
     """A recommender that fuses what people did, where, and what the items are."""
 
 
+def _note(message: Warning | str, *_: Any) -> None:
+    """Print a warning, such as that a setting has a new name, as one line on stderr."""
+    errors.print(f"note: {message}", markup=False, highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; an error of the input is one line on stderr and exit code 1."""
+    warnings.showwarning = _note  # type: ignore[assignment]
     try:
         app()
     except PenchantError as error:

@@ -12,10 +12,10 @@ from penchant.config.sections import (
     QuerySettings,
     SearchSettings,
     SequenceSettings,
-    Settings,
     TransitionSettings,
     UserSettings,
 )
+from penchant.config.settings import Settings, current_names, warn_of_names
 
 __all__ = [
     "CleaningSettings",
@@ -30,5 +30,7 @@ __all__ = [
     "TransitionSettings",
     "UserSettings",
     "assign",
+    "current_names",
     "parse",
+    "warn_of_names",
 ]

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from penchant.config.sections import (
     CleaningSettings,
@@ -14,10 +14,10 @@ from penchant.config.sections import (
     QuerySettings,
     SearchSettings,
     SequenceSettings,
-    Settings,
     TransitionSettings,
     UserSettings,
 )
+from penchant.config.settings import Settings
 from penchant.errors import ConfigError
 
 S = TypeVar("S", bound=Settings)
@@ -83,30 +83,8 @@ def parse(kind: type[S], data: dict[str, Any], where: str) -> S:
     """Validate a mapping as settings; ConfigError names the keys that are wrong."""
     try:
         return kind.model_validate(data)
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}, received {e['input']!r}"
-            for e in error.errors()
-        ]
-        asked = {_section(kind, e["loc"]) for e in error.errors()}
-        known = "; ".join(
-            f"Known keys{f' of {name}' if name else ''}: {', '.join(fields)}"
-            for name, fields in sorted(asked)
-        )
-        raise ConfigError(f"{where}: {'; '.join(lines)}. {known}") from error
-
-
-def _section(kind: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The innermost section of a path, and the keys that it knows."""
-    name: list[str] = []
-    for step in path[:-1]:
-        field = kind.model_fields.get(str(step))
-        inner = None if field is None else field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        kind = inner
-        name.append(str(step))
-    return ".".join(name), tuple(kind.model_fields)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error.__cause__
 
 
 def assign(data: dict[str, Any], override: str) -> None:

@@ -1,18 +1,14 @@
 """The sections of a recipe: frozen, typed, checked."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penchant.config.plugins import Named
+from penchant.config.settings import Settings
 
 Weight = Annotated[float, Field(ge=0, le=64)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and a misspelled key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CleaningSettings(Settings):
@@ -56,17 +52,22 @@ class TransitionSettings(Settings):
     ridge       added to the diagonal
     candidates  predictors kept for each target item; 0 is 500 for up to 5,000 items, else 200
     neighbors   of each item in a content kernel
-    alpha       weight of each content kernel; as the ridge, it is counted in events
-    cold        how much more an item's column trusts content while it has few events: alpha is
-                multiplied by 1 + cold / (1 + events)^2
-    history     weight of a behavior in histories (default: its strength)
+    content_weights
+                of each content kernel; as the ridge, they are counted in events
+    cold        how much more an item's column trusts content while it has few events: these
+                weights are multiplied by 1 + cold / (1 + events)^2
+    behavior_weights
+                weight of a behavior in histories (default: its strength)
     targets     weight of a behavior's events as targets (default: its strength)
-    others      by which the weights of targets are multiplied for all behaviors but the one that
+    other_behavior_weight
+                by which the weights of targets are multiplied for all behaviors but the one that
                 is predicted; 0 learns from its events alone
     decays      decay of a behavior's events, where its memory is not that of the others
-    across      weight of events of other domains than the item's, without decay, where time is
+    cross_domain_weight
+                weight of events of other domains than the item's, without decay, where time is
                 the order within a domain and domains have none in common
-    opening     weight of whether a history has less than ten events: what is taken by who has so
+    short_history_weight
+                weight of whether a history has less than ten events: what is taken by who has so
                 few is learned beside what follows from these (default: 1 where users have
                 attributes or friends, else 0)
     attributes  weight of each attribute of a user
@@ -74,20 +75,28 @@ class TransitionSettings(Settings):
     recent      how many of these count, the latest
     """
 
+    former: ClassVar[Mapping[str, str]] = {
+        "others": "other_behavior_weight",
+        "across": "cross_domain_weight",
+        "opening": "short_history_weight",
+        "history": "behavior_weights",
+        "alpha": "content_weights",
+    }
+
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     window: Annotated[int, Field(ge=1, le=64)] = 20
     reverse: Annotated[float, Field(ge=0, le=1)] = 0.3
     ridge: Annotated[float, Field(gt=0, le=1e9)] = 50.0
     candidates: Annotated[int, Field(ge=0, le=2000)] = 0
     neighbors: Annotated[int, Field(ge=1, le=1000)] = 200
-    alpha: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = {"tags": 2.0}
+    content_weights: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default={"tags": 2.0})
     cold: Annotated[float, Field(ge=0, le=1e9)] = 0.0
-    history: dict[str, Weight] = {}
-    targets: dict[str, Weight] = {}
-    others: Annotated[float, Field(ge=0, le=1)] = 1.0
-    decays: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
-    across: Annotated[float, Field(ge=0, le=1)] = 0.2
-    opening: Weight | None = None
+    behavior_weights: dict[str, Weight] = Field(default={})
+    targets: dict[str, Weight] = Field(default={})
+    other_behavior_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
+    decays: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default={})
+    cross_domain_weight: Annotated[float, Field(ge=0, le=1)] = 0.2
+    short_history_weight: Weight | None = None
     attributes: Weight = 0.2
     friends: Weight = 0.1
     recent: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -96,9 +105,9 @@ class TransitionSettings(Settings):
 class SequenceSettings(Settings):
     """The deep expert.
 
-    width, layers, heads   of the transformer
-    expansion              width of the inner layer of a block's feed-forward part, in widths
-    length                 events of a history that it reads, the latest
+    embedding_size, layers, heads  of the transformer
+    expansion              width of the inner layer of a block's feed-forward part, times the size
+    max_length             events of a history that it reads, the latest
     dropout                of embeddings and of each block's two outputs
     content_dropout        share of items whose content is left out of a training batch
     id_dropout             share of items whose own embedding is, so that content learns to stand
@@ -111,9 +120,9 @@ class SequenceSettings(Settings):
                            are, unless most of the target's events are about such items: then what
                            comes next is another task than what lists rank, which leave them out.
                            With the recipe's ``repeats`` they are by default
-    batch                  events in a batch
-    rate, weight_decay     of AdamW; the rate warms up over ``warmup`` of all steps, then falls as
-                           a cosine
+    batch_size             events in a batch
+    learning_rate          of AdamW; it warms up over ``warmup`` of all steps and falls as a cosine
+    weight_decay           of AdamW
     epochs                 the length of the schedule, in passes over the events
     patience               passes without a better validation NDCG@10 until it stops
     stop                   the pass after which it stops; 0 is the end of the schedule
@@ -123,19 +132,26 @@ class SequenceSettings(Settings):
     device, precision      "cpu", "cuda", ...; "float32" or "bfloat16"
     """
 
-    width: Annotated[int, Field(ge=4, le=4096)] = 64
+    former: ClassVar[Mapping[str, str]] = {
+        "width": "embedding_size",
+        "length": "max_length",
+        "batch": "batch_size",
+        "rate": "learning_rate",
+    }
+
+    embedding_size: Annotated[int, Field(ge=4, le=4096)] = 64
     layers: Annotated[int, Field(ge=1, le=48)] = 2
     heads: Annotated[int, Field(ge=1, le=64)] = 2
     expansion: Annotated[int, Field(ge=1, le=16)] = 2
-    length: Annotated[int, Field(ge=2, le=8192)] = 50
+    max_length: Annotated[int, Field(ge=2, le=8192)] = 50
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     content_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     scale: Annotated[float, Field(ge=0, le=1000)] = 20.0
     negatives: Annotated[int, Field(ge=0, le=1 << 20)] = 1024
     repeats: bool | None = None
-    batch: Annotated[int, Field(ge=16, le=1 << 22)] = 512
-    rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
+    batch_size: Annotated[int, Field(ge=16, le=1 << 22)] = 512
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.6
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
@@ -143,7 +159,7 @@ class SequenceSettings(Settings):
     stop: Annotated[int, Field(ge=0)] = 0
     interests: Annotated[int, Field(ge=1, le=64)] = 1
     facets: Annotated[int, Field(ge=1, le=64)] = 1
-    targets: dict[str, Weight] = {}
+    targets: dict[str, Weight] = Field(default={})
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -157,18 +173,22 @@ class ContentSettings(Settings):
     audio   "librosa" (in the extra ``audio``) or "onnx:FILE"
     summary what a language model said of the items (penchant enrich); "auto" as ``text`` is read
     columns the further columns of the items: categories, numbers, years, prices
-    width   directions that are kept of an encoder's numbers
+    dimensions  directions that are kept of an encoder's numbers
 
     Each may be "auto", which takes the first where it is installed, "none", or an encoder written
     outside: an entry point of ``penchant.encoders``, "package.module:Name", or the object itself.
     """
+
+    former: ClassVar[Mapping[str, str]] = {
+        "width": "dimensions",
+    }
 
     text: Named = "auto"
     image: Named = "auto"
     audio: Named = "auto"
     summary: Named = "auto"
     columns: Literal["auto", "none"] = "auto"
-    width: Annotated[int, Field(ge=1, le=4096)] = 128
+    dimensions: Annotated[int, Field(ge=1, le=4096)] = 128
 
 
 class UserSettings(Settings):
@@ -228,7 +248,7 @@ class PrivacySettings(Settings):
     clip     the L2 norm, in events, that a user's whole contribution is brought down to
     events   of a user that count, the latest
     balance  weight of G beside C in that norm
-    width    dimensions of the public contents
+    dimensions  of the public contents
     share    of the budget that a mixture gives to popularity
     floor    share of a regression's budget for the smallest eigenvalue of G
     ridge    as a share of the noised diagonal's mean; the noise adds its own
@@ -240,14 +260,19 @@ class PrivacySettings(Settings):
     gradient the L2 norm that the gradient of a user's sequence is brought down to
     sample   users that a step is expected to take
     passes   so many steps that each user is expected in that many
-    rate     of Adam
+    learning_rate  of Adam
     """
+
+    former: ClassVar[Mapping[str, str]] = {
+        "width": "dimensions",
+        "rate": "learning_rate",
+    }
 
     method: Literal["mixture", "projected", "popularity", "full", "sequence"] = "mixture"
     clip: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     events: Annotated[int, Field(ge=1, le=100_000)] = 200
     balance: Annotated[float, Field(gt=0, le=1000)] = 0.3
-    width: Annotated[int, Field(ge=1, le=512)] = 64
+    dimensions: Annotated[int, Field(ge=1, le=512)] = 64
     share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     floor: Annotated[float, Field(gt=0, lt=1)] = 0.05
     ridge: Annotated[float, Field(gt=0, le=1e6)] = 0.1
@@ -256,7 +281,7 @@ class PrivacySettings(Settings):
     gradient: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     sample: Annotated[int, Field(ge=1)] = 512
     passes: Annotated[int, Field(ge=1, le=10_000)] = 20
-    rate: Annotated[float, Field(gt=0, le=1)] = 5e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-3
 
 
 class SearchSettings(Settings):

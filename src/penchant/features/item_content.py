@@ -89,7 +89,7 @@ def encode_items(
         if read.present.sum() < _FEWEST:
             notes.append(f"{modality}: fewer than {_FEWEST} items could be read: it is left out")
             continue
-        features[modality] = Feature.fitted(read.rows, read.present, settings.width, made)
+        features[modality] = Feature.fitted(read.rows, read.present, settings.dimensions, made)
     names = tuple(sorted(dataset.catalogue.columns.keys() - NOT_COUNTED))
     catalogue = replace(dataset.catalogue, features=features, counted=())
     if names and settings.columns == "auto":

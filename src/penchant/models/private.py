@@ -70,8 +70,8 @@ class Private(Recommender):
         counts: Ints | None = None,
     ) -> "Private":
         """The model of a release over this catalogue."""
-        weight = grid(catalogue, settings.transition.history, WEIGHT_BITS).astype(np.float64)
-        weight *= 2.0**-WEIGHT_BITS
+        weights = settings.transition.behavior_weights
+        weight = grid(catalogue, weights, WEIGHT_BITS).astype(np.float64) * 2.0**-WEIGHT_BITS
         how = weight, decays(catalogue, settings.transition), Predictors.of(catalogue)
         return cls(settings, left, right, counts, *how, len(catalogue))
 

@@ -74,7 +74,7 @@ def scored(
     if model.transition is not None and strangers.any():
         # how few events a history has is all that is known of a stranger
         beside = np.diff(model.transition.beside(histories).indptr)
-        strangers &= beside <= bool(model.transition.settings.opening)
+        strangers &= beside <= bool(model.transition.settings.short_history_weight)
     scores[strangers] = _UNSCORED
     mask_seen(scores, histories, hidden)
     scores[muted] = -np.inf

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from penchant import __version__
-from penchant.config import Recipe, parse
+from penchant.config import Recipe, TransitionSettings, current_names, parse, warn_of_names
 from penchant.data.dataset import Dataset
 from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
 from penchant.data.user_attributes import described_users
 from penchant.errors import ArtifactError
-from penchant.models.base import Recommender, over, under
+from penchant.models.base import Family, Recommender, over, under
 from penchant.models.calibration import Calibration
 from penchant.models.registry import origin_of, saved_family
 from penchant.models.sequence import SEQUENCE, SequenceExpert
@@ -93,6 +93,8 @@ def read(path: str | Path) -> SavedRun:
         family = saved_family(manifest["family"], manifest.get("origin"))
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
+    if manifest["version"] < artifact.VERSION:
+        manifest = _under_new_names(manifest, family, path)
     settings = parse(family.settings, manifest["settings"], str(path))
     recipe = parse(Recipe, manifest["recipe"], str(path))
     dataset, _ = described_users(load_dataset(path / "data"), recipe.users)
@@ -119,6 +121,26 @@ def read(path: str | Path) -> SavedRun:
     profiles = {user: Profile(**of) for user, of in manifest.get("profiles", {}).items()}
     kept = calibrations, others, controls, holdout_model, profiles
     return SavedRun(dataset, recommender, recipe, info, *kept)
+
+
+def _under_new_names(manifest: dict[str, Any], family: Family, path: Path) -> dict[str, Any]:
+    """The manifest with the names that settings have today, and one warning that says so."""
+    met: dict[str, str] = {}
+    new: dict[str, Any] = {
+        "settings": current_names(family.settings, manifest["settings"], met),
+        "recipe": current_names(Recipe, manifest["recipe"], met),
+        "others": {
+            name: content and current_names(TransitionSettings, content, met)
+            for name, content in manifest["others"].items()
+        },
+    }
+    if met:
+        names = ", ".join(f"{old} is {name}" for old, name in met.items())
+        warn_of_names(
+            f"{path} was saved by Penchant {manifest['penchant']}, whose settings had other names: "
+            f"{names}; load and save it once to write the new ones"
+        )
+    return manifest | new
 
 
 def _told(controls: Mapping[str, tuple[Control, ...]]) -> dict[str, Any]:

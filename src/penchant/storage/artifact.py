@@ -20,7 +20,9 @@ from penchant.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 FORMAT = "penchant-run"
-VERSION = 2
+VERSION = 3
+READABLE = (2, VERSION)
+"""Version 2 has the former names of settings; its files are the same."""
 
 
 @contextmanager
@@ -88,7 +90,7 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
         whole = False
     if not whole:
         raise ArtifactError(f"{path / MANIFEST} is damaged: it does not match its own digest")
-    if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
+    if manifest["format"] != FORMAT or manifest["version"] not in READABLE:
         raise ArtifactError(
             f"{path}: expected format {FORMAT} {VERSION}, received {manifest['format']} "
             f"{manifest['version']}; load it with the Penchant that wrote it, or fit again"

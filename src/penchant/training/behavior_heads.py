@@ -19,7 +19,7 @@ from penchant.models.calibration import Calibration
 from penchant.training.tuning import FEWEST, search, shared
 from penchant.types import Ints, Progress
 
-SPACE = ("others?", "history.*")
+SPACE = ("other_behavior_weight?", "behavior_weights.*")
 """Settings that may change from one behavior to the next: those of the transition expert."""
 
 AHEAD = ("leave-one-out", NEW, "given", "time")

@@ -131,16 +131,18 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
     catalogue = dataset.catalogue
     others = [b.name for b in catalogue.behaviors if b.polarity > 0 and b.name != dataset.target]
     for name, ladder in family.space.items():
-        if name.startswith("alpha."):
-            found = [m for m in catalogue.modalities if name == f"alpha.{m}"]
+        if name.startswith("content_weights."):
+            own = [f"content_weights.{modality}" for modality in catalogue.modalities]
             if name.endswith("*"):
-                found = [m for m in catalogue.modalities if f"alpha.{m}" not in family.space]
-            yield from ((f"alpha.{modality}", ladder) for modality in found)
+                mine = [key for key in own if key not in family.space]
+            else:
+                mine = [key for key in own if key == name]
+            yield from ((key, ladder) for key in mine)
             continue
         needed = {
             "decay": dataset.time != "none",
             "reverse": dataset.time != "none",
-            "across": dataset.domains_unordered,
+            "cross_domain_weight": dataset.domains_unordered,
             "cold": catalogue.modalities,
             "friends": len(dataset.relations),
             "attributes": len(catalogue.attributes),
@@ -154,7 +156,7 @@ def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, 
 
 
 def lookup(settings: Settings, name: str, family: Family, dataset: Dataset) -> Any:
-    """The value of a setting; ``alpha.tags`` is the entry of a dict."""
+    """The value of a setting; ``content_weights.tags`` is the entry of a dict."""
     field, _, key = name.partition(".")
     value = getattr(settings, field)
     if not key:

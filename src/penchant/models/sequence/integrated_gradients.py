@@ -72,9 +72,9 @@ def _embedded(expert: "Sequence", history: Histories, item: int) -> tuple[Ints, 
         order = order_by_domain(history, np.array([item]), expert.dataset)
     events = history.events.take(order)
     catalogue = expert.dataset.catalogue
-    read = Inputs.latest(events, expert.settings.length, catalogue, expert.dataset.time)
+    read = Inputs.latest(events, expert.settings.max_length, catalogue, expert.dataset.time)
     fields = expert.fields(read.take(np.arange(len(read.thing))[None]))
     with torch.no_grad():
         vectors = expert.table.vectors.clone()
         said = expert.network.said(fields, vectors)
-        return order[-expert.settings.length :], said, expert.network.standing(fields[-1])
+        return order[-expert.settings.max_length :], said, expert.network.standing(fields[-1])

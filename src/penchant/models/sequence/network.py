@@ -109,11 +109,12 @@ class Items(nn.Module):
         settings: SequenceSettings,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(len(known), settings.width)
+        D = settings.embedding_size
+        self.embedding = nn.Embedding(len(known), D)
         nn.init.normal_(self.embedding.weight, std=0.02)
         self.bias = nn.Parameter(torch.zeros(len(known)))
         self.modalities = nn.ModuleDict(
-            {name: Modality(rows, settings.width) for name, rows in sorted(contents.items())}
+            {name: Modality(rows, D) for name, rows in sorted(contents.items())}
         )
         self.register_buffer("known", torch.from_numpy(known))
         self.drop_id, self.drop_content = settings.id_dropout, settings.content_dropout
@@ -167,7 +168,7 @@ class Block(nn.Module):
 
     def __init__(self, settings: SequenceSettings) -> None:
         super().__init__()
-        D, F = settings.width, settings.width * settings.expansion
+        D, F = settings.embedding_size, settings.embedding_size * settings.expansion
         self.heads = settings.heads
         self.before_attention, self.before_forward = nn.LayerNorm(D), nn.LayerNorm(D)
         self.qkv = nn.Linear(D, 3 * D, bias=False)
@@ -199,14 +200,14 @@ class Network(nn.Module):
         settings: SequenceSettings,
     ) -> None:
         super().__init__()
-        D = settings.width
+        D = settings.embedding_size
         self.shape, self.settings = shape, settings
         self.items = Items(known, contents, settings)
         self.tokens = nn.Embedding(max(1, shape.tokens), D)
         self.behaviors = nn.Embedding(shape.behaviors, D)
         self.domains = nn.Embedding(shape.domains, D)
         self.gaps = nn.Embedding(GAPS, D)
-        self.places = nn.Embedding(settings.length, D)
+        self.places = nn.Embedding(settings.max_length, D)
         self.asked = nn.Embedding(shape.behaviors, D)
         for table in (
             *(self.tokens, self.behaviors, self.domains),
@@ -305,7 +306,7 @@ class Network(nn.Module):
 
     def directions(self, states: Tensor) -> Tensor:
         """The K vectors of each asked state (T, D), all of one length, (T, K, D)."""
-        K, D = self.settings.interests, self.settings.width
+        K, D = self.settings.interests, self.settings.embedding_size
         z = functional.normalize(self.interests(states).view(-1, K, D), dim=-1)
         return z * (self.settings.scale or D**0.5)
 
@@ -328,7 +329,7 @@ class Network(nn.Module):
     def _faces(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """exp(item gate) x_im for each interest, (I, K, M D), and the gates (I, K, M)."""
         assert self.item_gate is not None
-        M, D = self.settings.facets, self.settings.width
+        M, D = self.settings.facets, self.settings.embedding_size
         gate = self._opened(self.item_gate(vectors))
         faces = _soft(self.facets(vectors).view(-1, 1, M, D))
         return (faces * gate[..., None]).flatten(2), gate

@@ -76,7 +76,7 @@ class Sequence(SequenceExpert):
         (B, K, D), (B, K, N), (B, K, N); 0 after an empty history.
         """
         B, N, K = len(histories), len(self.dataset.catalogue), self.settings.interests
-        unit = np.zeros((B, K, self.settings.width))
+        unit = np.zeros((B, K, self.settings.embedding_size))
         scores, shares = np.zeros((B, K, N)), np.zeros((B, K, N))
         every = np.arange(K)
         with torch.inference_mode():
@@ -108,7 +108,7 @@ class Sequence(SequenceExpert):
 
         They are read in batches of one length each, but meet the items all at once.
         """
-        empty = torch.zeros(0, self.settings.width, device=self.table.bias.device)
+        empty = torch.zeros(0, self.settings.embedding_size, device=self.table.bias.device)
         places, states = [np.zeros(0, np.int64)], [empty]
         for place, read in self._read(histories):
             places.append(place)
@@ -119,7 +119,7 @@ class Sequence(SequenceExpert):
         return place[order], found[torch.from_numpy(order).to(empty.device)]
 
     def _read(self, histories: Histories) -> Iterator[tuple[Ints, torch.Tensor]]:
-        lengths = np.minimum(histories.lengths, self.settings.length)
+        lengths = np.minimum(histories.lengths, self.settings.max_length)
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
         read = Inputs.of(

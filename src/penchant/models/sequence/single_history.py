@@ -72,7 +72,7 @@ class Single:
 
     def _embedded(self, history: Histories) -> Array:
         """Embedded events, (L, D)."""
-        catalogue, length = self.dataset.catalogue, self.network.settings.length
+        catalogue, length = self.dataset.catalogue, self.network.settings.max_length
         read = Inputs.latest(history.events, length, catalogue, self.dataset.time)
         asked = np.append(read.behavior[1:], catalogue.behavior(self.dataset.target))
         thing, N = read.thing, len(self.vectors)

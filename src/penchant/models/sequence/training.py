@@ -71,15 +71,15 @@ class Trainer:
                 },
                 {"params": [p for p in self.dense if p.ndim <= 1], "weight_decay": 0.0},
             ],
-            lr=settings.rate,
+            lr=settings.learning_rate,
             betas=self.rows.betas,
             fused=True,
         )
         self.epoch = 0
         self.curve: list[Epoch] = []
-        starts, sizes = windows(lesson.indptr, settings.length, np.random.default_rng(seed))
+        starts, sizes = windows(lesson.indptr, settings.max_length, np.random.default_rng(seed))
         self.steps = settings.epochs * sum(
-            1 for _ in batches(starts, sizes, settings.batch, np.random.default_rng(seed))
+            1 for _ in batches(starts, sizes, settings.batch_size, np.random.default_rng(seed))
         )
 
     def run(
@@ -189,14 +189,14 @@ class Trainer:
 
     def _batches(self) -> Iterator[tuple[Ints, int]]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        starts, sizes = windows(self.lesson.indptr, self.settings.length, rng)
-        return batches(starts, sizes, self.settings.batch, rng)
+        starts, sizes = windows(self.lesson.indptr, self.settings.max_length, rng)
+        return batches(starts, sizes, self.settings.batch_size, rng)
 
     def _rate(self, step: int) -> float:
         warm = max(1, int(self.settings.warmup * self.steps))
         share = min(1.0, (step - warm) / max(1, self.steps - warm))
         factor = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * share))
-        return self.settings.rate * factor
+        return self.settings.learning_rate * factor
 
     def _part(self, starts: Ints, size: int, generator: torch.Generator) -> "Part | None":
         """A batch with its negatives; None where it has no target."""

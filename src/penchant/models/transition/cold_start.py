@@ -46,7 +46,7 @@ class ColdStartContext:
         some = np.flatnonzero(known)
         unit = {}
         for name, rows in sorted(contents.items()):
-            if (alpha := settings.alpha.get(name, ALPHA)) > 0:
+            if (alpha := settings.content_weights.get(name, ALPHA)) > 0:
                 exact = unit_rows(rows[some])
                 unit[name] = alpha, exact, turned(exact)
         return cls(some, unit)

@@ -71,7 +71,7 @@ class Transition(Recommender):
 
     @property
     def any_target(self) -> bool:
-        return self.settings.others == 1
+        return self.settings.other_behavior_weight == 1
 
     def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
         return (None, {}) if self is main else super().saved_head(main)
@@ -99,7 +99,7 @@ class Transition(Recommender):
         statistics: Statistics,
     ) -> "Transition":
         """The expert of a solution; ``dataset`` gives its catalogue and the meaning of time."""
-        weight = grid(dataset.catalogue, settings.history, WEIGHT_BITS)
+        weight = grid(dataset.catalogue, settings.behavior_weights, WEIGHT_BITS)
         predictors = Predictors.of(dataset.catalogue)
         decay = decays(dataset.catalogue, settings)
         domain = dataset.catalogue.domain if dataset.domains_unordered else None
@@ -130,7 +130,7 @@ class Transition(Recommender):
         decayed: Floats = np.where(inside, weight * decay ** (age - 1.0), 0.0)
         if self.domain is not None and item is not None:
             other = domain != self.domain[item]
-            decayed[other] = weight[other] * self.settings.across
+            decayed[other] = weight[other] * self.settings.cross_domain_weight
         return decayed
 
     def inputs(self, histories: Histories, item: int | None = None) -> sparse.csr_array:
@@ -219,7 +219,7 @@ class Transition(Recommender):
 
     def alpha(self, modality: str) -> float:
         """What a modality weighs."""
-        return self.settings.alpha.get(modality, ALPHA)
+        return self.settings.content_weights.get(modality, ALPHA)
 
     def arrays(self) -> Arrays:
         found: Arrays = {"weight": self.weight}
@@ -286,16 +286,16 @@ def sized(settings: TransitionSettings, dataset: Dataset) -> TransitionSettings:
     count = settings.candidates
     if not count:
         count = _MANY if len(dataset.catalogue) <= _FEW_ITEMS else _USUAL
-    opening = settings.opening
+    opening = settings.short_history_weight
     if opening is None:
         opening = float(len(dataset.catalogue.attributes) + len(dataset.relations) > 0)
-    return settings.model_copy(update={"candidates": count, "opening": opening})
+    return settings.model_copy(update={"candidates": count, "short_history_weight": opening})
 
 
 def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
     """What an entry stands at where the settings say nothing of it."""
     field, _, key = name.partition(".")
-    if field == "alpha":
+    if field == "content_weights":
         return ALPHA
     if field == "decays":
         return settings.decay
@@ -307,12 +307,12 @@ TRANSITION = Family(
     TransitionSettings,
     {
         "decay": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
-        "history.*": (0.0, 0.1, 0.2, 0.5, 1.0),
-        "others?": (0.0, 0.1, 0.2, 0.5, 1.0),
-        "alpha.tags": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+        "behavior_weights.*": (0.0, 0.1, 0.2, 0.5, 1.0),
+        "other_behavior_weight?": (0.0, 0.1, 0.2, 0.5, 1.0),
+        "content_weights.tags": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         "ridge": (5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
-        "alpha.*": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
-        "across": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
+        "content_weights.*": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+        "cross_domain_weight": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
         # never 0: to who has no events yet they are all there is
         "friends": (0.02, 0.05, 0.1, 0.2, 0.5),
         "attributes": (0.05, 0.1, 0.2, 0.5, 1.0, 2.0),

@@ -72,7 +72,7 @@ class Sides:
     def counts(self, settings: TransitionSettings) -> bool:
         """Whether anything stands beside any history."""
         friends = settings.friends > 0 and len(self.item) > 0
-        return bool(settings.opening) or friends or self.attributes.nnz > 0
+        return bool(settings.short_history_weight) or friends or self.attributes.nnz > 0
 
     def rows(
         self,
@@ -94,10 +94,11 @@ class Sides:
         mine = self.attributes[user[known]].tocoo()
         row, column = [known[mine.row]], [first + len(OPENINGS) + 1 + mine.col]
         weight = [np.full(mine.nnz, round(settings.attributes * 2**UNIT), np.int64)]
-        if settings.opening:
+        if settings.short_history_weight:
             row.append(np.arange(len(user)))
             column.append(first + np.searchsorted(OPENINGS, length))
-            weight.append(np.full(len(user), round(settings.opening * 2**UNIT), np.int64))
+            units = round(settings.short_history_weight * 2**UNIT)
+            weight.append(np.full(len(user), units, np.int64))
         if settings.friends > 0 and len(self.item):
             stop = self._before(user[known], np.maximum(now[known], 1))
             size = np.minimum(stop - self.indptr[user[known]], settings.recent)

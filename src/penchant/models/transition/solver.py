@@ -76,9 +76,9 @@ def system(
     C = statistics.cross(settings.reverse)
     P, N = C.shape
     weighed = [
-        (settings.alpha.get(name, ALPHA), content)
+        (settings.content_weights.get(name, ALPHA), content)
         for name, content in sorted(contents.items())
-        if settings.alpha.get(name, ALPHA) > 0
+        if settings.content_weights.get(name, ALPHA) > 0
     ]
     near = sparse.csr_array((N, N))
     for weight, content in weighed:

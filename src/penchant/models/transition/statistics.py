@@ -31,8 +31,8 @@ TARGET_BITS = 6  # weights of a target are multiples of 2^-6
 G_UNIT = 2.0 ** -(2 * WEIGHT_BITS + TARGET_BITS)
 C_UNIT = 2.0 ** -(WEIGHT_BITS + TARGET_BITS)
 SUMMED = frozenset(
-    {"decay", "decays", "window", "history", "targets", "others", "across"}
-    | {"opening", "attributes", "friends", "recent"}
+    {"decay", "decays", "window", "behavior_weights", "targets", "other_behavior_weight"}
+    | {"cross_domain_weight", "short_history_weight", "attributes", "friends", "recent"}
 )
 _BLOCK = 1 << 16  # events in one block of pairs
 
@@ -143,13 +143,13 @@ def statistics(
 
     ``sides`` is what stands beside each user's history; a forward row holds it too.
 
-    ``target`` names the behavior that is predicted: ``settings.others`` is for the targets of all
-    others. Of the settings, only those of SUMMED have a part in the sums.
+    ``target`` names the behavior that is predicted: ``settings.other_behavior_weight`` is for the
+    targets of all others. Of the settings, only those of SUMMED have a part in the sums.
 
     Raises DataError where a weight would leave the exact range.
     """
     predictors = Predictors.of(catalogue)
-    weight = grid(catalogue, settings.history, WEIGHT_BITS)[events.behavior]
+    weight = grid(catalogue, settings.behavior_weights, WEIGHT_BITS)[events.behavior]
     value = target_weights(catalogue, settings, target)[events.behavior]
     value[~predictors.targets(events)] = 0
     p = predictors.rows(events)
@@ -175,7 +175,7 @@ def statistics(
         unit = events.user * (len(catalogue.domains) + 1) + events.domain + 1
         order = np.argsort(unit, kind="stable")
         columns = unit[order], p[order], events.item[order], columns[3][order], value[order]
-        other = np.rint(weight * settings.across).astype(np.int64)[order]
+        other = np.rint(weight * settings.cross_domain_weight).astype(np.int64)[order]
         beside = gains_across(*columns, table, events.user[order], other, shape)
 
     def summed(order: slice) -> Sums:
@@ -213,7 +213,7 @@ def target_weights(catalogue: Catalogue, settings: TransitionSettings, target: s
     weights = grid(catalogue, settings.targets, TARGET_BITS)
     if target is not None:
         other = np.arange(len(weights)) != catalogue.behavior(target)
-        weights[other] = np.rint(weights[other] * settings.others).astype(np.int64)
+        weights[other] = np.rint(weights[other] * settings.other_behavior_weight).astype(np.int64)
     return weights
 
 

@@ -62,7 +62,7 @@ class Acts:
         ends = np.searchsorted(user, np.arange(len(known)), "right")
         latest = ends[user] - np.arange(len(user)) <= settings.events
         user, events = user[latest].astype(np.int64), events.take(latest)
-        weight = grid(catalogue, transition.history, WEIGHT_BITS).astype(np.float64)
+        weight = grid(catalogue, transition.behavior_weights, WEIGHT_BITS).astype(np.float64)
         weight *= 2.0**-WEIGHT_BITS
         value = target_weights(catalogue, transition, dataset.target).astype(np.float64)
         value *= 2.0**-TARGET_BITS

@@ -62,9 +62,9 @@ def private_sequence(
 ) -> tuple[Sequence, Spent]:
     """Train the deep expert so that the budget, (epsilon, delta), holds for one user more or less.
 
-    A user's sequence is the latest ``settings.length`` + 1 of their events. The loss is the exact
-    softmax over all items, since negatives drawn from what others took would be theirs. Nothing
-    is watched: ``privacy`` fixes the steps.
+    A user's sequence is the latest ``settings.max_length`` + 1 of their events. The loss is the
+    exact softmax over all items, since negatives drawn from what others took would be theirs.
+    Nothing is watched: ``privacy`` fixes the steps.
 
     Raises ConfigError for a budget outside its intervals, for no users, and for settings that have
     no private training (several interests; domains without a common order).
@@ -116,7 +116,7 @@ class _Reader:
 
     def __init__(self, dataset: Dataset, settings: SequenceSettings) -> None:
         self.lesson = lesson(dataset, settings)
-        self.length = settings.length
+        self.length = settings.max_length
 
     def __len__(self) -> int:
         return len(self.lesson.indptr) - 1
@@ -169,7 +169,7 @@ class _Run:
         generator = torch.Generator().manual_seed(secrets.randbits(63))
         self.rng = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
         self.optimizer = DPOptimizer(
-            torch.optim.Adam(self.model.parameters(), lr=privacy.rate),
+            torch.optim.Adam(self.model.parameters(), lr=privacy.learning_rate),
             noise_multiplier=noise,
             max_grad_norm=privacy.gradient,
             expected_batch_size=max(1, round(sampling * len(reader))),

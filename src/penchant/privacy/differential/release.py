@@ -113,7 +113,7 @@ def release(dataset: Dataset, settings: ReleaseSettings, budget: Budget) -> Priv
             )
         F = None
     else:
-        F = public_space(catalogue, privacy.width)
+        F = public_space(catalogue, privacy.dimensions)
     W = _regression(acts, F, len(catalogue), settings, budget, 1 - share)
     if F is None:
         return Private.of(catalogue, settings, left=W.astype(np.float32))

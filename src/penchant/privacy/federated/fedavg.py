@@ -205,7 +205,8 @@ def train_locally(
     again = agreement.sequence.repeats is not False
     settings = agreement.sequence.model_copy(update={"stop": 0, "repeats": again})
     taught = lesson(data, settings)
-    examples = int(windows(taught.indptr, settings.length, np.random.default_rng(seed))[1].sum())
+    rng = np.random.default_rng(seed)
+    examples = int(windows(taught.indptr, settings.max_length, rng)[1].sum())
     if examples:
         network.to(settings.device)
         Trainer(network, taught, settings, seed).run()

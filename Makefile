@@ -18,7 +18,7 @@ test-all: $(READY)
 	$(BIN)/python -m pytest -n 2 -m ""
 
 demo: $(READY)
-	$(BIN)/penchant demo
+	$(BIN)/penchant demo --force
 
 check: $(READY)
 	$(BIN)/ruff check .

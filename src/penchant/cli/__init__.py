@@ -29,6 +29,7 @@ from penchant.cli.commands.recommend import recommend
 from penchant.cli.commands.serve import serve
 from penchant.cli.commands.similar import similar
 from penchant.cli.commands.update import update
+from penchant.cli.help import DocumentedCommand, PanelGroup
 from penchant.cli.views.console import errors
 from penchant.errors import PenchantError
 
@@ -39,6 +40,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    cls=PanelGroup,
+    context_settings={"max_content_width": 100},
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (demo, ingest),
@@ -50,11 +53,11 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(cls=DocumentedCommand, rich_help_panel=_panel)(_command)
 
 
-def _version(ask: bool) -> None:
-    if ask:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(f"penchant {__version__}")
         raise typer.Exit
 

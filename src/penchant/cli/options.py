@@ -13,27 +13,230 @@ from penchant.llm.client import LanguageModel
 if TYPE_CHECKING:
     from penchant.recommendation.rerank import Rules
 
+_KEY_PLACES = "PENCHANT_KEY_FILE, else ~/.config/penchant/key"
+_LLM_PLACES = "PENCHANT_LLM_URL and PENCHANT_LLM_MODEL"
+
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A DATA folder, as penchant ingest writes it.")
+]
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A saved run, as penchant fit writes it.")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with every detail.")]
+
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print the details too: settings, tables, notes.")
+]
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is at --out already.")]
 
 Database = Annotated[
     str | None,
-    typer.Option(help="sqlite:///FILE or postgresql+psycopg://...; default: RUN.sqlite."),
+    typer.Option(
+        metavar="URL",
+        help="Database of a service: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
+        show_default="RUN.sqlite beside the run",
+    ),
 ]
 
-
-Online = Annotated[
-    bool, typer.Option("--online", help="By what a service showed and what was clicked.")
+UserDatabase = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Database of a service too: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
+        show_default="none",
+    ),
 ]
 
+UserData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="The DATA folder that the run was fitted on, too.",
+        show_default="none",
+    ),
+]
 
-Data = Annotated[Path, typer.Argument(help="A DATA directory, as penchant ingest writes it.")]
+OneUser = Annotated[
+    str, typer.Option("--user", metavar="ID", help="ID of a user, as the events have it.")
+]
 
+User = Annotated[
+    str | None,
+    typer.Option(
+        "--user", metavar="ID", help="ID of a user, as the events have it.", show_default="none"
+    ),
+]
 
-Run = Annotated[Path, typer.Argument(help="A saved run, as penchant fit writes it.")]
+History = Annotated[
+    str | None,
+    typer.Option(
+        "--history",
+        metavar="ITEMS",
+        help="IDs of items instead of a user, oldest first, such as tea,cup; or a JSON list.",
+        show_default="none",
+    ),
+]
 
+Item = Annotated[
+    str, typer.Option("--item", metavar="ID", help="ID of an item, as the events have it.")
+]
+
+Count = Annotated[int, typer.Option("-k", "--k", metavar="NUMBER", help="How many items to list.")]
+
+Behavior = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Behavior to predict, such as buy.", show_default="the run's target"
+    ),
+]
+
+Domain = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="List items of this domain only, such as books.", show_default="all"
+    ),
+]
+
+RulesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        metavar="FILE",
+        help="Rules that lists keep, such as price limits: a TOML or JSON file.",
+        show_default="no rules",
+    ),
+]
+
+Diversity = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="How varied the list is, from 0 (by score alone) to 1 (as varied as can be).",
+        show_default="as in --rules, else 0",
+    ),
+]
+
+Request = Annotated[
+    str,
+    typer.Option(
+        metavar="ID",
+        help="Request ID; with the seed and the user it makes exploration reproducible.",
+        show_default="empty",
+    ),
+]
+
+Llm = Annotated[
+    Path | None,
+    typer.Option(
+        "--llm",
+        metavar="FILE",
+        help="Settings of a language model, a TOML file with url and model.",
+        show_default=_LLM_PLACES,
+    ),
+]
+
+Worded = Annotated[
+    bool,
+    typer.Option(
+        "--worded",
+        help="Add sentences by the language model, checked against the facts; by fixed phrases "
+        "where none is set.",
+    ),
+]
+
+Reorder = Annotated[
+    bool,
+    typer.Option(
+        "--reorder",
+        help="Let the language model re-rank the list, if penchant evaluate --reorder found that "
+        "it helps such users.",
+    ),
+]
+
+EvaluateReorder = Annotated[
+    bool,
+    typer.Option(
+        "--reorder",
+        help="Evaluate re-ranking by a language model instead, and save the result in the run.",
+    ),
+]
+
+ReorderBelow = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="With --reorder: re-rank for users with fewer events than this.",
+        show_default="5",
+    ),
+]
+
+ReorderUsers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="With --reorder: on how many users it is evaluated.",
+        show_default="300",
+    ),
+]
+
+ReorderSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="With --reorder: pool=20, shown=10, bound=11 or texts=true; may be repeated.",
+        show_default="none",
+    ),
+]
+
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe",
+        metavar="FILE",
+        help="Settings of cleaning, models and search, a TOML file.",
+        show_default="built-in settings",
+    ),
+]
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Change one setting, such as search.budget=8; may be repeated.",
+        show_default="none",
+    ),
+]
+
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        help="Secret key that signs receipts; made where there is none.",
+        show_default=_KEY_PLACES,
+    ),
+]
+
+Pseudonyms = Annotated[
+    Path | None,
+    typer.Option(
+        "--pseudonyms",
+        metavar="FILE",
+        help="Replace user IDs by pseudonyms made with this secret key; made where there is none.",
+        show_default="IDs as they are",
+    ),
+]
 
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="No deep expert until the next fit, where users were forgotten."),
+    typer.Option(
+        "--strict", help="Where users were forgotten, serve no deep expert until the next fit."
+    ),
 ]
 
 
@@ -42,18 +245,22 @@ def default_database(run: Path) -> str:
     return f"sqlite:///{run.resolve().parent / (run.resolve().name + '.sqlite')}"
 
 
-User = Annotated[str | None, typer.Option("--user", help="A user of the run.")]
+def vacant(place: Path, force: bool, option: str = "--out") -> None:
+    """Refuse a file or a folder that holds something already.
+
+    Raises
+    ------
+    ConfigError
+        There is something at ``place``, and ``force`` does not allow to replace it.
+    """
+    if not force and (place.is_file() or (place.is_dir() and any(place.iterdir()))):
+        raise ConfigError(
+            f"expected a new or empty {option}, received {place}, which exists already; name "
+            "another, or replace it with --force"
+        )
 
 
-History = Annotated[
-    str | None, typer.Option("--history", help="Items, oldest first: a,b,c or a JSON list.")
-]
-
-
-Count = Annotated[int, typer.Option("-k", "--k", help="How many items.")]
-
-
-def listed(history: str | None) -> list[str] | None:
+def history_items(history: str | None) -> list[str] | None:
     """The items of --history; a JSON list holds identifiers that have commas in them."""
     if history is None:
         return None
@@ -68,51 +275,7 @@ def listed(history: str | None) -> list[str] | None:
     return [item for item in history.split(",") if item]
 
 
-Judged = Annotated[
-    bool, typer.Option("--reorder", help="Measure re-ranking by a language model; kept in the run.")
-]
-
-
-ModelFile = Annotated[
-    Path | None, typer.Option("--llm", help="A TOML file; default: PENCHANT_LLM_URL and _MODEL.")
-]
-
-
-Below = Annotated[
-    int | None, typer.Option(help="With --reorder: users with fewer events than this; 5.")
-]
-
-
-Users = Annotated[int | None, typer.Option(help="With --reorder: how many are asked for; 300.")]
-
-
-ReorderSets = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="With --reorder: pool=20, shown=10, bound=11 or texts=true."),
-]
-
-
-Used = Annotated[
-    bool, typer.Option("--reorder", help="In an order by a language model, where the run says so.")
-]
-
-
-RulesFile = Annotated[
-    Path | None, typer.Option("--rules", help="Rules for the list, a TOML or JSON file.")
-]
-
-
-Diversity = Annotated[
-    float | None, typer.Option(help="From 0, the ranking, to 1; mmr unless the rules say.")
-]
-
-
-Request = Annotated[
-    str, typer.Option(help="Its identifier: with seed and user, it decides what is drawn.")
-]
-
-
-def rules_of(file: Path | None, diversity: float | None) -> "Rules | None":
+def rules_from(file: Path | None, diversity: float | None) -> "Rules | None":
     """The rules of the options; None where neither is given."""
     from penchant.recommendation.rerank import Rules
 
@@ -122,53 +285,11 @@ def rules_of(file: Path | None, diversity: float | None) -> "Rules | None":
     if diversity is None:
         return rules
     method = "mmr" if rules.method == "none" else rules.method
-    asked = rules.model_dump() | {"method": method, "diversity": diversity}
-    return parse(Rules, asked, "--diversity")
+    values = rules.model_dump() | {"method": method, "diversity": diversity}
+    return parse(Rules, values, "--diversity")
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-
-
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting: section.key=value.")
-]
-
-
-KeyFile = Annotated[
-    Path | None,
-    typer.Option("--key", help="A secret key; default: PENCHANT_KEY_FILE, else your own settings."),
-]
-
-
-Pseudonyms = Annotated[
-    Path | None,
-    typer.Option("--pseudonyms", help="Keyed digests in the place of user ids: a key file."),
-]
-
-
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="A TOML file of settings.")]
-
-
-Epsilon = Annotated[
-    float | None, typer.Option(help="Differential privacy: the budget; nothing is searched.")
-]
-
-
-Delta = Annotated[float, typer.Option(help="Beside epsilon; well below 1 / users.")]
-
-
-Llm = Annotated[
-    Path | None,
-    typer.Option("--llm", help="A TOML file of a language model; else PENCHANT_LLM_URL and so on."),
-]
-
-
-InWords = Annotated[
-    bool, typer.Option("--worded", help="As a language model says it, checked; or in plain words.")
-]
-
-
-def model_of(file: Path | None) -> LanguageModel | None:
+def language_model(file: Path | None) -> LanguageModel | None:
     """The language model of a file or of the variables; None where neither names one."""
     from penchant.llm.client.openai_chat import chat_of
 

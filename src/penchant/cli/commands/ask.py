@@ -5,38 +5,53 @@ from typing import Annotated
 import typer
 
 from penchant.cli.options import (
+    Behavior,
     Count,
     Diversity,
+    Domain,
     History,
     Json,
     Llm,
     RulesFile,
     Run,
     User,
-    listed,
-    model_of,
-    rules_of,
+    history_items,
+    language_model,
+    rules_from,
 )
-from penchant.cli.views.console import emit, say, working
-from penchant.cli.views.items import show_items
+from penchant.cli.views.console import emit, working
+from penchant.cli.views.question import show_answer
 from penchant.errors import ConfigError
 
 
 def ask(
     run: Run,
-    text: Annotated[str, typer.Argument(help='As "something lighter for tonight, not horror".')],
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT", help='What is wanted, such as "something lighter, not horror".'
+        ),
+    ],
     user: User = None,
     history: History = None,
     k: Count = 10,
-    behavior: Annotated[str | None, typer.Option(help="The behavior to predict.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Items of one domain only.")] = None,
+    behavior: Behavior = None,
+    domain: Domain = None,
     rules_file: RulesFile = None,
     diversity: Diversity = None,
     llm: Llm = None,
     as_json: Json = False,
 ) -> None:
-    """List what fits a question, those that suit the user first."""
-    from penchant.llm.tasks.question import ask as asked
+    """List the items that fit a question in plain words.
+
+    With --user or --history, those that suit the person come first. Without a language model the
+    question is matched with the words of the catalogue.
+
+    Examples
+    --------
+    penchant ask run/ --user ann "something lighter for tonight, not horror"
+    """
+    from penchant.llm.tasks.question import ask as answer
     from penchant.recommendation import load
 
     if user is not None and history is not None:
@@ -44,38 +59,23 @@ def ask(
     with working(f"loading {run}") as progress:
         model = load(run)
         progress("reading the question")
-        past = None if user is not None else listed(history) or []
-        strange = model.histories(past or [])[1]
-        rules = rules_of(rules_file, diversity)
-        found, question = asked(
-            *(model, text, user, past),
+        past = None if user is not None else history_items(history) or []
+        unknown_items = model.histories(past or [])[1]
+        listed, question = answer(
+            model,
+            text,
+            user,
+            past,
             k=k,
             behavior=behavior,
             domain=domain,
-            rules=rules,
-            language=model_of(llm),
+            rules=rules_from(rules_file, diversity),
+            language=language_model(llm),
         )
-    content = found.to_dict() | {"question": question.to_dict()}
+    content = listed.to_dict() | {"question": question.to_dict()}
     if as_json:
         emit(content)
         return
-    read = question.read
-    parts = [f"wanted: {read.text}"] if read.text else []
-    parts += [f"without: {', '.join(read.excluded_tags)}"] if read.excluded_tags else []
-    parts += [f"domain: {read.domain}"] if read.domain else []
-    parts = parts or ["nothing is wanted or ruled out that the catalogue knows"]
-    say(f"{'; '.join(parts)} ({f'read by {question.model}' if question.model else 'read plainly'})")
-    for note in question.notes:
-        say(f"note: {note}")
-    rows = [item | {"because": None} for item in content["items"]]  # it was just said
     who = f"user {user}" if user is not None else "this history" if history else "anybody"
-    show_items(f"For {who}", rows)
-    beside = [str(n) for n, item in enumerate(rows, 1) if item["source"] != "asked"]
-    if read.text and beside:
-        say(f"note: nothing further fits; by the rest of what is known: {', '.join(beside)}")
-    if strange:
-        say(f"note: not in the catalogue: {', '.join(strange)}")
-    if user is not None and user not in model.dataset.users:
-        say(f"note: user {user!r} is not known to the run: what fits is listed by popularity")
-    if found.short:
-        say(f"note: only {len(found.items)} items are left to list")
+    stranger = user is not None and user not in model.dataset.users
+    show_answer(content, question, who, unknown_items, stranger)

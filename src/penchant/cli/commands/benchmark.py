@@ -1,11 +1,12 @@
 """The command ``penchant benchmark``."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Data, Json, RecipeFile, Sets
+from penchant.cli.options import Data, Json, RecipeFile, Sets, Verbose
 from penchant.cli.views.benchmark import show_benchmark
 from penchant.cli.views.console import emit, working
 from penchant.config import Recipe
@@ -13,31 +14,58 @@ from penchant.config import Recipe
 
 def benchmark(
     data: Data,
-    models: Annotated[str | None, typer.Option(help="Comma-separated; default: all.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Models to compare, such as popularity,ease,transition.",
+            show_default="all that are installed",
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How test events are chosen, such as leave-one-out.",
+            show_default="the one that suits the data",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Seed of everything random.")] = 0,
     refit: Annotated[
-        bool, typer.Option(help="Add rows fitted with the validation event too.")
+        bool,
+        typer.Option("--refit", help="Add rows of models fitted on the validation events too."),
     ] = False,
     recipe: RecipeFile = None,
     sets: Sets = None,
-    out: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the JSON document to this file too.",
+            show_default="none",
+        ),
+    ] = None,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Search, fit and measure each model on one split, beside published rows."""
-    import json
+    """Compare models on the same data, each tuned and tested alike.
 
+    Examples
+    --------
+    penchant benchmark data/
+    penchant benchmark data/ --models popularity,item-knn,transition --verbose
+    """
     from penchant.data.io.load import load
     from penchant.training.benchmark import benchmark as run
 
-    chosen = Recipe.load(recipe, [f"seed={seed}", *(sets or [])])
+    settings = Recipe.load(recipe, [f"seed={seed}", *(sets or [])])
     names = [name.strip() for name in models.split(",")] if models else None
     with working(f"loading {data}") as progress:
-        found = run(
-            load(data), names, protocol=protocol, recipe=chosen, refit=refit, progress=progress
+        result = run(
+            load(data), names, protocol=protocol, recipe=settings, refit=refit, progress=progress
         )
-    content = found.to_dict()
+    content = result.to_dict()
     if out is not None:
         text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
         out.write_text(text, encoding="utf-8")
-    emit(content) if as_json else show_benchmark(content)
+    emit(content) if as_json else show_benchmark(content, verbose)

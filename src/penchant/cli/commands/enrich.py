@@ -1,30 +1,34 @@
 """The command ``penchant enrich``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Data, Json
+from penchant.cli.options import Data, Json, Llm
 from penchant.cli.views.console import emit, say, working
 from penchant.cli.views.enrichment import show_enriched
 from penchant.errors import ConfigError, LanguageModelError
-
-Llm = Annotated[
-    Path | None,
-    typer.Option("--llm", help="A TOML file of a language model; default: PENCHANT_LLM_URL ..."),
-]
 
 
 def enrich(
     data: Data,
     llm: Llm = None,
     items: Annotated[
-        int | None, typer.Option(min=1, help="The first so many items; default: all.")
+        int | None,
+        typer.Option(
+            metavar="NUMBER", min=1, help="Only the first items, to try it.", show_default="all"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Have a language model give each item tags, a summary and an audience; goes on if ended."""
+    """Let a language model add tags, a summary and an audience to each item.
+
+    What was done is kept: interrupted, the same command goes on where it ended.
+
+    Examples
+    --------
+    penchant enrich data/ --llm llm.toml --items 20
+    """
     from penchant.llm.client.openai_chat import chat_of
     from penchant.llm.tasks.enrich_items import INTERRUPTED
     from penchant.llm.tasks.enrich_items import enrich as run
@@ -42,12 +46,12 @@ def enrich(
     emit(content) if as_json else show_enriched(content)
     if report.stopped == INTERRUPTED:
         if not as_json:
-            say("interrupted; what was done is kept: run it again to go on")
+            say("interrupted; what was done is kept: run the same command to go on")
         raise typer.Exit(130)
     if report.stopped or (report.failed and not report.done):
         raise LanguageModelError(
-            f"{report.stopped or report.failed[-1][1]}; what was done before is kept: run it again "
-            "to go on"
+            f"{report.stopped or report.failed[-1][1]}; what was done is kept: run the same "
+            "command to go on"
         )
     if not as_json:
         say(f"written to {data}; next: penchant fit {data} --out RUN")

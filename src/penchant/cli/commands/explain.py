@@ -1,10 +1,16 @@
 """The command ``penchant explain``."""
 
-from typing import Annotated
-
-import typer
-
-from penchant.cli.options import History, InWords, Json, Llm, Run, User, listed, model_of
+from penchant.cli.options import (
+    History,
+    Item,
+    Json,
+    Llm,
+    Run,
+    User,
+    Worded,
+    history_items,
+    language_model,
+)
 from penchant.cli.views.console import emit, say, working
 from penchant.cli.views.explanation import show_explanation
 from penchant.cli.views.interests import show_note
@@ -12,31 +18,41 @@ from penchant.cli.views.interests import show_note
 
 def explain(
     run: Run,
-    item: Annotated[str, typer.Option("--item", help="An item of the run.")],
+    item: Item,
     user: User = None,
     history: History = None,
-    in_words: InWords = False,
+    worded: Worded = False,
     llm: Llm = None,
     as_json: Json = False,
 ) -> None:
-    """Show why an item has its score: events, interests, parts, and the list without."""
+    """Show why an item has its score for a user.
+
+    It lists what each past event and each interest adds to the score, and what the score would be
+    without the most important event.
+
+    Examples
+    --------
+    penchant explain run/ --user ann --item pot
+    penchant explain run/ --history tea,cup --item pot
+    """
     from penchant.recommendation import load
     from penchant.recommendation.explain import explain as explained
 
     with working(f"loading {run}"):
         model = load(run)
-    found = explained(model, item, user=user, history=listed(history))
-    content = found.to_dict()
-    if in_words:
-        from penchant.llm.tasks.explanation_text import worded
+    explanation = explained(model, item, user=user, history=history_items(history))
+    content = explanation.to_dict()
+    if worded:
+        from penchant.llm.tasks.explanation_text import worded as sentences
 
-        content["worded"] = worded(found, model.dataset.catalogue, model_of(llm)).to_dict()
+        catalogue = model.dataset.catalogue
+        content["worded"] = sentences(explanation, catalogue, language_model(llm)).to_dict()
     if as_json:
         emit(content)
         return
-    if in_words:
+    if worded:
         say(content["worded"]["text"], "bold")
         show_note(content["worded"]["note"])
     show_explanation(content)
     if user is not None and user not in model.dataset.users:
-        say(f"note: user {user!r} is not known to the run")
+        say(f"note: user {user} is not in the run")

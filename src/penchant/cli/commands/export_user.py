@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penchant.cli.commands.forget import Data
-from penchant.cli.options import Database, Run
+from penchant.cli.options import OneUser, Run, UserData, UserDatabase
 from penchant.cli.services import subject_access
 from penchant.cli.views.console import emit, say, working
 from penchant.errors import DataError
@@ -15,29 +14,39 @@ from penchant.errors import DataError
 
 def export_user(
     run: Run,
-    user: Annotated[str, typer.Option("--user", help="The user who asks.")],
-    data: Data = None,
-    database: Database = None,
-    out: Annotated[Path | None, typer.Option(help="A JSON file; default: the screen.")] = None,
+    user: OneUser,
+    data: UserData = None,
+    database: UserDatabase = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the JSON document here.", show_default="screen"),
+    ] = None,
 ) -> None:
-    """All that is held about one user, as JSON: in a run, in DATA and in a service's store."""
+    """Export everything that is stored about one user, as JSON.
+
+    It answers a request for access to personal data.
+
+    Examples
+    --------
+    penchant export-user run/ --user ann --data data/ --out ann.json
+    """
     from penchant.privacy.subject_access import gathered, in_directory
     from penchant.recommendation import load
 
     with working(f"loading {run}"):
         model = load(run)
     rows = {} if data is None else in_directory(data, user)
-    kept: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     if database is not None:
         store = subject_access(database)
-        kept = store.held(user)
+        stored = store.held(user)
         store.close()
-    found = gathered(user, {str(run): model}, kept, rows)
+    content = gathered(user, {str(run): model}, stored, rows)
     if out is None:
-        emit(found)
+        emit(content)
         return
     try:
-        out.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror}") from error
-    say(f"all that is held about {user} is in {out}")
+    say(f"everything stored about user {user} is in {out}")

@@ -2,40 +2,74 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Database, Json, KeyFile, Run
+from penchant.cli.options import Force, Json, KeyFile, Run, UserData, UserDatabase, vacant
 from penchant.cli.services import subject_access
 from penchant.cli.views.console import emit, say, working
-from penchant.errors import counted
-
-Data = Annotated[Path | None, typer.Option(help="The DATA directory that the run is fitted on.")]
+from penchant.cli.views.erasure import show_erased
 
 
 def forget(
     run: Run,
-    user: Annotated[list[str], typer.Option("--user", help="A user; may be repeated.")],
-    data: Data = None,
-    database: Database = None,
+    user: Annotated[
+        list[str], typer.Option("--user", metavar="ID", help="ID of a user; may be repeated.")
+    ],
+    data: UserData = None,
+    database: UserDatabase = None,
     also: Annotated[
         list[Path] | None,
-        typer.Option(help="A further run, DATA directory or Parquet file with a column user."),
+        typer.Option(
+            metavar="PATH",
+            help="Another run, DATA folder or Parquet file with a column user; may be repeated.",
+            show_default="none",
+        ),
     ] = None,
     key: KeyFile = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Serve no deep expert until the next fit.")
     ] = False,
-    deadline: Annotated[int, typer.Option(min=0, help="Days until the next fit is due.")] = 30,
-    receipt: Annotated[Path | None, typer.Option(help="Where the signed receipt goes.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Default: the run itself.")] = None,
+    deadline: Annotated[
+        int,
+        typer.Option(
+            metavar="DAYS", min=0, help="Within how many days the run must be fitted again."
+        ),
+    ] = 30,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where the signed receipt is saved.", show_default="not saved"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the run without the users is saved.",
+            show_default="the run itself",
+        ),
+    ] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Erase users from a run, exactly: as if it had been fitted without them; with a receipt."""
+    """Erase users from a run, with a signed receipt.
+
+    The result is exact: the run is as if it had been fitted without them, but for what the output
+    names, which waits for the next fit.
+
+    Examples
+    --------
+    penchant forget run/ --user ann --data data/ --receipt ann.json
+    """
     from penchant.privacy.erasure.erase import ErasurePlaces, erase
     from penchant.storage.signing_key import key_of
 
+    if out is not None and out.resolve() != run.resolve():
+        vacant(out, force)
+    if receipt is not None:
+        vacant(receipt, force, "--receipt")
     secret = key_of(key, None if as_json else say)
     with working(f"loading {run}") as progress:
         store = None if database is None else subject_access(database)
@@ -43,25 +77,9 @@ def forget(
         erasure = erase(
             run, user, secret, places, out=out, strict=strict, days=deadline, progress=progress
         )
-    content: Any = erasure.receipt
     if receipt is not None:
-        receipt.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        receipt.write_text(json.dumps(erasure.receipt, indent=1) + "\n", encoding="utf-8")
     if as_json:
         emit({"run": str(out or run), **erasure.to_dict()})
-        return
-    say(
-        f"{counted(erasure.users, 'user')} and {counted(erasure.events, 'event')} erased; solved "
-        f"again: {erasure.solved:,} of {counted(erasure.columns, 'column')}"
-    )
-    for place, rows in content["erased"].items():
-        if place != "run":
-            removed = ", ".join(f"{count:,} of {name}" for name, count in rows.items())
-            say(f"erased from {place}: {removed or 'nothing'}")
-    say(f"as if they had never been there: {', '.join(erasure.exact)}")
-    if erasure.refitted:
-        say(f"fitted again without them: {', '.join(erasure.refitted)}")
-    say(f"unchanged until the next fit: {', '.join(erasure.left)}; it is due by {erasure.deadline}")
-    if content["still_held"]:
-        say(f"still holding them: {', '.join(content['still_held'])}")
-    where = f"in {receipt}" if receipt is not None else "not kept: --receipt FILE keeps it"
-    say(f"receipt signed with the key {content['key']}, {where}")
+    else:
+        show_erased(erasure, receipt)

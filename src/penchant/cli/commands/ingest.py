@@ -5,37 +5,104 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Json, KeyFile, Pseudonyms, RecipeFile, Sets
+from penchant.cli.options import (
+    Force,
+    Json,
+    KeyFile,
+    Pseudonyms,
+    RecipeFile,
+    Sets,
+    Verbose,
+    vacant,
+)
+from penchant.cli.views.cleaning import show_cleaning
 from penchant.cli.views.console import emit, say, working
 from penchant.config import Recipe
 
 
 def ingest(
-    events: Annotated[Path, typer.Argument(help="Events: CSV, TSV, JSONL, Parquet or a folder.")],
-    out: Annotated[Path, typer.Option(help="The DATA directory to write.")],
-    items: Annotated[Path | None, typer.Option(help="Items: titles, tags, prices ...")] = None,
-    users: Annotated[Path | None, typer.Option(help="Users and their attributes.")] = None,
-    relations: Annotated[Path | None, typer.Option(help="Who follows whom.")] = None,
-    impressions: Annotated[
-        Path | None, typer.Option(help="What was shown to whom, and whether it was clicked.")
+    events: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EVENTS",
+            help="Who did what with which item: a CSV, TSV, JSONL or Parquet file, or a folder.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The DATA folder that is written.")],
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Items with titles, tags, prices ...", show_default="none"
+        ),
     ] = None,
-    mapping: Annotated[Path | None, typer.Option(help="A TOML file of column names.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of text: utf-8, latin-1, gbk ...")] = None,
-    strict: Annotated[bool, typer.Option(help="Make every finding an error.")] = False,
+    users: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Users with attributes, such as country.", show_default="none"
+        ),
+    ] = None,
+    relations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Who follows or knows whom: two users.", show_default="none"
+        ),
+    ] = None,
+    impressions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Which items were shown to whom, and whether they were clicked.",
+            show_default="none",
+        ),
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Which column is which, a TOML file, where the names differ from user, item, "
+            "behavior and timestamp.",
+            show_default="names as they are",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Encoding of the text files, such as latin-1 or gbk.",
+            show_default="utf-8",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop with an error at the first problem found.")
+    ] = False,
     pseudonyms: Pseudonyms = None,
     tombstones: Annotated[
-        Path | None, typer.Option(help="Drop who was forgotten: a DATA directory, or its file.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Leave out users who were forgotten, as listed in this DATA folder or file.",
+            show_default="those of --out",
+        ),
     ] = None,
     key: KeyFile = None,
     recipe: RecipeFile = None,
     sets: Sets = None,
+    force: Force = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Read raw files, clean them, report what was found, and write a DATA directory."""
+    """Read files of events and items, clean them and write a DATA folder.
+
+    Examples
+    --------
+    penchant ingest events.csv --items items.csv --out data/
+    penchant ingest events.csv --mapping columns.toml --out data/ --set cleaning.bots=drop
+    """
     from penchant.data.ingest import ingest as run
     from penchant.data.tombstones import read_tombstones
     from penchant.storage.signing_key import key_of
 
+    vacant(out, force)
     settings = Recipe.load(recipe, sets).cleaning
     with working(f"reading {events}"):
         report = run(
@@ -56,6 +123,5 @@ def ingest(
     if as_json:
         emit({"out": str(out), **report.to_dict()})
         return
-    for line in report.lines():
-        say(line)
+    show_cleaning(report, verbose)
     say(f"written to {out}; next: penchant fit {out} --out RUN")

@@ -4,77 +4,107 @@ from typing import Annotated, Any
 
 import typer
 
-from penchant.cli.options import InWords, Json, Llm, Run, model_of
+from penchant.cli.options import Json, Llm, OneUser, Run, Worded, language_model
 from penchant.cli.views.console import emit, say, working
 from penchant.cli.views.interests import show_interests, show_named
-from penchant.errors import ConfigError
+from penchant.errors import ConfigError, counted
 
 
 def interests(
     run: Run,
-    user: Annotated[str, typer.Option("--user", help="A user of the run.")],
+    user: OneUser,
     mute: Annotated[
-        list[str] | None, typer.Option(help="An interest whose items no list holds.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="List no items of this interest; may be repeated.",
+            show_default="none",
+        ),
     ] = None,
     boost: Annotated[
-        list[str] | None, typer.Option(help="ID=FACTOR: odds of its items, times this.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID=FACTOR",
+            help="Multiply the odds of its items, such as 21ef5d=2; may be repeated.",
+            show_default="none",
+        ),
     ] = None,
     reset: Annotated[
-        list[str] | None, typer.Option(help="An interest to leave as the events have it.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Undo --mute and --boost of this interest; may be repeated.",
+            show_default="none",
+        ),
     ] = None,
     delete: Annotated[
-        list[str] | None, typer.Option(help="An interest to erase, its events with it.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Erase this interest and its events from the run; may be repeated.",
+            show_default="none",
+        ),
     ] = None,
-    in_words: InWords = False,
+    worded: Worded = False,
     llm: Llm = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a user is interested in; mute, boost or delete an interest."""
+    """Show what a user is interested in; mute, boost or delete an interest.
+
+    Changes are saved in the run.
+
+    Examples
+    --------
+    penchant interests run/ --user ann
+    penchant interests run/ --user ann --boost 21ef5d=2 --mute 83385a
+    """
     from penchant.recommendation import load, save_controls
     from penchant.training.update import without_events
 
     with working(f"loading {run}") as progress:
         model = load(run)
         progress("finding interests")
-        said = [(one, 0.0) for one in mute or []]
-        said += [_boosted(text) for text in boost or []]
-        said += [(one, 1.0) for one in reset or []]
-        erased: list[dict[str, Any]] = []
-        for one, factor in said:
-            model = model.with_interest_factor(user, one, factor)
-        if said:
+        factors = [(interest, 0.0) for interest in mute or []]
+        factors += [_boosted(text) for text in boost or []]
+        factors += [(interest, 1.0) for interest in reset or []]
+        for interest, factor in factors:
+            model = model.with_interest_factor(user, interest, factor)
+        if factors:
             save_controls(model.controls, run)
-        for one in delete or []:
-            rows = model.interests(user).by_id(one).rows
-            progress(f"erasing {len(rows):,} events")
-            model, receipt = without_events(model.with_interest_factor(user, one, 1.0), user, rows)
-            erased.append({"interest": one, **receipt.to_dict()})
+        erased: list[dict[str, Any]] = []
+        for interest in delete or []:
+            rows = model.interests(user).by_id(interest).rows
+            progress(f"erasing {counted(len(rows), 'event')}")
+            model, receipt = without_events(model.with_interest_factor(user, interest, 1.0), user, rows)
+            erased.append({"interest": interest, **receipt.to_dict()})
         if erased:
             model.save(run)
-        found = model.interests(user)
-    content = found.to_dict()
-    if in_words:
+        profile = model.interests(user)
+    content = profile.to_dict()
+    if worded:
         from penchant.llm.tasks.interest_names import named
 
-        words = named(found, model.dataset.catalogue, model_of(llm))
-        content["worded"] = words.to_dict()
+        names = named(profile, model.dataset.catalogue, language_model(llm))
+        content["worded"] = names.to_dict()
     if as_json:
         emit(content | ({"erased": erased} if erased else {}))
         return
     show_interests(content)
-    if in_words:
+    if worded:
         show_named(content["worded"])
     for gone in erased:
         say(
-            f"{gone['interest']}: {gone['events']:,} events erased; solved again: "
-            f"{gone['solved']:,} of {gone['columns']:,} columns"
+            f"{gone['interest']}: {counted(gone['events'], 'event')} erased; recomputed: "
+            f"{gone['solved']:,} of {counted(gone['columns'], 'column')}"
         )
-        say(f"until the next fit as they were: {', '.join(gone['left'])}")
+        say(f"unchanged until the next fit: {', '.join(gone['left'])}")
 
 
 def _boosted(text: str) -> tuple[str, float]:
-    one, _, factor = text.partition("=")
+    interest, _, factor = text.partition("=")
     try:
-        return one, float(factor)
+        return interest, float(factor)
     except ValueError:
-        raise ConfigError(f"expected --boost ID=FACTOR, such as {one}=2, received {text}") from None
+        raise ConfigError(
+            f"expected --boost ID=FACTOR, such as {interest}=2, received {text}"
+        ) from None

@@ -12,33 +12,58 @@ from penchant.errors import ConfigError
 
 
 def keys(
-    run: Annotated[Path | None, typer.Argument(help="The run whose store has the keys.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="The run that the service serves.", show_default="see --database"
+        ),
+    ] = None,
     database: Database = None,
-    new: Annotated[str | None, typer.Option("--add", help="Make a key of this name.")] = None,
-    scopes: Annotated[str, typer.Option(help="read,write,admin: what it opens.")] = "read",
-    revoke: Annotated[str | None, typer.Option(help="End the key of this id.")] = None,
+    new: Annotated[
+        str | None,
+        typer.Option(
+            "--add",
+            metavar="NAME",
+            help="Create a key with this name, such as website.",
+            show_default="none",
+        ),
+    ] = None,
+    scopes: Annotated[
+        str, typer.Option(metavar="NAMES", help="What the new key opens: read,write,admin.")
+    ] = "read",
+    revoke: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Revoke the key with this ID.", show_default="none"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List, make and revoke the API keys of a service."""
+    """List, create and revoke the API keys of a service.
+
+    Examples
+    --------
+    penchant keys run/ --add website --scopes read,write
+    """
     service_parts()
     from penchant.serve.api.api_keys import Keys
 
     if run is None and database is None:
         raise ConfigError("expected a RUN or --database")
-    of = Keys(open_store(database or default_database(run or Path())))
-    made = of.add(new, set(filter(None, scopes.split(",")))) if new is not None else None
+    store_keys = Keys(open_store(database or default_database(run or Path())))
+    secret = None
+    if new is not None:
+        secret = store_keys.add(new, set(filter(None, scopes.split(","))))
     if revoke is not None:
-        of.revoke(revoke)
-    listed: list[dict[str, Any]] = [
-        {**key._asdict(), "scopes": sorted(key.scopes)} for key in of.listed()
+        store_keys.revoke(revoke)
+    entries: list[dict[str, Any]] = [
+        {**key._asdict(), "scopes": sorted(key.scopes)} for key in store_keys.listed()
     ]
     if as_json:
-        emit({"key": made, "keys": listed})
+        emit({"key": secret, "keys": entries})
         return
     rows = [
         (key["id"], key["name"], ", ".join(key["scopes"]), "revoked" if key["revoked"] else "")
-        for key in listed
+        for key in entries
     ]
     table("Keys", ("id", "name", "scopes", ""), rows, left=4)
-    if made is not None:
-        say(f"told this once: {made}")
+    if secret is not None:
+        say(f"This key is shown only once: {secret}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.cli.options import Json, Llm, Run, model_of
+from penchant.cli.options import Json, Llm, OneUser, Run, language_model
 from penchant.cli.views.console import emit, say, working
 from penchant.errors import ConfigError, DataError
 from penchant.recommendation.interests import Profile
@@ -16,14 +16,34 @@ if TYPE_CHECKING:
 
 def profile(
     run: Run,
-    user: Annotated[str, typer.Option("--user", help="A user of the run.")],
+    user: OneUser,
     llm: Llm = None,
-    write: Annotated[str | None, typer.Option(help="The user's own text, kept as it is.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file with the user's own text.")] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Take the user's own text back.")] = False,
+    write: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help='Save the user\'s own text instead, such as "Green tea. No coffee."',
+            show_default="none",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Save the user's own text from a file.", show_default="none"
+        ),
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Delete the user's own text and write a new one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a user is interested in, as a text; keep what the user writes instead."""
+    """Show a user's interests as a short text, or save the user's own.
+
+    Examples
+    --------
+    penchant profile run/ --user ann
+    penchant profile run/ --user ann --write "Green tea. No coffee."
+    """
     from penchant.recommendation import load
 
     if sum([write is not None, file is not None, reset]) > 1:
@@ -34,43 +54,41 @@ def profile(
         if user not in model.dataset.users:
             raise model.dataset.unknown_user(user)
         if own is not None:
-            found = Profile.written(own)
-            _keep(model, run, user, found)
+            text = Profile.written(own)
+            _save(model, run, user, text)
         else:
             progress("finding interests")
-            found = _made(model, run, user, llm, reset)
+            text = _current(model, run, user, llm, reset)
     if as_json:
-        emit({"user": user, **found.to_dict()})
+        emit({"user": user, **text.to_dict()})
         return
-    say(f"Interests of user {user}, {_by(found)}", "bold")
-    say(found.text)
-    if found.note is not None:
-        say(f"note: {found.note}")
+    say(f"Interests of user {user}, {_author(text)}", "bold")
+    say(text.text)
+    if text.note is not None:
+        say(f"note: {text.note}")
 
 
-def _made(model: "Model", run: Path, user: str, llm: Path | None, reset: bool) -> Profile:
-    """The text that stands: the kept one, or one that is made now and kept."""
+def _current(model: "Model", run: Path, user: str, llm: Path | None, reset: bool) -> Profile:
+    """The text that is saved, or one that is written now and saved."""
     from penchant.llm.tasks.user_profile import profiled
 
     before = model.profiles.get(user)
-    kept = None if reset else before
-    if kept is not None and kept.edited:
-        return kept
+    saved = None if reset else before
+    if saved is not None and saved.edited:
+        return saved
     interests = model.interests(user)
-    found = profiled(interests, model.dataset.catalogue, model_of(llm), kept)
-    lasting = found.made and interests.clusters
-    if (lasting and found != before) or (reset and before is not None):
-        _keep(model, run, user, found if lasting else None)
-    return found
+    text = profiled(interests, model.dataset.catalogue, language_model(llm), saved)
+    lasting = text.made and interests.clusters
+    if (lasting and text != before) or (reset and before is not None):
+        _save(model, run, user, text if lasting else None)
+    return text
 
 
-def _keep(model: "Model", run: Path, user: str, text: Profile | None) -> None:
-
+def _save(model: "Model", run: Path, user: str, text: Profile | None) -> None:
     from penchant.recommendation import save_profiles
 
-    others = {name: of for name, of in model.profiles.items() if name != user}
-    kept = others if text is None else {**others, user: text}
-    save_profiles(kept, run)
+    others = {name: other for name, other in model.profiles.items() if name != user}
+    save_profiles(others if text is None else {**others, user: text}, run)
 
 
 def _read(file: Path) -> str:
@@ -82,7 +100,7 @@ def _read(file: Path) -> str:
         ) from error
 
 
-def _by(found: Profile) -> str:
-    if found.edited:
+def _author(text: Profile) -> str:
+    if text.edited:
         return "as they wrote it"
-    return "in plain words" if found.model is None else f"in the words of {found.model}"
+    return "in plain words" if text.model is None else f"in the words of {text.model}"

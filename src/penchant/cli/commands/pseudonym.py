@@ -11,15 +11,27 @@ from penchant.errors import ConfigError
 
 
 def pseudonym(
-    user: Annotated[str, typer.Argument(help="A user's identifier, as the files have it.")],
-    key: Annotated[Path, typer.Option("--key", help="The key file of --pseudonyms.")],
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="ID of a user, as the original files have it.")
+    ],
+    key: Annotated[
+        Path,
+        typer.Option(
+            "--key", metavar="FILE", help="The key that penchant ingest --pseudonyms was given."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Print what stands for a user where data was ingested with --pseudonyms."""
-    from penchant.data.cleaning.pseudonyms import pseudonym as made
+    """Print the pseudonym of a user.
+
+    Examples
+    --------
+    penchant pseudonym ann --key ids.key
+    """
+    from penchant.data.cleaning.pseudonyms import pseudonym as pseudonym_of
     from penchant.storage.signing_key import key_of
 
     if not key.is_file():
         raise ConfigError(f"expected the key file of --pseudonyms at {key}, found none")
-    found = made(user, key_of(key))
-    emit({"user": user, "pseudonym": found}) if as_json else print(found)
+    name = pseudonym_of(user, key_of(key))
+    emit({"user": user, "pseudonym": name}) if as_json else print(name)

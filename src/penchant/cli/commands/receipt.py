@@ -11,11 +11,24 @@ from penchant.errors import ConfigError
 
 
 def receipt(
-    file: Annotated[Path, typer.Argument(help="A receipt, as --receipt and DELETE give it.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A receipt, as penchant forget --receipt or DELETE /users/ID gives it.",
+        ),
+    ],
     key: KeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Say whether a receipt is as it was signed: valid, altered, or of another key."""
+    """Check the signature of an erasure receipt.
+
+    It is valid, altered, or signed with another key; the exit status is 0 where it is valid.
+
+    Examples
+    --------
+    penchant receipt ann.json
+    """
     from penchant.privacy.erasure.receipts import read_receipt, verdict
     from penchant.storage.signing_key import default_path, key_of
 
@@ -23,7 +36,7 @@ def receipt(
     place = default_path() if key is None else key
     if not place.is_file():  # a key that is made now has signed nothing
         raise ConfigError(f"expected the key {content.get('key')} at {place}, found no file there")
-    found = verdict(content, key_of(place))
-    emit({"receipt": str(file), "verdict": found}) if as_json else say(f"{file}: {found}")
-    if found != "valid":
+    outcome = verdict(content, key_of(place))
+    emit({"receipt": str(file), "verdict": outcome}) if as_json else say(f"{file}: {outcome}")
+    if outcome != "valid":
         raise typer.Exit(1)

@@ -1,58 +1,73 @@
 """The command ``penchant recommend``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penchant.cli.commands.recommend_all import recommend_all
+from penchant.cli.options import (
+    Behavior,
+    Count,
+    Diversity,
+    Domain,
+    History,
+    Json,
+    Llm,
+    Reorder,
+    Request,
+    RulesFile,
+    Run,
+    User,
+    history_items,
+    language_model,
+    rules_from,
+)
+from penchant.cli.views.console import emit, say, working
+from penchant.cli.views.items import show_items, show_ruled
+from penchant.cli.views.rerank import show_reordered
+from penchant.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from penchant.data.dataset import Histories
     from penchant.llm.tasks.rerank import Reordered
     from penchant.recommendation import Model
 
-from typing import Annotated
-
-import typer
-
-from penchant.cli.options import (
-    Count,
-    Diversity,
-    History,
-    Json,
-    ModelFile,
-    Request,
-    RulesFile,
-    Run,
-    Used,
-    User,
-    listed,
-    model_of,
-    rules_of,
-)
-from penchant.cli.views.console import emit, say, working
-from penchant.cli.views.items import show_items, show_ruled
-from penchant.cli.views.rerank import show_reordered
-from penchant.errors import ConfigError
-
 
 def recommend(
     run: Run,
     user: User = None,
     history: History = None,
-    everyone: Annotated[bool, typer.Option("--all", help="All users, into --out.")] = False,
-    out: Annotated[Path | None, typer.Option(help="A Parquet file, for --all.")] = None,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="For all users, into the file of --out.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --all: the Parquet file to write.", show_default="none"
+        ),
+    ] = None,
     k: Count = 10,
-    behavior: Annotated[str | None, typer.Option(help="The behavior to predict.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Items of one domain only.")] = None,
+    behavior: Behavior = None,
+    domain: Domain = None,
     with_explanations: Annotated[
-        bool, typer.Option("--explain", help="Add three reasons to each item.")
+        bool, typer.Option("--explain", help="Add up to three reasons to each item.")
     ] = False,
     rules_file: RulesFile = None,
     diversity: Diversity = None,
     request: Request = "",
-    reorder: Used = False,
-    llm: ModelFile = None,
+    reorder: Reorder = False,
+    llm: Llm = None,
     as_json: Json = False,
 ) -> None:
-    """List the best items for a user, for a history, or for all users."""
+    """List the best items for a user, for a history or for all users.
+
+    Examples
+    --------
+    penchant recommend run/ --user ann --explain
+    penchant recommend run/ --history tea,cup -k 5
+    penchant recommend run/ --all --out lists.parquet
+    """
     from penchant.privacy.erasure.unlearn import notice
     from penchant.recommendation import load
     from penchant.recommendation.explain import with_reasons
@@ -60,7 +75,7 @@ def recommend(
 
     if sum([user is not None, history is not None, everyone]) != 1:
         raise ConfigError("expected one of --user, --history and --all")
-    rules = rules_of(rules_file, diversity)
+    rules = rules_from(rules_file, diversity)
     if everyone and rules is not None:
         raise ConfigError("expected --rules and --diversity beside --user or --history, not --all")
     if reorder and (everyone or rules is not None):
@@ -70,79 +85,48 @@ def recommend(
     if everyone:
         if out is None:
             raise ConfigError("expected --out FILE.parquet beside --all")
-        _everyone(model.with_target(behavior), out, k, domain, as_json)
+        recommend_all(model.with_target(behavior), out, k, domain, as_json)
         return
-    given = listed(history)
-    asked: dict[str, Any] = {"history": given, "k": k, "domain": domain, "behavior": behavior}
-    past = model.histories(given or [])[0] if user is None else model.dataset.history(user)
-    said: dict[str, Any] = {}
+    items = history_items(history)
+    query: dict[str, Any] = {"history": items, "k": k, "domain": domain, "behavior": behavior}
+    past = model.histories(items or [])[0] if user is None else model.dataset.history(user)
+    reordering: dict[str, Any] = {}
     if reorder:
-        ordered = reordered_list(model, past, asked, user, llm)
-        found, said = ordered.found, {"reordered": ordered.said}
+        ordered = _reordered(model, past, query, user, llm)
+        listed, reordering = ordered.found, {"reordered": ordered.said}
     elif rules is None:
-        found = model.recommend(user, **asked)
+        listed = model.recommend(user, **query)
     else:
-        found = reranked(model, user, **asked, rules=rules, request=request)
+        listed = reranked(model, user, **query, rules=rules, request=request)
     if with_explanations:
-        found = with_reasons(model.with_target(behavior), found, past)
-    content = found.to_dict() | said
+        listed = with_reasons(model.with_target(behavior), listed, past)
+    content = listed.to_dict() | reordering
     if as_json:
         emit(content)
         return
     if (flag := notice(model)) is not None:
         say(f"note: {flag}")
     who = f"user {user}" if user is not None else "this history"
-    show_items(f"For {who}, source: {found.source}", content["items"])
+    show_items(f"For {who}, source: {listed.source}", content["items"])
     if reorder:
-        show_reordered(said["reordered"])
+        show_reordered(content["reordered"])
     if user is not None and user not in model.dataset.users:
-        say(f"note: user {user!r} is not known to the run; these are the popular items")
-    if isinstance(found, Reranked):
-        show_ruled(found)
-    if found.unknown:
-        say(f"note: not in the catalogue: {', '.join(found.unknown)}")
-    if found.short:
-        say(f"note: only {len(found.items)} items are left to recommend")
+        say(f"note: user {user} is not in the run; these are the popular items")
+    if isinstance(listed, Reranked):
+        show_ruled(listed)
+    if listed.unknown:
+        say(f"note: not in the catalogue: {', '.join(listed.unknown)}")
+    if listed.short:
+        say(f"note: only {counted(len(listed.items), 'item')} left to recommend")
 
 
-def _everyone(model: Any, out: Path, k: int, domain: str | None, as_json: bool) -> None:
-    import numpy as np
-
-    from penchant.storage.database import write_parquet
-
-    names = np.array(model.dataset.users.ids, object)
-    items = np.array([*model.dataset.catalogue.items.ids, None], object)
-    named = ("user", "item", "rank", "score", "probability", "source")
-    columns: dict[str, list[Any]] = {name: [] for name in named}
-    with working("recommending for all users", len(names)) as progress:
-        for block in model.recommend_all(k, domain=domain):
-            listed = block.items >= 0
-            row, place = np.nonzero(listed)
-            columns["user"].append(names[block.users[row]])
-            columns["item"].append(items[block.items[listed]])
-            columns["rank"].append(place + 1)
-            columns["score"].append(block.scores[listed])
-            columns["probability"].append(block.probability[listed])
-            source = np.where(block.popular[listed], "popular", model.family).astype(object)
-            if block.asked is not None:
-                source[block.asked[listed] != None] = "asked"  # noqa: E711  # of each cell
-            columns["source"].append(source)
-            progress(int(block.users[-1]) + 1, len(names))
-    write_parquet(out, {name: np.concatenate(parts) for name, parts in columns.items()})
-    rows = sum(len(part) for part in columns["rank"])
-    if as_json:
-        emit({"out": str(out), "users": len(names), "rows": rows})
-    else:
-        say(f"{rows:,} rows for {len(names):,} users written to {out}")
-
-
-def reordered_list(
-    model: "Model", given: "Histories", asked: dict[str, Any], user: str | None, file: Path | None
+def _reordered(
+    model: "Model", past: "Histories", query: dict[str, Any], user: str | None, llm: Path | None
 ) -> "Reordered":
     """The list of a user or a history, as ``Model.recommend`` takes it, with re-ranking."""
     from penchant.llm.tasks.rerank import reordered, wanted
 
-    llm, k = model_of(file), asked["k"]
-    head = model.with_target(asked["behavior"])
-    found = model.recommend(user, **asked | {"k": wanted(head, llm, k)})
-    return reordered(found, head, given, llm, k)
+    language, k = language_model(llm), query["k"]
+    head = model.with_target(query["behavior"])
+    listed = model.recommend(user, **query | {"k": wanted(head, language, k)})
+    return reordered(listed, head, past, language, k)

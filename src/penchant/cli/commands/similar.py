@@ -1,21 +1,22 @@
 """The command ``penchant similar``."""
 
-from typing import Annotated
-
-import typer
-
-from penchant.cli.options import Count, Json, Run
+from penchant.cli.options import Count, Item, Json, Run
 from penchant.cli.views.console import emit, working
 from penchant.cli.views.items import show_items
 
 
 def similar(
     run: Run,
-    item: Annotated[str, typer.Option("--item", help="An item of the run.")],
+    item: Item,
     k: Count = 10,
     as_json: Json = False,
 ) -> None:
-    """List the items most like one."""
+    """List the items most like a given one.
+
+    Examples
+    --------
+    penchant similar run/ --item tea
+    """
     from penchant.recommendation import load
 
     with working(f"loading {run}"):
@@ -24,4 +25,4 @@ def similar(
     if as_json:
         emit({"item": item, "items": rows})
         return
-    show_items(f"Like {item}", rows)
+    show_items(f"Most like {item}", rows)

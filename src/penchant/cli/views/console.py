@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -26,18 +26,27 @@ def say(text: str, style: str | None = None) -> None:
 
 
 def table(
-    title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
+    title: str | None,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: int = 1,
+    fold: Sequence[str] = (),
 ) -> None:
-    """Print a table; the first ``left`` columns hold text, the others numbers."""
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    """Print a table; the first ``left`` columns hold text, the others numbers.
+
+    On a narrow screen the columns of ``fold`` take several lines: by default the first.
+    """
+    if title is not None:
+        say(title, "bold")
+    grid = Table()
     for place, name in enumerate(columns):
-        drawn.add_column(
-            name, justify="left" if place < left else "right", overflow="fold", no_wrap=place > 0
-        )
+        side: Literal["left", "right"] = "left" if place < left else "right"
+        whole = name not in (fold or columns[:1])
+        grid.add_column(name, justify=side, overflow="fold", no_wrap=whole)
     for row in rows:
-        drawn.add_row(*(_plain(cell) for cell in row))
+        grid.add_row(*(_plain(cell) for cell in row))
     wide = screen if screen.is_terminal else Console(width=160, highlight=False)
-    wide.print(drawn)
+    wide.print(grid)
 
 
 def bar(share: float, width: int = 20) -> str:
@@ -61,7 +70,7 @@ def working(what: str, total: int | None = None) -> Iterator[Callable[..., None]
     """
     if not errors.is_terminal:
 
-        def plain(step: str | int, of: int | None = None) -> None:
+        def plain(step: str | int, total: int | None = None) -> None:
             if isinstance(step, str):
                 errors.print(step, markup=False, highlight=False, soft_wrap=True)
 
@@ -72,13 +81,13 @@ def working(what: str, total: int | None = None) -> Iterator[Callable[..., None]
     with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress:
         task = progress.add_task(what, total=total)
 
-        def told(step: str | int, of: int | None = None) -> None:
+        def update(step: str | int, total: int | None = None) -> None:
             if isinstance(step, str):
                 progress.update(task, description=step)
             else:
-                progress.update(task, completed=step, total=of)
+                progress.update(task, completed=step, total=total)
 
-        yield told
+        yield update
 
 
 def number(value: float | None, digits: int = 4) -> str:

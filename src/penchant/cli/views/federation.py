@@ -3,40 +3,43 @@
 from typing import Any
 
 from penchant.cli.views.console import interval, say, table
+from penchant.errors import counted
 
 _SHOWN = 10
 
 
-def show(found: dict[str, Any]) -> None:
-    """Print what a federation found."""
+def show(content: dict[str, Any]) -> None:
+    """Print what was sent, and how good the federated model is."""
     say(
-        f"{found['clients']:,} clients hold {found['users']:,} users and {found['events']:,} "
-        f"events of {found['items']:,} public items"
+        f"{counted(content['clients'], 'client')} with {counted(content['users'], 'user')} and "
+        f"{counted(content['events'], 'event')} of {counted(content['items'], 'public item')}"
     )
-    if not found["block_is_public"]:
-        say("the items are the best sellers here; name a list that is public with --block")
-    sent = found["bytes_per_client"]
-    what = "the network" if found["model"] == "sequence" else "sums"
-    masked = ", masked" if found["secure"] else ""
+    if not content["block_is_public"]:
+        say("the public items are the best sellers of the data; name your own list with --block")
+    sent = content["bytes_per_client"]
+    what = "network weights" if content["model"] == "sequence" else "statistics"
+    masked = ", masked" if content["secure"] else ""
     say(
-        f"{found['answered']:,} clients sent {what}{masked}: {sent['least']:,} to "
-        f"{sent['most']:,} bytes each, {found['seconds']:.1f} s in all"
+        f"{counted(content['answered'], 'client')} sent {what}{masked}: {sent['least']:,} to "
+        f"{sent['most']:,} bytes each, {content['seconds']:.1f} s in all"
     )
-    if dropped := found["dropped"]:
-        rows = [(one["client"], one["stage"], one["reason"]) for one in dropped[:_SHOWN]]
-        title = f"{len(rows)} of {len(dropped)} clients that were dropped"
-        table(title, ("client", "at", "because"), rows, left=3)
+    if dropped := content["dropped"]:
+        rows = [(drop["client"], drop["stage"], drop["reason"]) for drop in dropped[:_SHOWN]]
+        title = f"{len(rows)} of {counted(len(dropped), 'client')} that dropped out"
+        table(title, ("client", "stage", "reason"), rows, left=3)
     else:
-        say("no client was dropped")
-    if of := found.get("bytes_of_catalogues"):
-        told = ", ".join(f"{bytes_ / 1e6:,.0f} MB for {n:,} items" for n, bytes_ in of.items())
-        say(f"bytes of a client's sums by the size of the block: {told}")
-    if same := found.get("same_bits_as_central"):
-        parts = ", ".join(f"{name} {'yes' if of else 'NO'}" for name, of in same.items())
-        say(f"the same bits as the central fit: {parts}")
-    if found.get("rho") is not None:
-        say(f"spent: rho = {found['rho']:.4g} (zCDP of a whole client), the server being trusted")
+        say("no client dropped out")
+    if sizes := content.get("bytes_of_catalogues"):
+        listed = ", ".join(
+            f"{size / 1e6:,.0f} MB for {counted(count, 'item')}" for count, size in sizes.items()
+        )
+        say(f"what a client sends, by the number of public items: {listed}")
+    if same := content.get("same_bits_as_central"):
+        parts = ", ".join(f"{name} {'yes' if equal else 'NO'}" for name, equal in same.items())
+        say(f"bit for bit as trained centrally: {parts}")
+    if content.get("rho") is not None:
+        say(f"privacy of a whole client: rho = {content['rho']:.4g} (zCDP), with a trusted server")
     say(
-        f"NDCG@10 of the federation: {interval(found['ndcg@10'])}; of the central fit on the same "
-        f"block: {interval(found['central_ndcg@10'])}"
+        f"NDCG@10 of the federated model: {interval(content['ndcg@10'])}; trained centrally on the "
+        f"same items: {interval(content['central_ndcg@10'])}"
     )

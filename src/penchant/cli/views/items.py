@@ -1,16 +1,10 @@
 """Ranked lists of items."""
 
-from typing import TYPE_CHECKING
-
-from penchant.cli.views.console import say
-
-if TYPE_CHECKING:
-    from penchant.recommendation.rerank import Reranked
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from penchant.cli.views.console import number, table
+from penchant.cli.views.console import number, say, table
+from penchant.errors import counted
 
 if TYPE_CHECKING:
     from penchant.recommendation.rerank import Reranked
@@ -32,11 +26,11 @@ def show_items(title: str | None, items: Sequence[dict[str, Any]]) -> None:
             say(f"{place}. {item['because']}")
 
 
-def show_ruled(found: "Reranked") -> None:
-    """Print what each rule removed, and what was drawn with which probability."""
-    for rule, count in found.removed.items():
-        say(f"removed by {rule}: {count:,}")
-    say(f"left to list: {found.left:,}")
-    for place in found.explored:
-        item, propensity = found.items[place - 1].item, found.propensities[place - 1]
-        say(f"drawn at place {place}: {item}, propensity {propensity:.4g}")
+def show_ruled(listed: "Reranked") -> None:
+    """Print what each rule removed, and what exploration chose with which probability."""
+    for rule, count in listed.removed.items():
+        say(f"removed by {rule}: {counted(count, 'item')}")
+    say(f"left to list: {counted(listed.left, 'item')}")
+    for place in listed.explored:
+        item, propensity = listed.items[place - 1].item, listed.propensities[place - 1]
+        say(f"explored at place {place}: {item}, propensity {propensity:.4g}")

@@ -1,54 +1,53 @@
 """Lists that a language model re-ranked, and how good they are."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penchant.cli.views.console import interval, number, say, table
-
-if TYPE_CHECKING:
-    pass
+from penchant.errors import counted
 
 
-def show_judged(found: dict[str, Any]) -> None:
-    """Print what ``judge_run`` found."""
-    below = found["settings"]["below"]
-    who = f"{found['cases']:,} users with fewer than {below} events"
-    if found["shortened"]:
-        who = f"{found['cases']:,} users, cut to their latest {below - 1} events"
+def show_judged(outcome: dict[str, Any]) -> None:
+    """Print what ``evaluate_reorder`` measured."""
+    below = outcome["settings"]["below"]
+    who = f"{counted(outcome['cases'], 'user')} with fewer than {counted(below, 'event')}"
+    if outcome["shortened"]:
+        latest = counted(below - 1, "event")
+        who = f"{counted(outcome['cases'], 'user')}, cut to their latest {latest}"
     rows = [
         (
             name,
-            interval(found["without"][name]),
-            interval(found["with"][name]),
-            f"{of['value']:+.4f} [{of['low']:+.4f}, {of['high']:+.4f}]",
+            interval(outcome["without"][name]),
+            interval(outcome["with"][name]),
+            f"{less['value']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]",
         )
-        for name, of in found["less"].items()
+        for name, less in outcome["less"].items()
     ]
-    title = f"{found['model']} on {who} ({found['protocol']}); mean and 95 % interval"
+    title = f"{outcome['model']} on {who} ({outcome['protocol']}); mean and 95 % interval"
     table(title, ("metric", "without", "with", "difference, paired"), rows)
-    cost = found["cost"]
-    own = ", ".join(f"{name} {value}" for name, value in found["settings"].items())
+    cost = outcome["cost"]
+    own = ", ".join(f"{name} {value}" for name, value in outcome["settings"].items())
     say(f"settings: {own}")
     say(
-        f"{cost['requests']:,} requests, {cost['cached']:,} kept from before; tokens: "
+        f"{counted(cost['requests'], 'request')}, {cost['cached']:,} from the cache; tokens: "
         f"{cost['read']:,} read, {cost['written']:,} written; {cost['seconds']:.1f} s of waiting; "
         f"cost {number(cost['money'])}"
     )
-    dropped = [f"{found[name]:,} {name.replace('_', ' ')}" for name in ("invented", "repeated")]
+    dropped = [f"{outcome[name]:,} {name.replace('_', ' ')}" for name in ("invented", "repeated")]
     say(
-        f"replies that failed: {found['failed']:,}; numbers dropped: {', '.join(dropped)}; items "
-        f"left out: {found['left_out']:,}"
+        f"replies that failed: {outcome['failed']:,}; numbers dropped: {', '.join(dropped)}; items "
+        f"left out: {outcome['left_out']:,}"
     )
-    if found["wins"]:
-        say("it wins, for the interval lies above 0: lists of such users are re-ranked")
-    elif found["low"] > 0:
-        say("too few cases to call it a win: lists stay as they are")
+    if outcome["wins"]:
+        say("it helps, as the interval lies above 0: lists of such users are re-ranked")
+    elif outcome["low"] > 0:
+        say("too few users to be sure that it helps: lists stay as they are")
     else:
-        say("it does not win, for the interval does not lie above 0: lists stay as they are")
+        say("it does not help, as the interval does not lie above 0: lists stay as they are")
 
 
-def show_reordered(said: dict[str, Any]) -> None:
-    """Print whether a model had a say in a list, or why not."""
-    if said["used"]:
-        say("note: the order is also by a language model; scores are the recommender's")
-    for note in said["notes"]:
+def show_reordered(reordering: dict[str, Any]) -> None:
+    """Print whether a language model re-ranked a list, or why not."""
+    if reordering["used"]:
+        say("note: the list is re-ranked by a language model; scores are the recommender's")
+    for note in reordering["notes"]:
         say(f"note: {note}")

@@ -577,9 +577,9 @@ def commands(monkeypatch, capsys):
     """Runs a command in this process, with a language model that is given to it."""
 
     def run(*arguments, llm=None):
-        for name in ("evaluate", "recommend"):
+        for name in ("evaluate_reorder", "recommend"):
             module = import_module(f"penchant.cli.commands.{name}")
-            monkeypatch.setattr(module, "model_of", lambda file: llm)
+            monkeypatch.setattr(module, "language_model", lambda file: llm)
         app(list(map(str, arguments)), standalone_mode=False)
         return capsys.readouterr().out
 
@@ -594,13 +594,13 @@ def test_evaluate_measures_and_recommend_follows(commands, model, tmp_path):
     assert not plain["reordered"]["used"]
     assert "does not know whether that helps" in plain["reordered"]["notes"][0]
     text = commands("evaluate", run, "--reorder", "--users", "80", llm=llm)
-    assert "it wins" in text
+    assert "it helps" in text
     assert "80 users with fewer than 5 events" in text
     assert "80 requests" in text
     found = json.loads(commands(*user, "--json", llm=llm))
     assert found["reordered"] == {"used": True, "notes": []}
     assert [r["item"] for r in found["items"]] != [r["item"] for r in plain["items"]]
-    assert "also by a language model" in commands(*user, llm=llm)
+    assert "re-ranked by a language model" in commands(*user, llm=llm)
     assert "no language model is configured" in commands(*user)
     assert "reordered" not in json.loads(commands("recommend", run, "--user", "u000", "--json"))
     outcome = json.loads(

@@ -380,7 +380,7 @@ def test_the_command_prints_a_table_or_one_document(shop):
     assert all(not isinstance(value, dict) for value in found.values())
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
-    for cell in ("What was shown, by arm", "the run, SNIPS", f"{found['snips']:.4f}", "less"):
+    for cell in ("What was shown, by variant", "the run, SNIPS", f"{found['snips']:.4f}", "minus"):
         assert cell in done.stdout
 
 

@@ -171,7 +171,7 @@ def test_the_command_takes_the_store_into_the_run(data, database, tmp_path):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["added"]["events"] == 1
     done = CliRunner().invoke(app, ["update", str(run), "--database", database])
-    assert "0 events, 0 new items, 0 users forgotten" in done.stdout
+    assert "0 new events, 0 new items, 0 users forgotten" in done.stdout
     assert "zoe" in load(run).dataset.users
     whole, _ = forget(load(run), ["zoe"])
     assert len(whole.dataset.events) == len(data.events)

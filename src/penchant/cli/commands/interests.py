@@ -75,7 +75,9 @@ def interests(
         for interest in delete or []:
             rows = model.interests(user).by_id(interest).rows
             progress(f"erasing {counted(len(rows), 'event')}")
-            model, receipt = without_events(model.with_interest_factor(user, interest, 1.0), user, rows)
+            model, receipt = without_events(
+                model.with_interest_factor(user, interest, 1.0), user, rows
+            )
             erased.append({"interest": interest, **receipt.to_dict()})
         if erased:
             model.save(run)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from encoder_conformance import FileSuite, need, run
 from onnx_files import sound_network
 from penchant.errors import DataError, MissingExtraError
 from penchant.features.encoders import audio_files
 from penchant.features.encoders.audio import LibrosaAudio, OnnxAudio
+from penchant.testing.encoders import FileEncoderSuite, need, run
 
 soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed: extra audio")
 
@@ -45,7 +45,7 @@ def save(folder, name, sound, rate=RATE, **options):
     return str(folder / name)
 
 
-class AudioSuite(FileSuite):
+class AudioSuite(FileEncoderSuite):
     def good(self, folder):
         return [
             save(folder, "tones.wav", tones(0)),

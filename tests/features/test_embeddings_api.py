@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from embeddings_server import Service
-from encoder_conformance import TEXTS, TextSuite, run, same
 from penchant.errors import ConfigError, DataError
 from penchant.features.encoders.cache import Cache
 from penchant.features.encoders.embeddings_api import EmbeddingsEndpoint, EndpointSettings
+from penchant.testing.encoders import TEXTS, TextEncoderSuite, run, same
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def server():
 SECRET = "sk-secret-123"
 
 
-class TestEmbeddingsEndpoint(TextSuite):
+class TestEmbeddingsEndpoint(TextEncoderSuite):
     @pytest.fixture(autouse=True)
     def _fresh(self, server):
         self.server = server

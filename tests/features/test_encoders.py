@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoder_conformance import EncoderSuite, run, same
 from penchant.errors import DataError, UnreadableError
 from penchant.features.encoders import progress
 from penchant.features.encoders.base import encoded
 from penchant.features.encoders.cache import Cache
 from penchant.features.encoders.text import Text
 from penchant.storage.sqlite_cache import default_folder
+from penchant.testing.encoders import EncoderSuite, run, same
 
 VOWELS = "aeiou"
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from drawn import Image, bomb, draw, save
-from encoder_conformance import FileSuite, need, run, same
 from onnx_files import picture_network
 from penchant.errors import ArtifactError, DataError, MissingExtraError
 from penchant.features.encoders import image, image_files
 from penchant.features.encoders.image import ClipImage, MobileNet, OnnxImage
+from penchant.testing.encoders import FileEncoderSuite, need, run, same
 
 
-class ImageSuite(FileSuite):
+class ImageSuite(FileEncoderSuite):
     def good(self, folder):
         return [
             save(folder, f"{kind}.png", draw(kind))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from drawn import Image, draw
-from encoder_conformance import same
 from penchant.features.encoders import image_files
+from penchant.testing.encoders import same
 
 
 class TestReading:

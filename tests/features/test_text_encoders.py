@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from encoder_conformance import TextSuite, need, run, same
 from penchant.errors import ArtifactError, DataError, MissingExtraError
 from penchant.features.encoders import packaged_weights, text
 from penchant.features.encoders.text import SentenceTransformers, UniversalText
+from penchant.testing.encoders import TextEncoderSuite, need, run, same
 
 
 @cache
@@ -17,7 +17,7 @@ def universal():
     return UniversalText()
 
 
-class TestUniversalText(TextSuite):
+class TestUniversalText(TextEncoderSuite):
     def encoder(self):
         return universal()
 
@@ -83,7 +83,7 @@ def model_folder(tmp_path_factory):
     return folder
 
 
-class TestSentenceTransformers(TextSuite):
+class TestSentenceTransformers(TextEncoderSuite):
     @pytest.fixture(autouse=True)
     def _model(self, model_folder):
         self.folder = str(model_folder)

@@ -16,13 +16,13 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, Field
 
-from llm_conformance import BLUE, PERSONAL, PROMPT, Color, ModelSuite
 from llm_server import FakeModel, service
 from penchant.errors import ConfigError, LanguageModelError, MissingExtraError
 from penchant.llm.client import Prompt
 from penchant.llm.client.budget import SpentBudgetError
 from penchant.llm.client.openai_chat import Chat
 from penchant.llm.client.settings import ModelSettings
+from penchant.testing.language_models import BLUE, PERSONAL, PROMPT, Color, LanguageModelSuite
 
 SECRET = "sk-secret-123"
 
@@ -33,7 +33,7 @@ class Tags(BaseModel):
     inner: Color | None = None
 
 
-class TestFake(ModelSuite):
+class TestFake(LanguageModelSuite):
     def model(self, text='{"word": "blue", "count": 3}', users=False):
         return FakeModel(lambda _: text, users=users)
 
@@ -44,7 +44,7 @@ def server():
         yield made
 
 
-class TestChat(ModelSuite):
+class TestChat(LanguageModelSuite):
     @pytest.fixture(autouse=True)
     def _fresh(self, server, tmp_path):
         self.server, self.folder = server, tmp_path

@@ -9,7 +9,6 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_info
 
-from conformance import RecommenderSuite, board, of, same, unnamed, world
 from penchant.data import synthetic
 from penchant.data.dataset import Behavior
 from penchant.data.io.from_columns import from_columns
@@ -22,6 +21,7 @@ from penchant.models.baselines.interactions import of_users
 from penchant.models.baselines.item_knn import similarities
 from penchant.models.baselines.popularity import RecentSettings
 from penchant.models.registry import BASELINES
+from penchant.testing.recommenders import RecommenderSuite, board, of, same, unnamed, world
 
 
 class TestPopularity(RecommenderSuite):

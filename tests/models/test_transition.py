@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from conformance import RecommenderSuite
 from penchant.config import Recipe, TransitionSettings
 from penchant.data import synthetic
 from penchant.data.dataset import Behavior
@@ -19,6 +18,7 @@ from penchant.models.transition.recommender import TRANSITION, Fitter, Transitio
 from penchant.models.transition.solver import solve, system
 from penchant.models.transition.statistics import Predictors, Statistics, statistics
 from penchant.recommendation.explain import explain
+from penchant.testing.recommenders import RecommenderSuite
 from penchant.training.fit import fit
 from penchant.training.tuning import changed
 from penchant.training.update import update, without_users

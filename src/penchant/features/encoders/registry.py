@@ -38,7 +38,7 @@ def encoder_of(modality: str, made: str, *, trusted: bool = True) -> Encoder:
         return known[kind][1](rest)
     outside = kind in entry_points("penchant.encoders")
     name, argument = (kind, [rest] if rest else []) if outside else (made, [])
-    held = find("penchant.encoders", name, trusted=trusted)
+    held = None if kind in known else find("penchant.encoders", name, trusted=trusted)
     if held is None:
         names = [f"{name}:..." if takes else name for name, (takes, _) in known.items()]
         names += entry_points("penchant.encoders")

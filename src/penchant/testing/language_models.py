@@ -23,19 +23,21 @@ class Color(BaseModel):
 BLUE = Color(word="blue", count=3)
 
 
-class ModelSuite(ABC):
+class LanguageModelSuite(ABC):
     """Tests of a model; a subclass makes one that replies with a text, however often asked."""
 
     @abstractmethod
-    def model(self, text='{"word": "blue", "count": 3}', users=False): ...
+    def model(
+        self, text: str = '{"word": "blue", "count": 3}', users: bool = False
+    ) -> LanguageModel: ...
 
-    def test_it_is_a_language_model(self):
+    def test_it_is_a_language_model(self) -> None:
         model = self.model()
         assert isinstance(model, LanguageModel)
         assert model.name
         assert model.spent.requests == 0
 
-    def test_a_reply_is_an_object_and_is_counted(self):
+    def test_a_reply_is_an_object_and_is_counted(self) -> None:
         model = self.model()
         assert model.ask(PROMPT, Color) == BLUE
         spent = model.spent
@@ -44,14 +46,14 @@ class ModelSuite(ABC):
         assert spent.written > 0
 
     @pytest.mark.parametrize("text", ['{"word": "blue"}', '{"word": "bl', "blue", "", "[]"])
-    def test_a_reply_that_does_not_fit_is_an_error(self, text):
+    def test_a_reply_that_does_not_fit_is_an_error(self, text: str) -> None:
         model = self.model(text)
         with pytest.raises(LanguageModelError) as caught:
             model.ask(PROMPT, Color)
         assert model.name in str(caught.value)
         assert model.spent.failed == model.spent.requests > 0
 
-    def test_a_stream_is_the_reply_in_pieces(self):
+    def test_a_stream_is_the_reply_in_pieces(self) -> None:
         model = self.model("It is blue, as the sky is")
         pieces = list(model.stream(PROMPT))
         assert "".join(pieces) == "It is blue, as the sky is"
@@ -61,7 +63,7 @@ class ModelSuite(ABC):
         assert model.spent.written > 0
 
     @pytest.mark.parametrize("asking", ["ask", "stream"])
-    def test_nothing_of_users_is_sent_unless_the_settings_say_so(self, asking):
+    def test_nothing_of_users_is_sent_unless_the_settings_say_so(self, asking: str) -> None:
         model = self.model()
         with pytest.raises(LanguageModelError, match="users = true"):
             model.ask(PERSONAL, Color) if asking == "ask" else model.stream(PERSONAL)
@@ -70,7 +72,7 @@ class ModelSuite(ABC):
         assert model.ask(PERSONAL, Color) == BLUE
         assert list(model.stream(PERSONAL))
 
-    def test_two_threads_are_counted_exactly(self):
+    def test_two_threads_are_counted_exactly(self) -> None:
         model = self.model()
         prompts = [Prompt("colors", "", f'{{"number": "{n:03}"}}') for n in range(40)]
         model.ask(Prompt("colors", "", '{"number": "one"}'), Color)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from penchant.config import Settings
 from penchant.data import synthetic
@@ -90,7 +93,7 @@ class RecommenderSuite:
             array.setflags(write=False)
         same(self.family.restore(arrays, data, model.settings).score(histories), scores)
 
-    def test_it_survives_its_arrays_and_a_file(self, tmp_path) -> None:
+    def test_it_survives_its_arrays_and_a_file(self, tmp_path: Path) -> None:
         data = world()
         model = self.fit(data)
         scores = model.score(of(data))
@@ -172,12 +175,22 @@ class RecommenderSuite:
         data = with_tokens(board())
         checked(self.fit(data), data)
 
+    def test_what_each_event_adds_to_a_score(self) -> None:
+        data = world()
+        model, history = self.fit(data), of(data).take(np.array([0]))
+        items = np.arange(3)
+        parts = model.contributions(history, items)
+        assert parts.shape == (len(history.events), len(items))
+        assert np.isfinite(parts).all()
+        if not self.personal:
+            assert not parts.any()
+
     def test_the_ladders_climb_through_real_settings(self) -> None:
         data, default = synthetic.world(30, 120, seed=1).dataset(), self.family.settings()
         rows = np.ones((len(data.catalogue), 1), np.float32)
         features = {"noise": Feature(rows, rows[0], rows[:1], "noise")}
-        known = {"features": features, "attributes": Vocabulary(("plan=free",))}
-        catalogue = replace(data.catalogue, **known)
+        attributes = Vocabulary(("plan=free",))
+        catalogue = replace(data.catalogue, features=features, attributes=attributes)
         data = replace(data, catalogue=catalogue, relations=np.array([[0, 1]]))
         found = dict(ladders(self.family, data))
         asked = self.family.space.keys() - {"cross_domain_weight"}  # one domain after another
@@ -242,7 +255,7 @@ def checked(model: Recommender, data: Dataset, histories: Histories | None = Non
     return scores
 
 
-def held(data: Dataset, histories: Histories) -> Iterator[np.ndarray]:
+def held(data: Dataset, histories: Histories) -> Iterator[NDArray[Any]]:
     """Every array that a fit or a score is given."""
     for part in (data, data.catalogue, data.events, histories, histories.events):
         for field in fields(part):

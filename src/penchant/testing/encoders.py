@@ -121,16 +121,16 @@ class EncoderSuite(ABC):
         assert not nothing.present.any()
 
 
-class TextSuite(EncoderSuite):
+class TextEncoderSuite(EncoderSuite):
     """The same for encoders of text."""
 
-    def good(self, folder):
+    def good(self, folder: Path) -> list[str]:
         return TEXTS
 
-    def bad(self, folder):
+    def bad(self, folder: Path) -> dict[str, str]:
         return EMPTY
 
-    def test_a_very_long_text_is_cut_and_counted(self):
+    def test_a_very_long_text_is_cut_and_counted(self) -> None:
         long = "The quick brown fox jumps over the lazy dog. " * 2300
         assert len(long) > 100_000
         result = run(self.encoder(), [long, "short"])
@@ -138,7 +138,7 @@ class TextSuite(EncoderSuite):
         assert result.cut == ("i0",)
 
 
-class FileSuite(EncoderSuite):
+class FileEncoderSuite(EncoderSuite):
     """The same for encoders of files."""
 
     def test_files_that_are_no_files(self, tmp_path: Path) -> None:

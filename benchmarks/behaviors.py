@@ -115,7 +115,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                 "settings": settings(trained),
             }
             if name != "fusion":  # its trials are those of its experts
-                tried = [trial.value for trial in trained.trials]
+                tried = [trial.ndcg for trial in trained.trials]
                 entry["validation_ndcg@10"] = max(tried, default=None)
             rows.append(entry)
             print(line(f"{dataset.name}, {way}, {name}", entry), flush=True)

@@ -229,7 +229,7 @@ def main() -> None:
         parts = split(data, None, recipe.seed)
         for name in ("transition", "fusion"):
             model = fitted(data, parts, recipe, name)
-            judged = fidelity(model, asked.users, recipe.seed)
+            judged = fidelity(model, asked.users, recipe.seed).to_dict()
             found["fidelity"].append({"dataset": data.name, "model": name, **judged})
             told(f"{data.name}, {name}: {judged}")
             if name == "transition":

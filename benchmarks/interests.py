@@ -68,7 +68,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
                 "validation_ndcg@10": max(epoch.ndcg for epoch in model.curve),
                 "metrics": {m: found.metrics[m]._asdict() for m in ("recall@10", "ndcg@10")},
                 "less_one": found.minus(answers[0], "ndcg@10")._asdict(),
-                **judge_vectors(model, data.catalogue, judged),
+                **judge_vectors(model, data.catalogue, judged).to_dict(),
             }
         )
         print(json.dumps(rows[-1]), flush=True)

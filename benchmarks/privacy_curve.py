@@ -68,7 +68,7 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe, methods: list[str]) ->
                 {
                     "method": method,
                     "epsilon": "inf" if epsilon is None else epsilon,
-                    "spent": spent.get("spent", {}),
+                    "spent": {} if spent is None else dict(spent.spent),
                     "seconds": round(seconds, 1),
                     "ndcg@10": found.metrics["ndcg@10"]._asdict(),
                     "recall@10": found.metrics["recall@10"]._asdict(),

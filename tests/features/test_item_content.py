@@ -135,7 +135,7 @@ def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, mon
     monkeypatch.setenv("PENCHANT_CACHE", str(cache.folder))
     recipe = Recipe.load(overrides=["search.budget=1", "content.dimensions=8"])
     model = fit(load_dataset(shop / "data"), recipe, model="transition")
-    assert model.info["content"]["image"]["unread"] == 2
+    assert model.report.content["image"].unread == 2
     run = load(model.save(tmp_path / "run"))
     assert run.dataset.catalogue.counted == ("price",)
     features = (m.dataset.catalogue.features["image"] for m in (run, model))

@@ -18,8 +18,8 @@ from penchant.config import Recipe
 from penchant.data.splitting.split import split
 from penchant.errors import ArtifactError, ConfigError, DataError, LanguageModelError
 from penchant.evaluation import metrics
+from penchant.evaluation.fit_report import PrivacyReport, RerankReport
 from penchant.llm.tasks.rerank import (
-    INFO,
     Reorder,
     ReorderSettings,
     fused,
@@ -110,13 +110,32 @@ def model(data):
 
 def switched_on(model, llm, **asked):
     """The model as a run in which that language model won."""
-    entry = {
-        "model": llm.name,
-        "behavior": model.dataset.target,
-        "wins": True,
-        "settings": ReorderSettings(**asked).model_dump(),
-    }
-    return replace(model, info={**model.info, INFO: entry})
+    won = RerankReport(
+        wins=True,
+        difference=0.02,
+        low=0.01,
+        high=0.03,
+        model=llm.name,
+        behavior=model.dataset.target,
+        settings=ReorderSettings(**asked).model_dump(),
+        protocol="leave-one-out",
+        cases=100,
+        shortened=False,
+        seed=0,
+        without={},
+        beside={},
+        less={},
+        failed=0,
+        invented=0,
+        repeated=0,
+        left_out=0,
+        cost={},
+    )
+    return reported(model, won)
+
+
+def reported(model, outcome):
+    return replace(model, report=replace(model.report, reorder=outcome))
 
 
 def names(found):
@@ -363,11 +382,11 @@ def test_it_is_off_until_it_is_measured_and_then_only_for_what_won(model):
     on = switched_on(model, llm)
     assert off(on, llm) is None
     assert "measured with fake at nowhere, not with other" in off(on, FakeModel(informed, "other"))
-    entry = on.info[INFO]
-    lost = {**entry, "wins": False, "difference": 0.01, "low": -0.02, "high": 0.04, "cases": 50}
-    assert "+0.0100 [-0.0200, +0.0400]" in off(replace(on, info={INFO: lost}), llm)
-    bought = replace(on, info={INFO: {**entry, "behavior": "buy"}})
-    assert "measured for 'buy' only" in off(bought, llm)
+    won = on.report.reorder
+    lost = replace(won, wins=False, difference=0.01, low=-0.02, high=0.04, cases=50)
+    assert "+0.0100 [-0.0200, +0.0400]" in off(reported(on, lost), llm)
+    bought = replace(won, behavior="buy")
+    assert "measured for 'buy' only" in off(reported(on, bought), llm)
     for found in (listed(model, llm, k=5), listed(model, None, k=5)):
         assert not found.used
         assert names(found.found) == names(model.recommend("u000", k=5))
@@ -414,17 +433,17 @@ def test_a_model_that_knows_wins_and_is_switched_on(model, tmp_path):
     run = model.save(tmp_path / "run")
     llm = FakeModel(informed)
     outcome = judge(load(run), llm, users=100)
-    assert outcome["wins"]
-    assert outcome["low"] > 0
-    assert outcome["cases"] == 100
-    assert not outcome["shortened"]
-    assert outcome["failed"] == outcome["invented"] == outcome["left_out"] == 0
-    assert outcome["cost"]["requests"] == 100
-    assert outcome["cost"]["read"] == llm.spent.read
+    assert outcome.wins
+    assert outcome.low > 0
+    assert outcome.cases == 100
+    assert not outcome.shortened
+    assert outcome.failed == outcome.invented == outcome.left_out == 0
+    assert outcome.cost["requests"] == 100
+    assert outcome.cost["read"] == llm.spent.read
     keep(run, outcome)
     kept = load(run)
-    assert kept.info[INFO] == outcome
-    assert kept.info["evaluation"] == model.info["evaluation"]
+    assert kept.report.reorder == outcome
+    assert kept.report.evaluation.cases == model.report.evaluation.cases
     found = listed(kept, llm, k=10)
     assert found.used
     before = names(model.recommend("u000", k=10))
@@ -438,8 +457,8 @@ def test_a_model_that_guesses_does_not_win_and_stays_off(model, tmp_path):
     run = model.save(tmp_path / "run")
     llm = FakeModel(at_random)
     outcome = judge(model, llm, users=200)
-    assert not outcome["wins"]
-    assert outcome["low"] <= 0
+    assert not outcome.wins
+    assert outcome.low <= 0
     keep(run, outcome)
     found = listed(load(run), llm, k=10)
     assert not found.used
@@ -451,7 +470,7 @@ def test_one_that_obeys_injections_does_not_win(data):
     seller = data.catalogue.items.ids[-1]  # the least popular of its kind
     model = penchant.fit(data, model="popularity")
     outcome = judge(with_title(model, seller, INJECTION), FakeModel(obedient), users=100)
-    assert not outcome["wins"]
+    assert not outcome.wins
 
 
 def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
@@ -475,29 +494,27 @@ def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
         for lists in (after, before)
     ]
     expected = metrics.paired(*values, seed=5)
-    assert (outcome["difference"], outcome["low"], outcome["high"]) == expected
-    assert outcome["with"]["ndcg@10"]["value"] == pytest.approx(values[0].mean())
-    assert outcome["without"]["ndcg@10"]["value"] == pytest.approx(values[1].mean())
+    assert (outcome.difference, outcome.low, outcome.high) == expected
+    assert outcome.beside["ndcg@10"].value == pytest.approx(values[0].mean())
+    assert outcome.without["ndcg@10"].value == pytest.approx(values[1].mean())
 
 
 def test_what_is_measured_without_is_what_the_fit_measured(model):
     """All test cases have few events here, so the two must agree."""
     outcome = judge(model, FakeModel(informed), users=10_000)
-    fitted = model.info["evaluation"]
-    assert outcome["cases"] == fitted["cases"]
+    fitted = model.report.evaluation
+    assert outcome.cases == fitted.cases
     for name in ("ndcg@10", "recall@10"):
         # ties: the fit gives them their mean rank, a list has to break them
-        assert outcome["without"][name]["value"] == pytest.approx(
-            fitted["metrics"][name]["value"], abs=0.03
-        )
+        assert outcome.without[name].value == pytest.approx(fitted.metrics[name].value, abs=0.03)
 
 
 def test_where_few_users_are_new_others_stand_in_with_what_they_did_last():
     model = penchant.fit(planted(users=60, length=9), model="popularity")
     llm = FakeModel(informed)
     outcome = judge(model, llm, ReorderSettings(below=4), users=40)
-    assert outcome["shortened"]
-    assert outcome["cases"] == 40
+    assert outcome.shortened
+    assert outcome.cases == 40
     assert {len(told(prompt)["events"]) for prompt in llm.prompts} == {3}
     cases, cut = chosen(split(model.dataset).test, model.dataset, 4, 40, 0)
     assert set(cut.lengths) == {3}
@@ -508,8 +525,8 @@ def test_where_few_users_are_new_others_stand_in_with_what_they_did_last():
 
 def test_a_win_needs_enough_cases(model):
     outcome = judge(model, FakeModel(informed), users=FEWEST - 1)
-    assert outcome["cases"] == FEWEST - 1
-    assert not outcome["wins"]
+    assert outcome.cases == FEWEST - 1
+    assert not outcome.wins
 
 
 def test_failures_count_as_the_recommenders_order_and_many_end_it(model, tmp_path):
@@ -521,8 +538,8 @@ def test_failures_count_as_the_recommenders_order_and_many_end_it(model, tmp_pat
         return informed(prompt)
 
     outcome = judge(model, FakeModel(sometimes), users=60)
-    assert outcome["failed"] == 20
-    assert outcome["difference"] > 0
+    assert outcome.failed == 20
+    assert outcome.difference > 0
     llm = FakeModel(informed, users=False)
     with pytest.raises(LanguageModelError, match="users = true"):
         judge(model, llm, users=60)
@@ -538,22 +555,23 @@ def test_failures_count_as_the_recommenders_order_and_many_end_it(model, tmp_pat
 
 def test_runs_that_cannot_be_measured_say_why(model):
     llm = FakeModel(informed)
-    private = replace(model, info={**model.info, "privacy": {"epsilon": 1.0}})
+    budget = PrivacyReport(1.0, 1e-6, None, {}, "a user", "full", "", ())
+    private = replace(model, report=replace(model.report, privacy=budget))
     with pytest.raises(ConfigError, match="privacy budget"):
         judge(private, llm)
     small = penchant.from_columns(["a", "b"], ["x", "y"], timestamp=[1, 2])
     with pytest.raises(DataError, match="nobody to test"):
         judge(penchant.fit(small, model="popularity"), llm)
     with pytest.raises(ArtifactError):
-        keep("nowhere", {})
+        keep("nowhere", switched_on(model, llm).report.reorder)
     assert llm.prompts == []
 
 
 def test_a_transition_run_is_measured_by_a_twin_of_its_own(data):
     model = penchant.fit(data, model="transition")
     outcome = judge(model, FakeModel(informed), users=60)
-    assert outcome["cases"] == 60
-    assert 0 < outcome["without"]["ndcg@10"]["value"] < 1
+    assert outcome.cases == 60
+    assert 0 < outcome.without["ndcg@10"].value < 1
 
 
 def test_a_fusion_is_measured_by_the_twin_that_it_keeps(tmp_path):
@@ -563,8 +581,8 @@ def test_a_fusion_is_measured_by_the_twin_that_it_keeps(tmp_path):
     assert model.family == "fusion"
     run = model.save(tmp_path / "run")
     outcome = judge(load(run), FakeModel(informed), users=60)
-    assert outcome["cases"] == 60
-    assert 0 < outcome["without"]["ndcg@10"]["value"] < 1
+    assert outcome.cases == 60
+    assert 0 < outcome.without["ndcg@10"].value < 1
     with pytest.raises(ConfigError, match="fit the run again"):
         judge(replace(model, holdout_model=None), FakeModel(informed))
 
@@ -612,10 +630,10 @@ def test_evaluate_measures_and_recommend_follows(commands, model, tmp_path):
     assert outcome["settings"]["texts"] is False
     assert not outcome["wins"]
     assert outcome["settings"]["below"] == 4
-    assert read_manifest(run)["info"][INFO]["wins"] is False
+    assert read_manifest(run)["info"]["reorder"]["wins"] is False
     assert "did not win" in commands(*user, llm=llm)
     shown = json.loads(commands("evaluate", run, "--json"))
-    assert shown[INFO]["wins"] is False
+    assert shown["reorder"]["wins"] is False
 
 
 def test_commands_say_what_does_not_go_together(commands, model, tmp_path):
@@ -634,11 +652,11 @@ def test_commands_say_what_does_not_go_together(commands, model, tmp_path):
     ):
         with pytest.raises(ConfigError):
             commands(*arguments)
-    assert INFO not in read_manifest(run)["info"]
+    assert "reorder" not in read_manifest(run)["info"]
 
 
 def test_a_failing_measurement_leaves_the_run_as_it_was(commands, model, tmp_path):
     run = model.save(tmp_path / "run")
     with pytest.raises(LanguageModelError):
         commands("evaluate", run, "--reorder", llm=FakeModel(informed, users=False))
-    assert INFO not in read_manifest(run)["info"]
+    assert "reorder" not in read_manifest(run)["info"]

@@ -83,22 +83,22 @@ def shop(protocol=None):
 def test_a_shop_is_asked_for_what_its_lists_can_hold():
     model = fit(shop(), QUICK, model="transition")
     assert model.dataset.protocol == "leave-one-new-out"
-    assert any("met before, which lists leave out" in note for note in model.info["notes"])
-    assert model.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0.2
+    assert any("met before, which lists leave out" in note for note in model.report.notes)
+    assert model.report.evaluation.metrics["ndcg@10"].value > 0.2
     assert {"buy", "view"} <= set(model.calibrations)
     again = fit(
         shop(), Recipe.load(overrides=["search.budget=2", "repeats=true"]), model="transition"
     )
-    assert again.info["evaluation"]["protocol"] == "leave-one-out"
-    assert any("'leave-one-out' in place of" in note for note in again.info["notes"])
-    assert again.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0.2
+    assert again.report.evaluation.protocol == "leave-one-out"
+    assert any("'leave-one-out' in place of" in note for note in again.report.notes)
+    assert again.report.evaluation.metrics["ndcg@10"].value > 0.2
 
 
 def test_a_run_none_of_whose_answers_are_on_a_list_is_saved_without_probabilities(tmp_path):
     model = fit(shop("leave-one-out"), QUICK, model="transition")
     assert "buy" not in model.calibrations
-    assert any("no probabilities: in none of" in note for note in model.info["notes"])
-    assert any("'leave-one-new-out' asks for new ones" in note for note in model.info["notes"])
+    assert any("no probabilities: in none of" in note for note in model.report.notes)
+    assert any("'leave-one-new-out' asks for new ones" in note for note in model.report.notes)
     model.save(tmp_path / "run")
     again = load(tmp_path / "run")
     assert again.recommend("u1", k=1).items[0].probability is None
@@ -129,12 +129,12 @@ def test_lists_know_what_happened(world, model):
 
 
 def test_a_run_tells_probabilities_and_how_good_they_are(world, model, tmp_path):
-    said = model.info["probabilities"][0]
-    assert said["behavior"] == world.target
-    assert said["skill_over_base_rate"]["low"] > 0
-    assert said["ece"] < 0.02
-    assert said["pairs"] == sum(row["pairs"] for row in said["reliability"])
-    json.dumps(model.info, allow_nan=False)
+    said = model.report.probabilities[0]
+    assert said.behavior == world.target
+    assert said.skill_over_base_rate.low > 0
+    assert said.ece < 0.02
+    assert said.pairs == sum(row.pairs for row in said.reliability)
+    json.dumps(model.report.to_dict(), allow_nan=False)
     again = load(model.save(tmp_path / "run"))
     for user in world.users.ids[:5]:
         listed = model.recommend(user, k=10)

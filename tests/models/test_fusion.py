@@ -111,7 +111,7 @@ def test_without_a_hit_both_experts_count_alike():
 def test_too_few_cases_leave_the_transition_alone():
     found = fit(synthetic.world(30, 120, seed=1).dataset(), QUICK)
     assert found.family == "transition"
-    assert any(note.startswith("no fusion: ") for note in found.info["notes"])
+    assert any(note.startswith("no fusion: ") for note in found.report.notes)
 
 
 def test_buckets_grow_with_the_history():
@@ -120,7 +120,7 @@ def test_buckets_grow_with_the_history():
 
 def test_fit_makes_the_fusion_by_default(world, model, tmp_path):
     assert model.family == "fusion"
-    assert model.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0
+    assert model.report.evaluation.metrics["ndcg@10"].value > 0
     again = load(model.save(tmp_path / "run"))
     histories = world.events.histories(np.arange(40))
     assert np.array_equal(again.recommender.score(histories), model.recommender.score(histories))
@@ -158,29 +158,29 @@ def test_a_benchmark_tells_the_training_curve(world):
 
 def test_a_benchmark_tells_what_each_expert_gains_over_the_best_baseline(world):
     models = ("popularity", "item-knn", *MODELS)
-    found = benchmark(world, models, recipe=QUICK).to_dict()
-    value = {row["model"]: row["metrics"]["ndcg@10"]["value"] for row in found["rows"]}
+    found = benchmark(world, models, recipe=QUICK)
+    value = {row.model: row.evaluation.mean("ndcg@10") for row in found.rows}
     best = max(("popularity", "item-knn"), key=lambda name: value[name])
-    pairs = found["over_baselines"]
-    assert [(pair["model"], pair["against"]) for pair in pairs] == [(name, best) for name in MODELS]
+    pairs = found.over_baselines
+    assert [(pair.model, pair.against) for pair in pairs] == [(name, best) for name in MODELS]
     for pair in pairs:
-        gain = value[pair["model"]] - value[best]
-        assert pair["ndcg@10"]["value"] == pytest.approx(gain)
-        assert pair["ndcg@10"]["low"] < gain < pair["ndcg@10"]["high"]
+        gain = value[pair.model] - value[best]
+        assert pair.ndcg.value == pytest.approx(gain)
+        assert pair.ndcg.low < gain < pair.ndcg.high
     assert benchmark(world, ["transition"], recipe=QUICK).over_baselines == []
 
 
 def test_what_each_part_weighs_is_told_and_drawn(model):
-    found = model.info["weights"]
-    assert found["features"] == [
+    found = model.report.weights
+    assert found.features == (
         "sequence",
         "transition",
         "lead",
         "popularity",
         *model.dataset.catalogue.modalities,
-    ]
-    effects = np.array(found["effects"])
-    assert effects.shape == (len(found["lengths"]), len(found["features"]))
+    )
+    effects = np.array(found.effects)
+    assert effects.shape == (len(found.lengths), len(found.features))
     assert np.allclose(
         effects, model.recommender.weights * model.recommender.spread, rtol=0.5, atol=1
     )

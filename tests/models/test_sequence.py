@@ -417,11 +417,11 @@ def test_vectors_add_to_the_score_and_are_judged():
     mixed = (scores[:, :, known] * shares[:, :, known]).sum(axis=1)
     assert np.allclose(mixed[some], whole[some][:, known], atol=1e-3)
     found = judge_vectors(model, data.catalogue, cases)
-    assert found["vectors"] == 3
-    assert 1 <= found["active"] <= 3
-    assert -1 <= found["collapse"] <= 1
-    assert len(found["recall@10"]) == 3
-    assert max(found["recall@10"]) <= found["recall@10 together"] <= 1
+    assert found.vectors == 3
+    assert 1 <= found.active <= 3
+    assert -1 <= found.collapse <= 1
+    assert len(found.recall) == 3
+    assert max(found.recall) <= found.together <= 1
     sums = TRANSITION.fitter(data, 0)(TransitionSettings()).statistics
     alike = agreement(model, data, sums, InterestSettings(), 0, cases)
     assert -0.5 < alike <= 1
@@ -432,8 +432,8 @@ def test_vectors_add_to_the_score_and_are_judged():
     plain = SEQUENCE.fitter(data, 0)(settings.model_copy(update={"interests": 1, "facets": 1}))
     one = judge_vectors(plain, data.catalogue, cases)
     recall = evaluate(plain, data.catalogue, cases).mean("recall@10")
-    assert one["recall@10"] == [pytest.approx(recall)]
-    assert one["collapse"] is None
+    assert one.recall == (pytest.approx(recall),)
+    assert np.isnan(one.collapse)
 
 
 @pytest.mark.parametrize("kind", ["order", "none"])

@@ -146,10 +146,10 @@ def test_one_user_and_users_of_one_event():
 def test_a_private_run_is_saved_served_and_says_what_it_holds(data, tmp_path):
     model = saved(data, tmp_path / "run", "privacy.passes=2", "privacy.sample=20")
     assert model.family == "sequence"
-    assert model.info["privacy"]["epsilon"] == 4
-    assert model.info["privacy"]["spent"]["epsilon"] <= 4
-    assert model.info["evaluation"]["metrics"]["ndcg@10"]
-    lines = in_words(model.info)
+    assert model.report.privacy.epsilon == 4
+    assert model.report.privacy.spent["epsilon"] <= 4
+    assert model.report.evaluation.metrics["ndcg@10"]
+    lines = in_words(model.report)
     assert lines[0].startswith("private (sequence): epsilon 4, delta 0.0001 for a user with their")
     assert "NDCG@10" in lines[0]
     assert len(model.recommend(data.users.ids[3], k=5).items) == 5

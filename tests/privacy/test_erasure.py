@@ -23,7 +23,7 @@ from penchant.models.fusion.features import Context
 from penchant.models.fusion.weights import fit_weights
 from penchant.privacy.erasure.receipts import deadline, read_receipt, receipt, signed, verdict
 from penchant.privacy.erasure.refit import refit_calibration
-from penchant.privacy.erasure.unlearn import INFO, forget, notice
+from penchant.privacy.erasure.unlearn import forget, notice
 from penchant.storage.artifact import load_arrays, read_manifest
 from penchant.storage.database import write_parquet
 from penchant.storage.signing_key import Key, key_of
@@ -135,7 +135,7 @@ def test_what_is_forgotten_equals_a_fit_on_the_remaining_data(transition, folder
         for name, of in fresh.calibrations.items():
             assert np.array_equal(one.calibrations[name].weights, of.weights)
             assert one.calibrations[name].bias == of.bias
-        assert one.info["probabilities"] == fresh.info["probabilities"]
+        assert one.report.probabilities == fresh.report.probabilities
     before = transition.calibrations["buy"]
     assert not np.array_equal(before.weights, fresh.calibrations["buy"].weights)
     assert done.refitted == ("calibration",)
@@ -160,7 +160,7 @@ def test_the_weights_of_a_fusion_are_fitted_again_without_them(fusion, gone, tmp
     assert not np.array_equal(weights, fusion.recommender.weights)
     assert done.refitted == ("weights of the fusion", "calibration")
     assert done.left == ("chosen settings", "cleaning thresholds", "evaluation", "deep expert")
-    assert found.info[INFO]["pending"] == list(done.left)
+    assert found.report.forgotten.pending == done.left
 
 
 def test_fitting_again_without_anybody_gone_changes_nothing(fusion, transition, tmp_path):
@@ -188,25 +188,25 @@ def test_strict_leaves_no_weight_of_the_deep_expert(fusion, gone, tmp_path):
     assert set(found.others) == set(fusion.others)
     assert found.calibrations
     assert done.left == ("chosen settings", "cleaning thresholds", "evaluation")
-    assert "the transition expert recommends alone" in notice(found)
+    assert "the transition expert recommends alone" in notice(found.report)
     user = found.dataset.users.ids[0]
     assert found.recommend(user, k=5) == left.recommend(user, k=5)
 
 
 def test_the_flag_counts_on_and_goes_with_the_next_fit(transition, gone, tmp_path):
-    assert notice(transition) is None
+    assert notice(transition.report) is None
     once, _ = forget(transition, gone[:1], KEY, days=10)
     twice, second = forget(once, gone[1:], KEY)
-    flag = twice.info[INFO]
-    assert (flag["count"], flag["deadline"]) == (3, deadline(10))
+    flag = twice.report.forgotten
+    assert (flag.count, flag.deadline) == (3, deadline(10))
     assert (
         f"3 users were erased since the last fit; not yet fitted without them: {second.left[0]}"
-        in notice(twice)
+        in notice(twice.report)
     )
     run = twice.save(tmp_path / "run")
-    assert read_manifest(run)["info"][INFO] == flag
+    assert read_manifest(run)["info"]["forgotten"] == flag.to_dict()
     fresh = fit(twice.dataset, RECIPE, model="transition")
-    assert notice(fresh) is None
+    assert notice(fresh.report) is None
     assert len(fresh.dataset.tombstones) == 3  # they are for good
 
 
@@ -237,7 +237,7 @@ def test_whom_the_public_function_forgets_no_update_brings_back(transition, gone
     assert erased == {"users": 3, "events": erasure.events}
     assert erasure.refitted == ("calibration",)
     assert len(model.dataset.tombstones) == 4
-    assert notice(model).startswith("3 users were erased")
+    assert notice(model.report).startswith("3 users were erased")
     item = transition.dataset.catalogue.items.ids[0]
     new = from_columns(
         user=[gone[0], "somebody new"],
@@ -398,7 +398,7 @@ def test_whom_the_data_alone_knows_is_erased_there(shop):
     found = json.loads(penchant("forget", run, "--user", "eve", "--data", data, "--json", *key))
     assert found["receipt"]["erased"] == {"run": {"users": 0, "events": 0}, "data": {"events": 1}}
     assert found["receipt"]["artifacts"] == [str(data)]
-    assert notice(load(run)) is None
+    assert notice(load(run).report) is None
     done = CliRunner().invoke(app, ["forget", str(run), "--user", "x", "--data", str(data)])
     assert "unknown user 'x'" in str(done.exception)
     out = shop / "out"

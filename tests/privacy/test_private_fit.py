@@ -274,8 +274,8 @@ def test_a_public_run_holds_no_user(tmp_path):
     model.save(tmp_path / "run")
     back = penchant.load(tmp_path / "run")
     assert (len(back.dataset.users), len(back.dataset.events)) == (0, 0)
-    assert "evaluation" not in back.info
-    assert "baselines" not in back.info
+    assert back.report.evaluation is None
+    assert back.report.baselines is None
     assert len(back.recommend(history=["i0003"], k=3).items) == 3
     for file in (tmp_path / "run").rglob("*"):
         assert not file.is_file() or b"u0004" not in file.read_bytes()
@@ -286,14 +286,14 @@ def test_what_events_brought_into_the_catalogue_leaves_with_them():
     data = replace(data, catalogue=replace(data.catalogue, tokens=Vocabulary(("query:secret",))))
     model = fit_private(data, 2.0, 1e-6, recipe(public=True), source=seeded())
     assert len(model.dataset.catalogue.tokens) == 0
-    assert any("none about tokens" in note for note in model.info["notes"])
+    assert any("none about tokens" in note for note in model.report.notes)
 
 
 def test_too_few_events_are_not_measured_and_the_run_says_so():
     data = from_columns(["u", "v"], ["a", "b"], timestamp=[1, 2])
     model = fit_private(data, 1.0, 1e-6, recipe(method="popularity"), source=seeded())
-    assert "evaluation" not in model.info
-    assert any(note.startswith("not evaluated") for note in model.info["notes"])
+    assert model.report.evaluation is None
+    assert any(note.startswith("not evaluated") for note in model.report.notes)
 
 
 def test_what_needs_the_expert_says_that_there_is_none():

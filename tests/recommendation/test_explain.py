@@ -193,16 +193,16 @@ def test_sentences_are_plain():
 
 def test_what_is_cited_matters_more_than_what_is_not(model):
     found = fidelity(model, users=80)
-    assert found["users"] > 50
-    assert found["cited"]["low"] > found["uncited"]["high"] >= 0
-    assert found["ratio"]["low"] is None or found["ratio"]["low"] > 3
-    assert fidelity(model, users=80) == found
+    assert found.users > 50
+    assert found.cited.low > found.uncited.high >= 0
+    assert not found.ratio.low <= 3
+    assert fidelity(model, users=80).to_dict() == found.to_dict()
 
 
 def test_without_users_of_ten_events_there_is_no_fidelity():
     data, _, _ = synthetic.genres(200, 120, 6)
     model = Model(data, Fitter(data)(TransitionSettings()))
-    assert fidelity(model) == {"users": 0, "cited": None, "uncited": None, "ratio": None}
+    assert fidelity(model).users == 0
 
 
 def test_the_command_tells_all_of_it(fused, world, tmp_path):

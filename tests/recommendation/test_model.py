@@ -248,7 +248,7 @@ def test_a_run_loads_in_a_new_process_with_identical_scores(model, tmp_path):
     expected = model.recommender.score(model.dataset.events.histories(users))
     assert np.array_equal(np.load(tmp_path / "scores.npy"), expected)
     again = load(tmp_path / "run")
-    assert again.info == model.info
+    assert again.report.to_dict() == model.report.to_dict()
     assert again.recipe == model.recipe
     assert again.settings == model.settings
     assert again.recommender.statistics == model.recommender.statistics
@@ -322,18 +322,18 @@ def test_two_fits_of_one_seed_save_the_same_bytes(world, tmp_path):
 
 
 def test_fit_reports_its_twin_and_what_it_tried(model):
-    evaluation = model.info["evaluation"]
-    assert evaluation["protocol"] == "leave-one-out"
-    entry = evaluation["metrics"]["ndcg@10"]
-    assert entry["low"] < entry["value"] < entry["high"]
-    assert len(model.info["trials"]) == 2
+    evaluation = model.report.evaluation
+    assert evaluation.protocol == "leave-one-out"
+    entry = evaluation.metrics["ndcg@10"]
+    assert entry.low < entry.value < entry.high
+    assert len(model.report.trials) == 2
 
 
 def test_too_few_events_are_fitted_and_the_note_says_so():
     data = from_columns(["u", "u"], ["a", "b"], timestamp=[1, 2])
     found = fit(data, model="transition")
-    assert "evaluation" not in found.info
-    assert any("not evaluated" in note for note in found.info["notes"])
+    assert found.report.evaluation is None
+    assert any("not evaluated" in note for note in found.report.notes)
 
 
 def test_the_search_climbs_and_keeps_to_its_budget(world):
@@ -348,8 +348,8 @@ def test_the_search_climbs_and_keeps_to_its_budget(world):
         bounds,
     )
     assert 1 < len(found.trials) <= 7
-    assert max(t.value for t in found.trials) > found.trials[0].value
-    best = max(found.trials, key=lambda trial: trial.value)
+    assert max(t.ndcg for t in found.trials) > found.trials[0].ndcg
+    best = max(found.trials, key=lambda trial: trial.ndcg)
     for name, value in best.changes.items():
         assert found.settings.model_dump()[name] == value
 

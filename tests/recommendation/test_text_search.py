@@ -156,15 +156,15 @@ def test_the_share_of_searches_is_chosen_on_validation_events(tmp_path, telling,
     ingest(tmp_path / "e.csv", tmp_path / "data", **where)
     recipe = {"search": {"budget": 1}, "content": {"text": "none"}}
     found = fit(load(tmp_path / "data"), Recipe.model_validate(recipe), model="popularity")
-    tried = found.info["searches"]
-    assert found.recipe.queries.share == tried["share"] == share
-    assert tried["ndcg@10"][str(share)] == max(tried["ndcg@10"].values())
+    tried = found.report.searches
+    assert found.recipe.queries.share == tried.share == share
+    assert tried.ndcg[str(share)] == max(tried.ndcg.values())
     if telling:
-        told_ = found.info["evaluation"]["metrics"]["ndcg@10"]["value"]
-        assert told_ > 0.5 > 2 * tried["ndcg@10"]["0.0"]
+        told_ = found.report.evaluation.metrics["ndcg@10"].value
+        assert told_ > 0.5 > 2 * tried.ndcg["0.0"]
     fixed = recipe | {"queries": {"share": 0.3}}
     found = fit(load(tmp_path / "data"), Recipe.model_validate(fixed), model="popularity")
-    assert (found.recipe.queries.share, found.info["searches"]) == (0.3, {})
+    assert (found.recipe.queries.share, found.report.searches) == (0.3, None)
 
 
 def test_interests_in_ones_own_words_move_the_list_of_a_run(model):
@@ -401,8 +401,8 @@ def test_what_no_list_can_hold_is_said(tmp_path, repeats):
     ingest(tmp_path / "e.csv", tmp_path / "data", mapping=tmp_path / "m.toml")
     recipe = Recipe.model_validate({"search": {"budget": 1}, "repeats": repeats})
     found = fit(load(tmp_path / "data"), recipe, model="transition")
-    said = [note for note in found.info["notes"] if "no list holds" in note]
+    said = [note for note in found.report.notes if "no list holds" in note]
     assert bool(said) is not repeats
     if said:
         assert said[0].startswith("100% of the test events")
-        assert found.info["evaluation"]["metrics"]["ndcg@10"]["value"] == 0
+        assert found.report.evaluation.metrics["ndcg@10"].value == 0

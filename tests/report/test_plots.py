@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from penchant.cli import app
 from penchant.data import synthetic
+from penchant.evaluation.fit_report import ProbabilityReport, ReliabilityBin
+from penchant.evaluation.metrics import Interval
 from penchant.report.plots import reliability
 from penchant.training.fit import fit
 
@@ -14,12 +16,22 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def row(behavior, bins):
-    return {
-        "behavior": behavior,
-        "ece": 0.001,
-        "skill_over_base_rate": {"value": 0.02},
-        "reliability": [{"said": s, "happened": h, "pairs": n} for s, h, n in bins],
-    }
+    skill = Interval(0.02, 0.01, 0.03)
+    return ProbabilityReport(
+        behavior=behavior,
+        events_ahead=1,
+        listed=100,
+        pairs=sum(pairs for _, _, pairs in bins),
+        base_rate=0.01,
+        held_out=0.01,
+        skill_over_base_rate=skill,
+        skill_over_popularity=skill,
+        log_loss=0.1,
+        log_loss_of_base_rate=0.1,
+        log_loss_of_popularity=0.1,
+        ece=0.001,
+        reliability=tuple(ReliabilityBin(*one) for one in bins),
+    )
 
 
 def test_a_calibrated_bin_stands_on_the_diagonal():

@@ -19,7 +19,9 @@ from penchant.data.splitting.cases import sampled
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation.evaluate import evaluate
-from penchant.evaluation.slices import SLICED, sliced
+from penchant.evaluation.fit_report import FitReport, Slice
+from penchant.evaluation.metrics import Interval
+from penchant.evaluation.slices import sliced
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import load
@@ -28,7 +30,8 @@ from penchant.report.diversity_section import tradeoff
 from penchant.report.html import interval
 from penchant.report.interest_maps import examples
 from penchant.report.svg import Point, Row, curve, intervals
-from penchant.training.fit import fit, on_test
+from penchant.training.fit import fit
+from penchant.training.holdout import Holdout
 
 SVG = "{http://www.w3.org/2000/svg}"
 SECTIONS = [
@@ -129,47 +132,48 @@ def test_slices_are_parts_of_the_evaluation(world, model):
     lengths = parts.test.histories.lengths
     mine = (lengths >= 10) & (lengths <= 19)
     one = slices["history"]["10 to 19"]
-    assert one["cases"] == mine.sum()
-    assert one["ndcg@10"]["value"] == found.cases["ndcg@10"][mine].mean()
+    assert one.cases == mine.sum()
+    assert one.ndcg.value == found.cases["ndcg@10"][mine].mean()
     for groups in slices.values():
-        cases = sum(of["cases"] for of in groups.values())
+        cases = sum(of.cases for of in groups.values())
         assert cases == len(lengths)
-        for name in SLICED:
-            mean = sum(of["cases"] * of[name]["value"] for of in groups.values()) / cases
-            assert mean == pytest.approx(found.mean(name))
+        mean = sum(of.cases * of.ndcg.value for of in groups.values()) / cases
+        assert mean == pytest.approx(found.mean("ndcg@10"))
+        mean = sum(of.cases * of.recall.value for of in groups.values()) / cases
+        assert mean == pytest.approx(found.mean("recall@10"))
 
 
 def test_a_fit_measures_popularity_beside_its_twin(world, model):
-    info = model.info
+    fitted = model.report
     parts = split(world, seed=0)
     popular = POPULARITY.fitter(world.with_events(parts.train), 0)(POPULARITY.settings())
-    alone = on_test(popular, world, parts, Recipe())
-    beside = info["baselines"]["popularity"]
-    assert beside["metrics"]["ndcg@10"] == alone.metrics["ndcg@10"]._asdict()
-    own = info["evaluation"]["metrics"]["ndcg@10"]["value"]
-    less = beside["less"]["ndcg@10"]
-    assert less["value"] == pytest.approx(own - beside["metrics"]["ndcg@10"]["value"])
-    assert less["low"] <= less["value"] <= less["high"]
+    alone = Holdout(popular, world, parts, Recipe()).on_test()
+    beside = fitted.baselines["popularity"]
+    assert beside.metrics["ndcg@10"] == alone.metrics["ndcg@10"]
+    own = fitted.evaluation.metrics["ndcg@10"].value
+    less = beside.less["ndcg@10"]
+    assert less.value == pytest.approx(own - beside.metrics["ndcg@10"].value)
+    assert less.low <= less.value <= less.high
 
 
 def test_a_report_says_what_the_run_says(model, page):
-    reader, info = read(page), model.info
+    reader, fitted = read(page), model.report
     assert list(reader.sections) == SECTIONS
-    for name, entry in info["evaluation"]["metrics"].items():
+    for name, entry in fitted.evaluation.metrics.items():
         at = reader.cells.index(name)
         assert reader.cells[at + 1] == interval(entry)
-        popular = info["baselines"]["popularity"]
-        assert reader.cells[at + 2] == interval(popular["metrics"][name])
-        assert reader.cells[at + 3] == interval(popular["less"].get(name), signed=True)
-    for groups in info["slices"].values():
+        popular = fitted.baselines["popularity"]
+        assert reader.cells[at + 2] == interval(popular.metrics[name])
+        assert reader.cells[at + 3] == interval(popular.less.get(name), signed=True)
+    for groups in fitted.slices.values():
         for label, of in groups.items():
-            row = [label, f"{of['cases']:,}", interval(of["ndcg@10"]), interval(of["recall@10"])]
+            row = [label, f"{of.cases:,}", interval(of.ndcg), interval(of.recall)]
             starts = range(len(reader.cells) - 3)
             assert any(reader.cells[n : n + 4] == row for n in starts)
     said = "".join(reader.sections["summary"])
     assert f"{len(model.dataset.events):,}" in said
-    assert interval(info["evaluation"]["metrics"]["ndcg@10"]) in said
-    assert all(note in said for note in info["notes"])
+    assert interval(fitted.evaluation.metrics["ndcg@10"]) in said
+    assert all(note in said for note in fitted.notes)
     assert "one expert alone" in "".join(reader.sections["parts"])
 
 
@@ -235,20 +239,20 @@ def test_what_comes_from_data_is_never_markup(model):
         users=Vocabulary(tuple(f"{name}'\"</h3>" for name in model.dataset.users.ids)),
         target=behaviors[catalogue.behavior(model.dataset.target)].name,
     )
-    info = {**model.info, "notes": [HOSTILE], "slices": {"domain": {HOSTILE: _part()}}}
-    found = report(replace(model, dataset=data, info=info, calibrations={}), cases=3)
+    fitted = replace(model.report, notes=(HOSTILE,), slices={"domain": {HOSTILE: _part()}})
+    found = report(replace(model, dataset=data, report=fitted, calibrations={}), cases=3)
     reader = read(found)
     assert not {"i", "q", "u", "script", "img"} & {*reader.tags}
     assert HOSTILE.replace("\x00", "�").replace("\x0b", "�") in "".join(reader.plain)
 
 
 def _part():
-    return {"cases": 9} | {n: {"value": 0.1, "low": 0.0, "high": 0.2} for n in SLICED}
+    return Slice(9, Interval(0.1, 0.0, 0.2), Interval(0.1, 0.0, 0.2))
 
 
 def test_a_run_that_lacks_something_says_so(world):
     popular = fit(world, model="popularity")
-    assert popular.info["baselines"] == {}
+    assert popular.report.baselines == {}
     reader = read(report(popular))
     assert list(reader.sections) == SECTIONS
     for name, words in {
@@ -260,8 +264,7 @@ def test_a_run_that_lacks_something_says_so(world):
         assert words in "".join(reader.sections[name])
     tiny = fit(synthetic.checkerboard(users=3, items=8), model="transition")
     assert list(read(report(tiny, cases=3)).sections) == SECTIONS
-    bare = fit(world, model="popularity")
-    bare.info.clear()
+    bare = replace(popular, report=FitReport())
     assert "No events were held out" in "".join(read(report(bare)).sections["slices"])
 
 
@@ -280,7 +283,7 @@ def test_the_command_writes_the_page(model, tmp_path, monkeypatch):
     details = CliRunner().invoke(app, ["evaluate", str(run), "--verbose"]).output
     assert "By parts of the test cases" in details
     assert "NDCG@10 of popularity on the same" in details
-    assert load(run).info["slices"] == model.info["slices"] == seen[0].info["slices"]
+    assert load(run).report.slices == model.report.slices == seen[0].report.slices
     assert list(read(out.read_text(encoding="utf-8")).sections) == SECTIONS
 
 
@@ -291,7 +294,7 @@ def test_a_fusion_shows_what_its_parts_weigh():
     assert fused.family == "fusion"
     reader = read(report(fused, cases=5))
     said = "".join(reader.sections["parts"])
-    assert all(name in said for name in fused.info["weights"]["features"])
+    assert all(name in said for name in fused.report.weights.features)
     assert "the transition expert of this fusion" in "".join(reader.sections["diversity"])
 
 

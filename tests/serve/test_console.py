@@ -132,7 +132,7 @@ def test_the_overview_tells_what_serves(client, run, data):
         count = int((data.events.behavior == data.catalogue.behavior(behavior.name)).sum())
         assert f"{behavior.name} {count:,}" in page.text
     assert "1 events kept since the runs were made" in page.text
-    value = load(run).info["evaluation"]["metrics"]["ndcg@10"]["value"]
+    value = load(run).report.evaluation.metrics["ndcg@10"].value
     assert f"ndcg@10 {value:.4f} [" in page.text
 
 

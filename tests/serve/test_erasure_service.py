@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from penchant import load
 from penchant.cli import app
 from penchant.privacy.erasure.receipts import verdict
-from penchant.privacy.erasure.unlearn import INFO
 from penchant.serve.service.refresh import refresh
 from penchant.serve.store.store import Store
 from penchant.storage.signing_key import key_of
@@ -53,8 +52,8 @@ def test_a_deletion_is_answered_with_a_signed_receipt(data, own, database):
     assert "calibration" in done["redone"]
     assert not set(done["redone"]) & set(done["left"])
     run = load(own)
-    assert run.info[INFO]["count"] == 1
-    assert run.info[INFO]["deadline"] == done["deadline"]
+    assert run.report.forgotten.count == 1
+    assert run.report.forgotten.deadline == done["deadline"]
     assert len(run.dataset.tombstones) == 1
     assert refresh(own, Store(database)).receipt is None
 
@@ -100,7 +99,7 @@ def test_strict_updates_leave_the_transition_expert_alone(data, database, tmp_pa
     assert done.exit_code == 0, done.output
     assert "a signed receipt" in done.stdout
     assert load(run).family == "transition"
-    assert load(run).info[INFO]["strict"] is True
+    assert load(run).report.forgotten.strict is True
 
 
 def test_all_that_is_held_is_told_to_admins(data, own, database):

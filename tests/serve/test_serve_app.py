@@ -461,7 +461,7 @@ def test_a_new_artifact_takes_over_and_a_broken_one_does_not(run, database, data
         assert told(client.get("/users/u/recommendations"))["artifact"] == before
         arrays.write_bytes(whole)
         model = load(place)
-        replace(model, info={**model.info, "notes": ["another"]}).save(place)
+        replace(model, report=model.report.noting("another")).save(place)
         after = told(client.post("/admin/reload", json={}))["artifact"]
         assert after != before
         assert told(client.get("/users/u/recommendations"))["artifact"] == after
@@ -476,10 +476,10 @@ def test_a_new_artifact_takes_over_and_a_broken_one_does_not(run, database, data
 def test_an_artifact_that_is_worse_or_of_other_data_is_refused(run, database, tmp_path):
     with client_of(run, database) as client:
         model = load(run)
-        metrics = model.info["evaluation"]["metrics"]
-        worse = {**metrics, "ndcg@10": {**metrics["ndcg@10"], "value": 0.001}}
-        info = {**model.info, "evaluation": {**model.info["evaluation"], "metrics": worse}}
-        replace(model, info=info).save(tmp_path / "worse")
+        metrics = model.report.evaluation.metrics
+        worse = {**metrics, "ndcg@10": metrics["ndcg@10"]._replace(value=0.001)}
+        fallen = replace(model.report, evaluation=replace(model.report.evaluation, metrics=worse))
+        replace(model, report=fallen).save(tmp_path / "worse")
         problem = told(client.post("/admin/reload", json={"path": str(tmp_path / "worse")}), 409)
         assert "ndcg@10" in problem["detail"]
         assert "0.0010" in problem["detail"]
@@ -494,7 +494,7 @@ def test_an_artifact_that_is_worse_or_of_other_data_is_refused(run, database, tm
 
 def test_two_artifacts_share_users_and_each_keeps_theirs(run, database, data, tmp_path):
     model = load(run)
-    replace(model, info={**model.info, "notes": ["another"]}).save(tmp_path / "b")
+    replace(model, report=model.report.noting("another")).save(tmp_path / "b")
     runs = {"main": str(run), "other": str(tmp_path / "b")}
     with client_of(run, database, runs=runs, share=0.3) as client:
         users = data.users.ids[:300]

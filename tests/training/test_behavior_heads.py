@@ -148,15 +148,15 @@ def test_protocols_that_tell_later_events_hold_none_out(world):
 
 def test_each_behavior_has_probabilities_of_its_own(world, transition, tmp_path):
     model = transition
-    found = {row["behavior"]: row for row in model.info["probabilities"]}
+    found = {row.behavior: row for row in model.report.probabilities}
     assert set(model.calibrations) == set(found)
     assert {"buy", "view"} <= set(found)
     for row in found.values():
-        assert row["skill_over_base_rate"]["value"] > 0
-        assert row["ece"] < 0.02
-    likelier = found["buy"]["above"]["view"]
-    assert likelier["pairs"] > 1000
-    assert 0 < likelier["share"] < 1
+        assert row.skill_over_base_rate.value > 0
+        assert row.ece < 0.02
+    likelier = found["buy"].above["view"]
+    assert likelier.pairs > 1000
+    assert 0 < likelier.share < 1
     user = world.users.ids[3]
     again = load(model.save(tmp_path / "run"))
     for name in found:
@@ -164,4 +164,4 @@ def test_each_behavior_has_probabilities_of_its_own(world, transition, tmp_path)
         assert all(0 < row.probability < 1 for row in listed)
         assert again.recommend(user, behavior=name).items == listed
     unknown = set(model.others) - set(found)
-    assert all(f"no probabilities for {name!r}" in str(model.info["notes"]) for name in unknown)
+    assert all(f"no probabilities for {name!r}" in str(model.report.notes) for name in unknown)

@@ -104,7 +104,7 @@ def demo(
     recipe = Recipe(target=synthetic.TARGET, seed=seed, search=SearchSettings(budget=6))
     table = benchmark(data, MODELS, protocol="leave-one-out", recipe=recipe, progress=progress)
     model = fit(data, recipe, model="transition", progress=progress)
-    model = replace(model, info={**model.info, "cleaning": report.to_dict()})
+    model = replace(model, report=replace(model.report, cleaning=report))
     progress("saving")
     model.save(out / "run")
     page = html(model, cases=REPORTED, progress=progress)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from penchant.data.arrays import blocks, runs
 from penchant.data.dataset import Catalogue
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation import metrics as measures
+from penchant.evaluation.fit_report import Slice
 from penchant.evaluation.metrics import Interval
 from penchant.evaluation.outside_metrics import Metric, RankedCases, measured_by, outside_metrics
 from penchant.features.kernels import on_cores, tag_rows, unit_rows
@@ -74,21 +74,22 @@ class Evaluation:
             self.cases[metric], other.cases[metric], self.seed, cluster=self.clusters
         )
 
-    def by(self, groups: Sequence[Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Cases, and mean and interval of some metrics, of each group; ``groups`` has one a case.
+    def by(self, groups: Sequence[object]) -> dict[str, Slice]:
+        """Recall@10 and NDCG@10 of each group of cases; ``groups`` has one for each case.
 
         A case whose group is None is in none.
         """
-        found = {}
-        for group in sorted({str(one) for one in groups if one is not None}):
-            mine = np.array([one is not None and str(one) == group for one in groups], bool)
-            found[group] = {"cases": int(mine.sum())} | {
-                name: measures.bootstrap(
-                    self.cases[name][mine], self.seed, cluster=self.users[mine]
-                )._asdict()
-                for name in names
-            }
-        return found
+
+        def sliced(mine: NDArray[np.bool_]) -> Slice:
+            users = self.users[mine]
+            recall, ndcg = (
+                measures.bootstrap(self.cases[name][mine], self.seed, cluster=users)
+                for name in ("recall@10", "ndcg@10")
+            )
+            return Slice(int(mine.sum()), recall, ndcg)
+
+        names = np.array([None if group is None else str(group) for group in groups], object)
+        return {name: sliced(names == name) for name in sorted({*names} - {None})}
 
     def mean(self, metric: str) -> float:
         """The mean of one metric; NaN cases are left out."""

@@ -1,7 +1,7 @@
 """Probabilities fitted on one share of validation and judged on test."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from penchant.data.arrays import blocks
 from penchant.data.dataset import Catalogue, Dataset
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation import metrics
+from penchant.evaluation.fit_report import Likelier, ProbabilityReport, ReliabilityBin
 from penchant.models.base import Recommender
 from penchant.models.calibration import (
     LISTED,
@@ -66,13 +67,20 @@ def calibrate(found: Lists) -> Calibration:
 
 
 def judge(
-    calibration: Calibration, fitted: Lists, judged: Lists, popularity: Ints, seed: int = 0
-) -> dict[str, Any]:
-    """How good the probabilities of some lists are, as JSON types.
+    calibration: Calibration,
+    fitted: Lists,
+    judged: Lists,
+    train: Dataset,
+    *,
+    events_ahead: float,
+    seed: int = 0,
+) -> ProbabilityReport:
+    """How good the probabilities of some lists are.
 
     ``fitted`` are the lists that the calibration was fitted on; the base rate and a calibrated
-    popularity, on the same items, are fitted on them too. ``popularity`` (N,) counts target
-    events. A skill is 1 - Brier / Brier of what it is compared with; its interval is over users.
+    popularity, on the same items, are fitted on them too. ``train`` holds the events that the
+    model was fitted on. A skill is 1 - Brier / Brier of what it is compared with; its interval is
+    over users.
     """
     r = calibration.probabilities(judged.scores, judged.lengths)
     there = ~np.isnan(r)
@@ -80,60 +88,72 @@ def judge(
     users = np.broadcast_to(judged.users[:, None], r.shape)[there]
     known = fitted.items >= 0
     base = np.full(len(p), fitted.outcome[known].mean())
-    popular = _popular(fitted, popularity)(judged)[there]
+    popular = _popular(fitted, train.counts())(judged)[there]
     curve = metrics.reliability(p, y, BINS)
-    return {
-        "listed": LISTED,
-        "pairs": len(p),
-        "base_rate": float(base[0]),
-        "held_out": float(y.mean()),
-        "skill_over_base_rate": metrics.skill_interval(p, y, base, users, seed)._asdict(),
-        "skill_over_popularity": metrics.skill_interval(p, y, popular, users, seed)._asdict(),
-        "log_loss": float(metrics.log_loss(p, y).mean()),
-        "log_loss_of_base_rate": float(metrics.log_loss(base, y).mean()),
-        "log_loss_of_popularity": float(metrics.log_loss(popular, y).mean()),
-        "ece": metrics.ece(p, y),
-        "reliability": [
-            {"said": float(said), "happened": float(happened), "pairs": int(count)}
-            for said, happened, count in zip(*curve, strict=True)
-        ],
-    }
+    return ProbabilityReport(
+        behavior=train.target,
+        events_ahead=events_ahead,
+        listed=LISTED,
+        pairs=len(p),
+        base_rate=float(base[0]),
+        held_out=float(y.mean()),
+        skill_over_base_rate=metrics.skill_interval(p, y, base, users, seed),
+        skill_over_popularity=metrics.skill_interval(p, y, popular, users, seed),
+        log_loss=float(metrics.log_loss(p, y).mean()),
+        log_loss_of_base_rate=float(metrics.log_loss(base, y).mean()),
+        log_loss_of_popularity=float(metrics.log_loss(popular, y).mean()),
+        ece=metrics.ece(p, y),
+        reliability=tuple(
+            ReliabilityBin(float(predicted), float(observed), int(pairs))
+            for predicted, observed, pairs in zip(*curve, strict=True)
+        ),
+    )
+
+
+class Calibrated(NamedTuple):
+    """A calibration, the lists that it was judged on, and how good it is on them."""
+
+    calibration: Calibration
+    lists: Lists
+    report: ProbabilityReport
+
+    @property
+    def probabilities(self) -> Floats:
+        """Of the items of the lists, (B, 100)."""
+        return self.calibration.probabilities(self.lists.scores, self.lists.lengths)
 
 
 def measured(
     model: Recommender, train: Dataset, fitted: Cases, judged: Cases, repeats: bool, seed: int
-) -> tuple[Calibration, Lists, dict[str, Any]] | None:
-    """A calibration of the dataset's target, the judged lists, and how good it is on them.
+) -> Calibrated | None:
+    """A calibration of the dataset's target on some cases, judged on others.
 
-    ``train`` holds the events that the model was fitted on; what is found are JSON types. None
-    where nothing on the lists happened: no scores of these say how likely anything is.
+    ``train`` holds the events that the model was fitted on. None where nothing on the lists
+    happened: no scores of these say how likely anything is.
     """
-    made = lists(model, train.catalogue, fitted, repeats)
-    if not made.outcome.any():
+    first = lists(model, train.catalogue, fitted, repeats)
+    if not first.outcome.any():
         return None
-    asked = lists(model, train.catalogue, judged, repeats)
-    calibration = calibrate(made)
-    found = judge(calibration, made, asked, train.counts(), seed)
+    second, calibration = lists(model, train.catalogue, judged, repeats), calibrate(first)
     ahead = len(judged.truth) / len(judged.histories)
-    return calibration, asked, {"behavior": train.target, "events_ahead": ahead, **found}
+    report = judge(calibration, first, second, train, events_ahead=ahead, seed=seed)
+    return Calibrated(calibration, second, report)
 
 
-def above(ours: tuple[Lists, Calibration], other: tuple[Lists, Calibration]) -> dict[str, Any]:
-    """How often one behavior's probability is above another's, as JSON types.
+def above(ours: Calibrated, other: Lists, calibration: Calibration) -> Likelier:
+    """How often one behavior's probability is above another's.
 
     Of the items that are among the same case's best for both: P(buy) > P(view) says that the
     user's next purchase is likelier to be the item than the next view is.
     """
-    (a, p), (b, q) = (
-        (found, c.probabilities(found.scores, found.lengths)) for found, c in (ours, other)
-    )
+    p, q = ours.probabilities, calibration.probabilities(other.scores, other.lengths)
     more = pairs = 0
-    for mine, theirs, first, second in zip(a.items, b.items, p, q, strict=True):
+    for mine, theirs, first, second in zip(ours.lists.items, other.items, p, q, strict=True):
         _, i, j = np.intersect1d(mine, theirs, return_indices=True)
         both = mine[i] >= 0
         more += int(np.count_nonzero(first[i][both] > second[j][both]))
         pairs += int(np.count_nonzero(both))
-    return {"share": more / pairs if pairs else None, "pairs": pairs}
+    return Likelier(more / pairs if pairs else None, pairs)
 
 
 def _popular(fitted: Lists, popularity: Ints) -> Any:

@@ -1,18 +1,14 @@
 """Slices: what a model did on parts of the test cases, and beside popularity on all of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from penchant.data.dataset import Catalogue, Dataset
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation.evaluate import Evaluation
-from penchant.evaluation.metrics import Interval
+from penchant.evaluation.fit_report import Comparison, Slices
 from penchant.types import Floats, Ints
-
-SLICED = ("recall@10", "ndcg@10")
-"""The metrics that each slice has."""
 
 COLD = 5
 """An item that training met at most so often is cold."""
@@ -21,8 +17,8 @@ _HISTORY = (4, 9, 19, 49)
 _MET = (0, COLD, 20, 100)
 
 
-def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, dict[str, Any]]:
-    """Cases, recall@10 and ndcg@10 with their intervals by slice, as JSON types.
+def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, Slices]:
+    """Cases, recall@10 and NDCG@10 with their intervals by slice.
 
     ``history``   by the events of the case's history
     ``item``      by how many training events, of any behavior, the true item has; of several true
@@ -41,9 +37,9 @@ def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, di
         "behavior": [catalogue.behaviors[row].name for row in cases.behavior.tolist()],
         "domain": [names[row] if row >= 0 else None for row in domains.tolist()],
     }
-    found = {}
+    found: dict[str, Slices] = {}
     for name, groups in parts.items():
-        by = evaluation.by(groups, SLICED)
+        by = evaluation.by(groups)
         if name in ("history", "item"):
             ends = _HISTORY if name == "history" else _MET
             by = {label: by[label] for label in _labels(ends) if label in by}
@@ -52,16 +48,13 @@ def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, di
     return found
 
 
-def beside(evaluation: Evaluation, other: Evaluation) -> dict[str, dict[str, Interval]]:
-    """Another evaluation of the same cases: its ``metrics``, and the paired difference to them.
+def beside(evaluation: Evaluation, other: Evaluation) -> Comparison:
+    """Another evaluation of the same cases, and how much the first has more, in pairs.
 
-    ``less`` is the first evaluation less the other, for each metric that has a value per case.
+    Metrics of all lists together have no pairs.
     """
     both = [name for name in evaluation.cases if name in other.cases]
-    return {
-        "metrics": other.metrics,
-        "less": {name: evaluation.minus(other, name) for name in both},
-    }
+    return Comparison(other.metrics, {name: evaluation.minus(other, name) for name in both})
 
 
 def _labels(ends: Sequence[int]) -> list[str]:

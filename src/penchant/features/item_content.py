@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from penchant.config import ContentSettings
 from penchant.data.dataset import ENRICHED, SUMMARY, Catalogue, Dataset
 from penchant.data.item_features import Feature
-from penchant.features.encoders.base import Encoded, encoded
+from penchant.features.encoders.base import Encoded, Unread, encoded
 from penchant.features.encoders.cache import Cache
 from penchant.features.encoders.registry import _AUTOMATIC, automatic, encoder_of
+from penchant.storage.json_records import JsonRecord
 from penchant.types import Ints, Progress
 
 """The variable of the environment that holds the key of an endpoint; it is written nowhere."""
@@ -29,26 +29,40 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True)
+class ModalityRead(JsonRecord):
+    """What an encoder read of the items; of those that it could not read the first ten."""
+
+    encoder: str
+    items: int
+    made: int
+    cached: int
+    cut: int
+    seconds: float
+    unread: int
+    examples: tuple[Unread, ...]
+
+
+@dataclass(frozen=True)
 class Read:
     """What was read of the items, by modality, and what is to be said of it."""
 
     modalities: Mapping[str, Encoded] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types; of the items that could not be read the first ten."""
+    def report(self) -> dict[str, ModalityRead]:
+        """What a run says of it, by modality."""
         return {
-            name: {
-                "encoder": of.encoder,
-                "items": int(of.present.sum()),
-                "made": of.made,
-                "cached": of.cached,
-                "cut": len(of.cut),
-                "seconds": round(of.seconds, 2),
-                "unread": len(of.unread),
-                "examples": [vars(one) for one in of.unread[:_SHOWN]],
-            }
-            for name, of in self.modalities.items()
+            name: ModalityRead(
+                encoder=read.encoder,
+                items=int(read.present.sum()),
+                made=read.made,
+                cached=read.cached,
+                cut=len(read.cut),
+                seconds=round(read.seconds, 2),
+                unread=len(read.unread),
+                examples=read.unread[:_SHOWN],
+            )
+            for name, read in self.modalities.items()
         }
 
 

@@ -15,6 +15,7 @@ from penchant.data.merge import Merged
 from penchant.data.splitting.cases import Cases
 from penchant.errors import ConfigError
 from penchant.features.kernels import Rows
+from penchant.storage.json_records import JsonRecord
 from penchant.types import Arrays, Floats, Ints, Scores
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ class DataChange:
 Refit = Callable[["Recommender", "Recommender | None"], "Recommender"]
 """(an expert that knows its own target alone, the one that served the asked target before) -> the
 expert that serves it now."""
+
+
+@dataclass(frozen=True)
+class FeatureEffects(JsonRecord):
+    """How far a deviation of each feature among candidates moves a score.
+
+    effects  a row for each of the ``lengths`` of histories, with a number for each of ``features``
+    """
+
+    features: tuple[str, ...]
+    lengths: tuple[str, ...]
+    effects: tuple[tuple[float, ...], ...]
 
 
 class Recommender(ABC):
@@ -149,8 +162,8 @@ class Recommender(ABC):
         """With what another of its family has fitted on held-out cases."""
         return self
 
-    def weights_report(self) -> dict[str, Any] | None:
-        """What it has fitted on held-out cases, as JSON types; None where that is nothing."""
+    def weights_report(self) -> FeatureEffects | None:
+        """What it has fitted on held-out cases; None where that is nothing."""
         return None
 
     # Other behaviors than the one it was fitted for.

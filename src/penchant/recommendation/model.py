@@ -13,6 +13,7 @@ from penchant.data.arrays import blocks
 from penchant.data.dataset import Dataset, Events, Histories
 from penchant.data.text_query import TextQuery
 from penchant.errors import ConfigError, DataError
+from penchant.evaluation.fit_report import FitReport
 from penchant.features.kernels import Rows, unit_content
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
@@ -45,12 +46,12 @@ from penchant.types import Ints
 class Model:
     """A recommender with the dataset it serves. Immutable: an update makes another one.
 
-    info         what the fit found, as JSON types: trials, evaluation of the twin, notes
+    report       what the fit found: trials, evaluation of the holdout model, notes
     calibrations make probabilities of scores, by behavior; none where too few events were held
                  out to fit one on
     others       what serves the behaviors besides the target, by name
     controls     what users made of their interests: their lists follow
-    twin         of a fusion, the deep expert that was fitted without the held-out events: with it
+    holdout_model of a fusion, the deep expert that was fitted without the held-out events: with it
                  the weights and calibrations are fitted again when a user is forgotten
     profiles     users' interests as texts, by user
     """
@@ -58,7 +59,7 @@ class Model:
     dataset: Dataset
     recommender: Recommender
     recipe: Recipe = field(default_factory=Recipe)
-    info: dict[str, Any] = field(default_factory=dict)
+    report: FitReport = field(default_factory=FitReport)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     others: Mapping[str, Recommender] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Model:
         """Events of the target behavior on each item, (N,); of a private run, as released."""
         if self.recommender.released_popularity is not None:
             return self.recommender.released_popularity
-        if self.info.get("privacy"):
+        if self.report.privacy is not None:
             return np.zeros(len(self.dataset.catalogue), np.int64)
         return self.dataset.counts()
 

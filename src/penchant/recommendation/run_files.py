@@ -14,6 +14,7 @@ from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
 from penchant.data.user_attributes import described_users
 from penchant.errors import ArtifactError
+from penchant.evaluation.fit_report import FitReport
 from penchant.models.base import Family, Recommender, over, under
 from penchant.models.calibration import Calibration
 from penchant.models.registry import origin_of, saved_family
@@ -34,7 +35,7 @@ class SavedRun:
     dataset: Dataset
     recommender: Recommender
     recipe: Recipe
-    info: dict[str, Any]
+    report: FitReport
     calibrations: Mapping[str, Calibration]
     others: Mapping[str, Recommender]
     controls: Mapping[str, tuple[Control, ...]]
@@ -56,7 +57,7 @@ def save(model: SavedRun, path: str | Path) -> Path:
         "settings": model.recommender.settings.model_dump(),
         "others": {name: settings for name, (settings, _) in heads.items()},
         "recipe": model.recipe.model_dump(),
-        "info": model.info,
+        "info": model.report.to_dict(),
         "controls": _told(model.controls),
         "profiles": _kept(model.profiles),
     }
@@ -113,14 +114,23 @@ def read(path: str | Path) -> SavedRun:
         return recommender.load_head(dataset.with_target(name), content, own)
 
     others = {name: other(name, content) for name, content in manifest["others"].items()}
-    info, controls = manifest["info"], _controls(manifest["controls"])
+    report = FitReport.from_dict(manifest["info"])
     held = under(arrays, f"{TWIN}/")
     expert = recommender.sequence
     trained = SEQUENCE.restore(held, dataset, expert.settings) if held and expert else None
     holdout_model = None if trained is None else trained.sequence
     profiles = {user: Profile(**of) for user, of in manifest.get("profiles", {}).items()}
-    kept = calibrations, others, controls, holdout_model, profiles
-    return SavedRun(dataset, recommender, recipe, info, *kept)
+    return SavedRun(
+        dataset,
+        recommender,
+        recipe,
+        report,
+        calibrations,
+        others,
+        _controls(manifest["controls"]),
+        holdout_model,
+        profiles,
+    )
 
 
 def _under_new_names(manifest: dict[str, Any], family: Family, path: Path) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
+from penchant.data.cleaning.report import CleaningReport
 from penchant.data.dataset import Catalogue, Dataset
 from penchant.recommendation import Model
 from penchant.report.html import Section, details, paragraph, share, table
@@ -45,7 +45,7 @@ def health(model: Model) -> Section:
     if len(data.catalogue.domains) > 1:
         body += _domains(data)
     body += table(("items without", "items", "share"), _lacking(data.catalogue))
-    body += _cleaning(model.info.get("cleaning"))
+    body += _cleaning(model.report.cleaning)
     return Section("data", "The data", body)
 
 
@@ -102,7 +102,7 @@ def _domains(data: Dataset) -> str:
 def _lacking(catalogue: Catalogue) -> list[tuple[str, str, str]]:
     """How many items have no title, tags, image ..."""
     N = len(catalogue)
-    there: dict[str, Any] = {
+    there = {
         "title": [bool(title) for title in catalogue.titles],
         "tags": [bool(tags) for tags in catalogue.tags],
     }
@@ -118,19 +118,14 @@ def _lacking(catalogue: Catalogue) -> list[tuple[str, str, str]]:
     return found
 
 
-def _cleaning(found: dict[str, Any] | None) -> str:
+def _cleaning(found: CleaningReport | None) -> str:
     """What cleaning did, where the run tells."""
-    if not found:
+    if found is None:
         return paragraph(
             "The run holds no report of cleaning; penchant ingest prints one.", kind="absent"
         )
-    lines = [
-        f"{name}: {of['in']:,} rows in, {of['out']:,} out" for name, of in found["rows"].items()
-    ]
-    rows = [
-        (of["table"], of["rule"], of["action"], of["detail"], f"{of['count']:,}")
-        for of in found["findings"]
-    ]
+    lines = [f"{name}: {came:,} rows in, {left:,} out" for name, (came, left) in found.rows.items()]
+    rows = [(of.table, of.rule, of.action, of.detail, f"{of.count:,}") for of in found.findings]
     body = "<h3>Cleaning</h3>" + paragraph("; ".join(lines) + ".")
     if rows:
         columns = ("table", "rule", "rows were", "how", "rows")

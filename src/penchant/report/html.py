@@ -9,6 +9,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from penchant.evaluation.metrics import Interval
+
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -42,11 +44,11 @@ def number(value: float | None, digits: int = 4, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''},.{digits}f}"
 
 
-def interval(entry: dict[str, float | None] | None, digits: int = 4, signed: bool = False) -> str:
+def interval(entry: Interval | None, digits: int = 4, signed: bool = False) -> str:
     """A value with its bounds, as 0.0638 [0.0613, 0.0663]."""
     if entry is None:
         return "–"
-    value, low, high = (number(entry[name], digits, signed) for name in ("value", "low", "high"))
+    value, low, high = (number(bound, digits, signed) for bound in entry)
     return value if low == high == "–" else f"{value} [{low}, {high}]"
 
 

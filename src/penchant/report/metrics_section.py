@@ -1,8 +1,12 @@
 """What a run measured: in one sentence, metric by metric, by slices, and its probabilities."""
 
-from typing import Any
+from math import isnan
+from typing import Literal
 
+from penchant.evaluation.fit_report import FitReport, HoldoutReport, Slice
+from penchant.evaluation.metrics import Interval
 from penchant.recommendation import Model
+from penchant.recommendation.explain.fidelity import Fidelity
 from penchant.report.html import (
     Section,
     details,
@@ -18,6 +22,11 @@ from penchant.report.plots import reliability, weighed
 from penchant.report.svg import Row, intervals
 from penchant.report.verdict import NOT_MEASURED, verdict
 
+_PLOTTED: tuple[tuple[Literal["ndcg", "recall"], str], ...] = (
+    ("ndcg", "NDCG@10"),
+    ("recall", "Recall@10"),
+)
+
 FEW = 30
 """Cases below which a slice says little, whatever its interval."""
 
@@ -31,7 +40,7 @@ _SLICES = {
 
 def summary(model: Model) -> Section:
     """What the run is, and its headline against popularity."""
-    data, info = model.dataset, model.info
+    data, report = model.dataset, model.report
     catalogue = data.catalogue
     body = paragraph(headline(model), kind="lead")
     counts = (
@@ -45,15 +54,15 @@ def summary(model: Model) -> Section:
         (data.target, "behavior predicted"),
     )
     body += tiles(counts)
-    if evaluation := info.get("evaluation"):
+    if evaluation := report.evaluation:
         body += paragraph(
-            exact(model),
+            exact(report, evaluation),
             "Measured on a holdout model: a model with the same settings, fitted without the test "
-            f"events (protocol {evaluation['protocol']}, seed {evaluation['seed']}). The model "
+            f"events (protocol {evaluation.protocol}, seed {evaluation.seed}). The model "
             "that is saved and served was then fitted on all events.",
         )
-    if notes := info.get("notes"):
-        body += "<h3>Notes of the run</h3>" + items(notes)
+    if report.notes:
+        body += "<h3>Notes of the run</h3>" + items(report.notes)
     settings = model.settings.model_dump()
     rows = [(name, str(value)) for name, value in settings.items()]
     if rows:
@@ -63,33 +72,30 @@ def summary(model: Model) -> Section:
 
 def headline(model: Model) -> str:
     """The verdict on a run, in one sentence."""
-    info = model.info
-    return verdict(info.get("evaluation") or {}, info.get("baselines", {}))
+    content = model.report.to_dict()
+    return verdict(content.get("evaluation", {}), content.get("baselines", {}))
 
 
-def exact(model: Model) -> str:
+def exact(report: FitReport, evaluation: HoldoutReport) -> str:
     """NDCG@10 with its interval, beside popularity's."""
-    evaluation = model.info["evaluation"]
-    own = (
-        f"NDCG@10, which counts higher places more, is {interval(evaluation['metrics']['ndcg@10'])}"
-    )
-    popular = model.info.get("baselines", {}).get("popularity")
-    if not popular:
+    own = f"NDCG@10, which counts higher places more, is {interval(evaluation.metrics['ndcg@10'])}"
+    popular = (report.baselines or {}).get("popularity")
+    if popular is None:
         return f"{own}."
     return (
-        f"{own}, that of popularity {number(popular['metrics']['ndcg@10']['value'])}; the paired "
-        f"difference is {interval(popular['less']['ndcg@10'], signed=True)}."
+        f"{own}, that of popularity {number(popular.metrics['ndcg@10'].value)}; the paired "
+        f"difference is {interval(popular.less['ndcg@10'], signed=True)}."
     )
 
 
 def measured(model: Model) -> Section:
     """Each metric with its interval, beside popularity."""
-    evaluation = model.info.get("evaluation")
+    evaluation = model.report.evaluation
     title = "Metrics"
-    if not evaluation:
+    if evaluation is None:
         return Section("metrics", title, paragraph(NOT_MEASURED, kind="absent"))
-    popular = model.info.get("baselines", {}).get("popularity")
-    if popular:
+    popular = (model.report.baselines or {}).get("popularity")
+    if popular is not None:
         body = paragraph(
             "Means over the test cases with 95 % intervals (bootstrap over users). The last column "
             "is the difference case by case; where its interval leaves out 0, another draw of "
@@ -99,10 +105,10 @@ def measured(model: Model) -> Section:
             (
                 name,
                 interval(entry),
-                interval(popular["metrics"].get(name)),
-                interval(popular["less"].get(name), signed=True),
+                interval(popular.metrics.get(name)),
+                interval(popular.less.get(name), signed=True),
             )
-            for name, entry in evaluation["metrics"].items()
+            for name, entry in evaluation.metrics.items()
         ]
         body += table(("metric", model.family, "popularity", "difference"), rows)
     else:
@@ -112,19 +118,19 @@ def measured(model: Model) -> Section:
             else "The run was fitted before popularity was measured beside it; fit it again to see."
         )
         body = paragraph("Means over the test cases with 95 % intervals.", reason)
-        alone = [(name, interval(entry)) for name, entry in evaluation["metrics"].items()]
+        alone = [(name, interval(entry)) for name, entry in evaluation.metrics.items()]
         body += table(("metric", model.family), alone)
     return Section("metrics", title, body)
 
 
 def slices(model: Model) -> Section:
     """NDCG@10 and recall@10 by parts of the test cases."""
-    found = model.info.get("slices")
+    found = model.report.slices
     title = "For whom, and for which items"
     if not found:
         reason = (
             "The run was fitted before slices were measured; fit it again to see."
-            if model.info.get("evaluation")
+            if model.report.evaluation is not None
             else NOT_MEASURED
         )
         return Section("slices", title, paragraph(reason, kind="absent"))
@@ -135,8 +141,7 @@ def slices(model: Model) -> Section:
         f"Parts of fewer than {FEW} cases are pale; an interval of so few means little.",
     )
     groups = {_SLICES[name]: of for name, of in found.items()}
-    protected = {f"Users by {name}": of for name, of in model.info.get("groups", {}).items()}
-    groups |= protected
+    groups |= {f"Users by {name}": of for name, of in (model.report.groups or {}).items()}
     plots = [
         intervals(
             name,
@@ -148,11 +153,11 @@ def slices(model: Model) -> Section:
             ],
             FEW,
         )
-        for metric, name in (("ndcg@10", "NDCG@10"), ("recall@10", "Recall@10"))
+        for metric, name in _PLOTTED
     ]
     body += figures(*plots)
     rows = [
-        (group, label, f"{of['cases']:,}", interval(of["ndcg@10"]), interval(of["recall@10"]))
+        (group, label, f"{of.cases:,}", interval(of.ndcg), interval(of.recall))
         for group, parts in groups.items()
         for label, of in parts.items()
     ]
@@ -163,7 +168,7 @@ def slices(model: Model) -> Section:
 
 def calibration(model: Model) -> Section:
     """How far probabilities can be trusted."""
-    found = model.info.get("probabilities")
+    found = model.report.probabilities
     title = "Can the probabilities be trusted?"
     if not found:
         reason = "This run has no probabilities: too few events were held out to fit them on."
@@ -180,13 +185,13 @@ def calibration(model: Model) -> Section:
     )
     rows = [
         (
-            of["behavior"],
-            f"{of['pairs']:,}",
-            interval(of["skill_over_base_rate"]),
-            interval(of["skill_over_popularity"]),
-            number(of["ece"]),
-            number(of["log_loss"]),
-            number(of["log_loss_of_base_rate"]),
+            of.behavior,
+            f"{of.pairs:,}",
+            interval(of.skill_over_base_rate),
+            interval(of.skill_over_popularity),
+            number(of.ece),
+            number(of.log_loss),
+            number(of.log_loss_of_base_rate),
         )
         for of in found
     ]
@@ -202,18 +207,18 @@ def calibration(model: Model) -> Section:
     body += table(columns, rows)
     for of in found:
         bins = [
-            (number(one["said"]), number(one["happened"]), f"{one['pairs']:,}")
-            for one in of["reliability"]
+            (number(one.predicted), number(one.observed), f"{one.pairs:,}")
+            for one in of.reliability
         ]
-        ahead = of["events_ahead"]
+        ahead = of.events_ahead
         following = "the next event" if ahead == 1 else f"one of the next {ahead:.3g} events"
         body += details(
-            f"{of['behavior']}: the bins",
+            f"{of.behavior}: the bins",
             table(
                 ("said", "happened", "pairs"),
                 bins,
                 left=0,
-                caption=f"That an item among the {of['listed']} best is {following}",
+                caption=f"That an item among the {of.listed} best is {following}",
             ),
         )
     return Section("calibration", title, body)
@@ -221,9 +226,9 @@ def calibration(model: Model) -> Section:
 
 def parts(model: Model) -> Section:
     """What each part of a fusion weighs."""
-    found = model.info.get("weights")
+    found = model.report.weights
     title = "What each part weighs"
-    if not found:
+    if found is None:
         reason = (
             f"This run is one expert alone, {model.family}: there are no parts to weigh. A fusion "
             "has them."
@@ -235,29 +240,29 @@ def parts(model: Model) -> Section:
         "of content.",
     )
     body += figures(weighed(found, alone=False))
-    columns = zip(*found["effects"], strict=True)
+    columns = zip(*found.effects, strict=True)
     rows = [
         (name, *(number(effect, 2, signed=True) for effect in effects))
-        for name, effects in zip(found["features"], columns, strict=True)
+        for name, effects in zip(found.features, columns, strict=True)
     ]
-    body += details("The numbers", table(("part", *found["lengths"]), rows))
+    body += details("The numbers", table(("part", *found.lengths), rows))
     return Section("parts", title, body)
 
 
-def faithful(model: Model, found: dict[str, Any] | None) -> Section:
-    """Whether what explanations cite matters; ``found`` is that of ``explaining.fidelity``."""
+def faithful(model: Model, found: Fidelity | None) -> Section:
+    """Whether what explanations cite matters; ``found`` is that of ``fidelity``."""
     title = "Do explanations tell the truth?"
     if found is None:
         reason = (
             f"Explanations are sums over past events, which a run of {model.family} does not have."
         )
         return Section("fidelity", title, paragraph(reason, kind="absent"))
-    if not found["users"]:
+    if not found.users:
         reason = "No user has enough events to delete one of: this takes ten."
         return Section("fidelity", title, paragraph(reason, kind="absent"))
     unit = "log-odds" if model.family == "fusion" else "the units of the score"
-    ratio = found["ratio"]["value"]
-    if ratio is None:
+    ratio = found.ratio.value
+    if isnan(ratio):
         much = "lowers the score, deleting one that is not cited does not"
     elif ratio > 1:
         times = number(ratio, 1) if ratio < 100 else "more than 100"
@@ -265,13 +270,13 @@ def faithful(model: Model, found: dict[str, Any] | None) -> Section:
     else:
         much = "does not lower the score more than deleting one that is not"
     body = paragraph(
-        f"For the first item of {found['users']:,} users' lists, in the median: deleting the event "
+        f"For the first item of {found.users:,} users' lists, in the median: deleting the event "
         f"that its explanation cites first {much}."
     )
     rows = [
-        ("without the event cited first", interval(found["cited"])),
-        ("without one that is not cited", interval(found["uncited"])),
-        ("ratio of the two", _ratio(found["ratio"])),
+        ("without the event cited first", interval(found.cited)),
+        ("without one that is not cited", interval(found.uncited)),
+        ("ratio of the two", _ratio(found.ratio)),
     ]
     body += table(
         ("median fall of the score", f"in {unit}, with 95 % interval"),
@@ -289,13 +294,12 @@ def tiles(pairs: tuple[tuple[str, str], ...]) -> str:
     return f'<div class="tiles">{shown}</div>'
 
 
-def _ratio(found: dict[str, float | None]) -> str:
+def _ratio(found: Interval) -> str:
     """A ratio with its bounds, of which each may be without end."""
-    value, low, high = (
-        "∞" if found[name] is None else number(found[name], 2) for name in ("value", "low", "high")
-    )
+    value, low, high = ("∞" if isnan(bound) else number(bound, 2) for bound in found)
     return f"{value} [{low}, {high}]"
 
 
-def _row(label: str, of: dict[str, Any], metric: str) -> Row:
-    return Row(label, **of[metric], cases=of["cases"])
+def _row(label: str, of: Slice, metric: Literal["ndcg", "recall"]) -> Row:
+    value, low, high = of.ndcg if metric == "ndcg" else of.recall
+    return Row(label, value, low, high, of.cases)

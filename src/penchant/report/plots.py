@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
+
+from penchant.evaluation.fit_report import ProbabilityReport
+from penchant.models.base import FeatureEffects
 
 _SIDE, _LEFT, _TOP, _BOTTOM = 240, 62, 44, 46
 _STYLE = """
@@ -27,8 +29,8 @@ text { font: 12px system-ui, sans-serif; fill: #333 }
 """
 
 
-def reliability(rows: Sequence[dict[str, Any]], *, alone: bool = True) -> str:
-    """What was said against what happened, a panel for each of ``info["probabilities"]``.
+def reliability(rows: Sequence[ProbabilityReport], *, alone: bool = True) -> str:
+    """What was said against what happened, a panel for each behavior.
 
     Each dot is a bin of equal mass with the 95 % interval of its share (Wilson 1927); both axes
     are logarithmic, and a bin where nothing happened stands on the lower edge. ``alone`` brings
@@ -41,14 +43,14 @@ def reliability(rows: Sequence[dict[str, Any]], *, alone: bool = True) -> str:
     return _whole(title, width, height, "".join(panels), alone)
 
 
-def weighed(found: dict[str, Any], *, alone: bool = True) -> str:
-    """What each part of a fusion weighs by the length of histories: ``info["weights"]``.
+def weighed(found: FeatureEffects, *, alone: bool = True) -> str:
+    """What each part of a fusion weighs by the length of histories.
 
     A bar is the weight times the part's deviation among candidates; all have one scale. ``alone``
     is that of ``reliability``.
     """
-    names, lengths = found["features"], found["lengths"]
-    effects = np.array(found["effects"])  # (lengths, features)
+    names, lengths = found.features, found.lengths
+    effects = np.array(found.effects)  # (lengths, features)
     step, bar, left, top = 66, 13, 12, 64
     group = len(lengths) * bar + 32
     height = top + len(names) * group
@@ -99,10 +101,8 @@ def _whole(title: str, width: float, height: float, body: str, alone: bool) -> s
     )
 
 
-def _panel(row: dict[str, Any], left: int) -> str:
-    bins = [
-        (b["said"], b["happened"], *wilson(b["happened"], b["pairs"])) for b in row["reliability"]
-    ]
+def _panel(row: ProbabilityReport, left: int) -> str:
+    bins = [(b.predicted, b.observed, *wilson(b.observed, b.pairs)) for b in row.reliability]
     positive = [value for b in bins for value in b if value > 0] or [0.1]
     low = 10 ** np.floor(np.log10(min(positive)))
     high = max(10 ** np.ceil(np.log10(max(positive))), 10 * low)
@@ -119,9 +119,9 @@ def _panel(row: dict[str, Any], left: int) -> str:
 
     edge, floor = left + _LEFT, _TOP + _SIDE
     parts = [
-        f'<text class="title" x="{edge}" y="18">{escape(str(row["behavior"]))}</text>',
-        f'<text x="{edge}" y="34">calibration error {row["ece"]:.4f}, skill '
-        f"{row['skill_over_base_rate']['value']:.3f}</text>",
+        f'<text class="title" x="{edge}" y="18">{escape(str(row.behavior))}</text>',
+        f'<text x="{edge}" y="34">calibration error {row.ece:.4f}, skill '
+        f"{row.skill_over_base_rate.value:.3f}</text>",
     ]
     for power in range(round(np.log10(low)), round(np.log10(high)) + 1):
         at = 10.0**power

@@ -1,10 +1,9 @@
 """All sections of a report in their order."""
 
-from typing import Any
-
 from penchant import __version__
 from penchant.recommendation import Model
 from penchant.recommendation.explain import fidelity
+from penchant.recommendation.explain.fidelity import Fidelity
 from penchant.report import metrics_section
 from penchant.report.data_section import health
 from penchant.report.diversity_section import diversity
@@ -24,7 +23,7 @@ def report(
     identifiers and ``seed``. A run that lacks what a section needs has a sentence there instead.
     """
     progress = progress or (lambda text: None)
-    found: dict[str, Any] | None = None
+    found: Fidelity | None = None
     if model.transition is not None:
         progress("report: deleting events that explanations cite")
         found = fidelity(model, users=cases, seed=seed)

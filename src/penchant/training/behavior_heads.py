@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,11 @@ from penchant.data.splitting.cases import Cases, Split
 from penchant.data.splitting.protocols import NEW, default_protocol
 from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
+from penchant.evaluation.fit_report import ProbabilityReport
 from penchant.evaluation.probabilities import measured
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
+from penchant.training.holdout import Holdout
 from penchant.training.tuning import FEWEST, search, shared
 from penchant.types import Ints, Progress
 
@@ -31,29 +32,24 @@ class Head:
     """What serves one behavior besides the target: its twin, fitted on the training events.
 
     calibration   None where too few events of it are held out, or none of them is on a list
-    found         how good its probabilities are, as JSON types
+    report        how good its probabilities are
     """
 
     holdout_model: Recommender
     calibration: Calibration | None = None
-    found: dict[str, Any] | None = None
+    report: ProbabilityReport | None = None
 
 
-def heads(
-    dataset: Dataset,
-    parts: Split,
-    holdout_model: Recommender,
-    recipe: Recipe,
-    progress: Progress,
-    settled: Mapping[str, Recommender] | None = None,
+def behavior_heads(
+    holdout: Holdout, progress: Progress, settled: Mapping[str, Recommender] | None = None
 ) -> dict[str, Head]:
     """The heads of a twin, by behavior; of ``settled`` models the settings are taken.
 
     The weights of a fusion are fitted on one share of the validation users, the calibration on
     another, and it is judged on the third.
     """
-    train = dataset.with_events(parts.train)
-    holdout_models = other_behaviors(train, holdout_model, recipe, progress, settled)
+    dataset, parts, recipe = holdout.dataset, holdout.parts, holdout.recipe
+    holdout_models = other_behaviors(holdout.train, holdout.model, recipe, progress, settled)
     ahead = max(1, round(len(parts.validation.truth) / max(1, len(parts.validation.histories))))
 
     def head(name: str, model: Recommender) -> Head:
@@ -64,9 +60,9 @@ def heads(
         to_judge, to_weigh, to_calibrate = shares
         progress(f"fitting what scores of {name!r} mean on validation users of their own")
         model = model.refit_weights(to_weigh, recipe.repeats)
-        asked = to_calibrate, to_judge, recipe.repeats, recipe.seed
-        made = measured(model, train.with_target(name), *asked)
-        return Head(model) if made is None else Head(model, made[0], made[2])
+        train = holdout.train.with_target(name)
+        found = measured(model, train, to_calibrate, to_judge, recipe.repeats, recipe.seed)
+        return Head(model) if found is None else Head(model, found.calibration, found.report)
 
     return {name: head(name, model) for name, model in holdout_models.items()}
 

@@ -4,7 +4,7 @@ import csv
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -21,11 +21,11 @@ from penchant.data.user_attributes import described_users
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluation.evaluate import Evaluation, evaluate
 from penchant.evaluation.metrics import Interval
-from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.features.item_content import encode_items
 from penchant.models.base import KNOWN, Recommender
 from penchant.models.registry import BASELINES, FAMILIES, Outside, family_of
 from penchant.models.topk import mask_seen, top_k
+from penchant.storage.json_records import JsonRecord, key, to_json
 from penchant.training.fit import Trained, train
 from penchant.types import Progress
 
@@ -44,7 +44,7 @@ class Row:
     """
 
     model: str
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     evaluation: Evaluation
     trials: int
     fit_seconds: float
@@ -55,10 +55,10 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The line as JSON types."""
-        line: dict[str, Any] = {
+        line = {
             "model": self.model,
             "settings": self.settings,
-            "metrics": interval_dict(self.evaluation.metrics),
+            "metrics": to_json(self.evaluation.metrics),
             "fit_seconds": round(self.fit_seconds, 3),
             "search_seconds": round(self.search_seconds, 3),
             "trials": self.trials,
@@ -72,6 +72,15 @@ class Row:
                 for epoch in self.curve
             ]
         return line
+
+
+@dataclass(frozen=True)
+class Difference(JsonRecord):
+    """Paired NDCG@10 of a model less that of another on the same cases."""
+
+    model: str
+    against: str
+    ndcg: Interval = field(metadata=key("ndcg@10"))
 
 
 @dataclass
@@ -88,7 +97,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def paired(self) -> dict[str, Any] | None:
+    def paired(self) -> Difference | None:
         """Paired NDCG@10 of the fusion, or else the transition expert, less the best other row."""
         rows = {row.model: row for row in self.rows}
         ours = next((rows[name] for name in OURS if name in rows), None)
@@ -98,7 +107,7 @@ class Table:
         return _less(ours, max(others, key=_ndcg))
 
     @property
-    def over_baselines(self) -> list[dict[str, Any]]:
+    def over_baselines(self) -> list[Difference]:
         """Paired NDCG@10 of each of our experts and their fusion, less the best baseline's."""
         baselines = [row for row in self.rows if row.model in BASELINES]
         ours = [r for r in self.rows if r.model in KNOWN and r.model not in BASELINES]
@@ -114,8 +123,8 @@ class Table:
             "seed": self.seed,
             "cases": self.cases,
             "rows": [row.to_dict() for row in self.rows],
-            "paired": self.paired,
-            "over_baselines": self.over_baselines,
+            "paired": to_json(self.paired),
+            "over_baselines": to_json(self.over_baselines),
             "published": self.published,
             "skipped": self.skipped,
             "notes": self.notes,
@@ -126,9 +135,8 @@ def _ndcg(row: Row) -> float:
     return row.evaluation.mean("ndcg@10")
 
 
-def _less(row: Row, other: Row) -> dict[str, Any]:
-    difference: Interval = row.evaluation.minus(other.evaluation, "ndcg@10")
-    return {"model": row.model, "against": other.model, "ndcg@10": difference._asdict()}
+def _less(row: Row, other: Row) -> Difference:
+    return Difference(row.model, other.model, row.evaluation.minus(other.evaluation, "ndcg@10"))
 
 
 def benchmark(

@@ -1,36 +1,30 @@
 """Fit: choose settings on validation events, measure on test events, then fit on everything."""
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from penchant.config import Recipe, Settings, parse
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Split
-from penchant.data.splitting.protocols import NEW, resolve_protocol
+from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
 from penchant.data.user_attributes import described_users
 from penchant.errors import ConfigError, DataError
-from penchant.evaluation.evaluate import Evaluation, evaluate
-from penchant.evaluation.metrics.intervals import interval_dict
-from penchant.evaluation.probabilities import above, lists, measured
-from penchant.evaluation.slices import beside, sliced
+from penchant.evaluation.fit_report import FitReport, QueryTrials, Trial
 from penchant.features.item_content import encode_items
 from penchant.models.base import Family, Recommender
-from penchant.models.baselines.popularity import POPULARITY
-from penchant.models.calibration import LISTED, Calibration
 from penchant.models.fusion.recommender import FUSION, Fusion
 from penchant.models.registry import Outside, family_of
-from penchant.models.sequence import SEQUENCE
+from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.models.transition.recommender import TRANSITION
 from penchant.recommendation import Model
-from penchant.training.behavior_heads import Head, heads, other_behaviors
+from penchant.training.behavior_heads import Head, behavior_heads, other_behaviors
+from penchant.training.calibration import Calibrations, calibrated
+from penchant.training.fit_report import measured
+from penchant.training.holdout import Holdout
 from penchant.training.query_share import in_words, searching, tune_query_share
-from penchant.training.tuning import FEWEST, Trial, search, shared
-from penchant.training.vector_diagnostics import agreement, judge_vectors
+from penchant.training.tuning import FEWEST, search, shared
 from penchant.types import Progress
-
-_MANY = 0.3  # of the test events that no list can hold: more than that is said
 
 
 @dataclass(frozen=True)
@@ -56,188 +50,128 @@ def fit(
 ) -> Model:
     """Fit a model of a family on a dataset: by default the fusion, without torch the transition.
 
-    The settings are searched on the dataset's validation events. A twin with the chosen settings
-    is measured on the test events, which it never saw; then the model is fitted on all events.
-    The twin's measurement is in ``info["evaluation"]``. Where there are too few events to hold
-    any out, the recipe's settings are taken as they are, and ``info["notes"]`` says so.
+    Settings are searched on validation events. A holdout model with the chosen settings is
+    evaluated on the test events, which it never saw; then the model is fitted on all events.
+    Where there are too few events to hold any out, the settings of the recipe are taken as they
+    are, and a note says so.
 
-    Raises ConfigError for a family, behavior or setting that is not known, DataError for data
-    that the family cannot take.
+    Parameters
+    ----------
+    dataset
+        Events, users and items, as ``from_columns``, ``load_dataset`` or ``ingest`` give them.
+    recipe
+        The settings, and what is searched; default: those that suit most data.
+    model
+        The name of a family, such as ``"fusion"``, ``"transition"``, ``"sequence"`` or
+        ``"item-knn"``.
+    progress
+        Called with a line of text as each stage begins.
 
+    Returns
+    -------
+    Model
+        Its ``report`` holds the evaluation of the holdout model, trials and notes.
+
+    Raises
+    ------
+    ConfigError
+        For a family, behavior or setting that is not known.
+    DataError
+        For data that the family cannot take.
+    MissingExtraError
+        Where the family needs a package that is not installed.
+
+    Examples
+    --------
     >>> from penchant.data.synthetic import checkerboard
     >>> model = fit(checkerboard(), model="transition")
     >>> [row.item for row in model.recommend("u0002", k=1).items]
     ['i0002']
     """
-    recipe = recipe or Recipe()
-    family = family_of(model or default_family())
-    dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
-    progress = progress or (lambda text: None)
-    info: dict[str, Any] = {"notes": list(dataset.notes)}
-    dataset, read = encode_items(dataset, recipe.content, progress)
-    info["content"] = read.to_dict()
-    dataset, noted = described_users(dataset, recipe.users)
-    info["notes"] += (*read.notes, *noted)
-    holdout_model: Recommender | None = None
-    others: dict[str, Head] = {}
-    calibrations: dict[str, Calibration] = {}
-    try:
-        parts = split(dataset, seed=recipe.seed)
-    except DataError as error:
-        family = TRANSITION if family is FUSION else family
-        info["notes"].append(f"not evaluated, and settings not searched: {error}")
-    else:
-        asked = len(parts.validation.histories)
-        if family is FUSION and asked < FEWEST:
-            info["notes"].append(f"no fusion: {asked} validation cases, it needs {FEWEST}")
-            family = TRANSITION
+    recipe, progress = recipe or Recipe(), progress or (lambda text: None)
+    dataset, report = _prepared(dataset, recipe, progress)
+    family, parts, notes = _held_out(dataset, recipe, family_of(model or default_family()))
+    report = report.noting(*notes)
+    heads: dict[str, Head] = {}
+    holdout: Holdout | None = None
+    calibrations = Calibrations()
+    if parts is not None:
         trained = train(dataset, parts, family.name, recipe, progress)
-        holdout_model = trained.recommender
-        info["trials"] = [{"changes": t.changes, "ndcg@10": t.value} for t in trained.trials]
-        listing: Recommender = holdout_model
-        if dataset.catalogue.tokens.ids:
-            tried = tune_query_share(
-                holdout_model, dataset, shared(dataset, parts.validation, 0, recipe.seed), recipe
-            )
-            recipe, info["searches"] = tried
-            if info["searches"]:
-                info["notes"].append(in_words(info["searches"]))
-            listing = (
-                searching(holdout_model, dataset, recipe) if recipe.queries.share else holdout_model
-            )
+        holdout = Holdout(trained.recommender, dataset, parts, recipe)
+        holdout, searches = _with_query_share(holdout)
+        recipe = holdout.recipe
+        report = replace(report, trials=trained.trials, searches=searches)
+        report = report if searches is None else report.noting(in_words(searches))
         progress(f"evaluating on {len(parts.test.histories):,} test cases")
-        evaluation = on_test(listing, dataset, parts, recipe)
-        if not recipe.repeats and parts.test.repeated >= _MANY:
-            info["notes"].append(
-                f"{parts.test.repeated:.0%} of the test events are of an item that their user had "
-                "before, which no list holds; with --set repeats=true lists hold such items, and "
-                f"protocol {NEW!r} asks for new ones alone"
-            )
-        info["evaluation"] = {
-            "protocol": parts.protocol,
-            "cases": len(parts.test.histories),
-            "seed": recipe.seed,
-            "metrics": interval_dict(evaluation.metrics),
-        }
-        info["slices"] = sliced(evaluation, dataset.with_events(parts.train), parts.test)
-        info["baselines"] = baselines(evaluation, holdout_model, dataset, parts, recipe)
-        info["groups"] = {
-            name: evaluation.by(
-                [dataset.attributes[name][user] for user in evaluation.users],
-                ("recall@10", "ndcg@10"),
-            )
-            for name in recipe.users.protected
-        }
-        deep, closed = holdout_model.sequence, holdout_model.transition
-        if deep is not None and deep.settings.interests > 1:
-            info["vectors"] = judge_vectors(
-                deep, dataset.catalogue, parts.test, repeats=recipe.repeats
-            )
-            if closed is not None:
-                known = dataset.with_events(parts.train)
-                by = known, closed.statistics, recipe.interests, recipe.seed
-                info["vectors"]["agreement"] = agreement(deep, *by, parts.test)
-        if weights := holdout_model.weights_report():
-            info["weights"] = weights
-        others = heads(dataset, parts, holdout_model, recipe, progress)
+        evaluation = holdout.with_model(_searching(holdout)).on_test()
+        report = measured(report, holdout, evaluation)
+        heads = behavior_heads(holdout, progress)
         progress("calibrating probabilities on validation users of their own")
-        calibrations, info["probabilities"], notes = calibrated(
-            dataset, parts, holdout_model, others, recipe
-        )
-        info["notes"] += notes
+        calibrations = calibrated(holdout, heads)
+        report = replace(report, probabilities=calibrations.reports).noting(*calibrations.notes)
     progress(f"fitting {family.name} on all {len(dataset.events):,} events")
-    if holdout_model is None:
+    if holdout is None:
         recommender = family.fitter(dataset, recipe.seed)(start(family, recipe))
     else:
-        recommender = holdout_model.refit(dataset, recipe.seed)
-    holdout_models = {name: head.holdout_model for name, head in others.items()}
-    served = other_behaviors(dataset, recommender, recipe, progress, holdout_models)
-    held = holdout_model.sequence if holdout_model and holdout_model.experts else None
-    return Model(dataset, recommender, recipe, info, calibrations, served, holdout_model=held)
-
-
-def on_test(
-    holdout_model: Recommender, dataset: Dataset, parts: Split, recipe: Recipe
-) -> Evaluation:
-    """What a model fitted on the training events does on the test cases."""
-    return evaluate(
-        holdout_model,
-        dataset.catalogue,
-        parts.test,
-        repeats=recipe.repeats,
-        popularity=dataset.with_events(parts.train).counts(),
-        seed=recipe.seed,
+        recommender = holdout.model.refit(dataset, recipe.seed)
+    holdout_models = {name: head.holdout_model for name, head in heads.items()}
+    others = other_behaviors(dataset, recommender, recipe, progress, holdout_models)
+    return Model(
+        dataset,
+        recommender,
+        recipe,
+        report,
+        calibrations.by_behavior,
+        others,
+        holdout_model=_deep_expert(holdout),
     )
 
 
-def baselines(
-    evaluation: Evaluation,
-    holdout_model: Recommender,
-    dataset: Dataset,
-    parts: Split,
-    recipe: Recipe,
-) -> dict[str, Any]:
-    """What popularity does on the same test cases and, paired, by how much the twin differs.
-
-    JSON types; empty for a twin that is popularity itself.
-    """
-    if holdout_model.name == POPULARITY.name:
-        return {}
-    data = dataset.with_events(parts.train)
-    popular = POPULARITY.fitter(data, recipe.seed)(POPULARITY.settings())
-    found = beside(evaluation, on_test(popular, dataset, parts, recipe))
-    return {POPULARITY.name: {name: interval_dict(of) for name, of in found.items()}}
+def _prepared(dataset: Dataset, recipe: Recipe, progress: Progress) -> tuple[Dataset, FitReport]:
+    """The dataset with contents and attributes as the recipe takes them, and what was read."""
+    dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
+    notes = dataset.notes
+    dataset, read = encode_items(dataset, recipe.content, progress)
+    dataset, of_users = described_users(dataset, recipe.users)
+    return dataset, FitReport((*notes, *read.notes, *of_users), read.report())
 
 
-def calibrated(
-    dataset: Dataset,
-    parts: Split,
-    holdout_model: Recommender,
-    others: dict[str, Head],
-    recipe: Recipe,
-) -> tuple[dict[str, Calibration], list[dict[str, Any]], list[str]]:
-    """Calibrations by behavior, how good each one's probabilities are, and what there is not.
+def _held_out(
+    dataset: Dataset, recipe: Recipe, family: Family
+) -> tuple[Family, Split | None, tuple[str, ...]]:
+    """The family that can be fitted, the split where there is one, and why not what was asked."""
+    without_fusion = TRANSITION if family is FUSION else family
+    try:
+        parts = split(dataset, seed=recipe.seed)
+    except DataError as error:
+        return without_fusion, None, (f"not evaluated, and settings not searched: {error}",)
+    count = len(parts.validation.histories)
+    if family is FUSION and count < FEWEST:
+        return TRANSITION, parts, (f"no fusion: {count} validation cases, it needs {FEWEST}",)
+    return family, parts, ()
 
-    The target's are judged on test, with how often it is likelier than each other behavior.
-    """
-    made = {name: h.calibration for name, h in others.items() if h.calibration is not None}
-    found = [head.found for head in others.values() if head.found is not None]
-    notes = [
-        f"no probabilities for {name!r}: fewer than {FEWEST} validation cases of each share are "
-        "followed by events of it, or none of these events is on a list"
-        for name in others
-        if name not in made
-    ]
-    cases = shared(dataset, parts.validation, 2, recipe.seed)
-    if len(cases.histories) < FEWEST:
-        notes.insert(
-            0,
-            f"no probabilities: {len(cases.histories)} validation cases for their calibration, it "
-            f"needs {FEWEST}",
-        )
-        return made, found, notes
-    asked = cases, parts.test, recipe.repeats, recipe.seed
-    probable = measured(holdout_model, dataset.with_events(parts.train), *asked)
-    if probable is None:
-        notes.insert(
-            0,
-            f"no probabilities: in none of {len(cases.histories)} validation cases is the event "
-            f"that came next on the list of the {LISTED} best",
-        )
-        return made, found, notes
-    calibration, judged, own = probable
-    likelier = {
-        name: above(
-            (judged, calibration),
-            (
-                lists(others[name].holdout_model, dataset.catalogue, parts.test, recipe.repeats),
-                other,
-            ),
-        )
-        for name, other in made.items()
-    }
-    head = {**own, "above": likelier}
-    return {dataset.target: calibration, **made}, [head, *found], notes
+
+def _with_query_share(holdout: Holdout) -> tuple[Holdout, QueryTrials | None]:
+    """The holdout with the share of searches that suits validation cases, and what was tried."""
+    if not holdout.dataset.catalogue.tokens.ids:
+        return holdout, None
+    recipe, trials = tune_query_share(
+        holdout.model, holdout.dataset, holdout.validation(0), holdout.recipe
+    )
+    return replace(holdout, recipe=recipe), trials
+
+
+def _searching(holdout: Holdout) -> Recommender:
+    """The holdout model, whose lists give searches their places where the recipe has any."""
+    recipe = holdout.recipe
+    if not holdout.dataset.catalogue.tokens.ids or not recipe.queries.share:
+        return holdout.model
+    return searching(holdout.model, holdout.dataset, recipe)
+
+
+def _deep_expert(holdout: Holdout | None) -> SequenceExpert | None:
+    """The deep expert of a fusion without held-out events, which later refits stand on."""
+    return holdout.model.sequence if holdout and holdout.model.experts else None
 
 
 def default_family() -> str:

@@ -1,6 +1,5 @@
 """What the places of searches are worth, measured as lists are."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +9,7 @@ from penchant.config import QuerySettings, Recipe
 from penchant.data.dataset import Dataset, Histories
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation.evaluate import evaluate
+from penchant.evaluation.fit_report import QueryTrials
 from penchant.evaluation.metrics import paired
 from penchant.features.kernels import unit_content
 from penchant.models.base import Recommender
@@ -65,7 +65,7 @@ def searching(holdout_model: Recommender, dataset: Dataset, recipe: Recipe) -> S
 
 def tune_query_share(
     holdout_model: Recommender, dataset: Dataset, cases: Cases, recipe: Recipe
-) -> tuple[Recipe, Mapping[str, Any]]:
+) -> tuple[Recipe, QueryTrials | None]:
     """The recipe with the share of searches that suits validation cases, and what was tried.
 
     Cases without a search say nothing, and do not count. The default gives way to the best share
@@ -76,7 +76,7 @@ def tune_query_share(
     searches = with_searches.text_matcher.queries(cases.histories)
     rows = np.unique([query.history for query in searches]).astype(np.int64)
     if not len(rows) or "share" in recipe.queries.model_fields_set:
-        return recipe, {}
+        return recipe, None
     some = Cases(
         cases.histories.take(rows),
         np.concatenate([[0], np.cumsum(np.diff(cases.indptr)[rows])]),
@@ -97,14 +97,14 @@ def tune_query_share(
     less = paired(tried[best].cases["ndcg@10"], tried[usual].cases["ndcg@10"], recipe.seed)
     best = best if less.low > 0 else usual
     queries = recipe.queries.model_copy(update={"share": best})
-    told = {"share": best, "cases": len(rows), "ndcg@10": {str(s): v for s, v in values.items()}}
-    return recipe.model_copy(update={"queries": queries}), told
+    trials = QueryTrials(best, len(rows), {str(share): value for share, value in values.items()})
+    return recipe.model_copy(update={"queries": queries}), trials
 
 
-def in_words(told: Mapping[str, Any]) -> str:
+def in_words(trials: QueryTrials) -> str:
     """What ``tune_query_share`` found, for a person."""
-    values = ", ".join(f"{float(s):.0%}: {v:.4f}" for s, v in told["ndcg@10"].items())
+    values = ", ".join(f"{float(s):.0%}: {v:.4f}" for s, v in trials.ndcg.items())
     return (
-        f"the latest search takes {told['share']:.0%} of a list's places; NDCG@10 of "
-        f"{told['cases']:,} validation cases with searches by that share: {values}"
+        f"the latest search takes {trials.share:.0%} of a list's places; NDCG@10 of "
+        f"{trials.cases:,} validation cases with searches by that share: {values}"
     )

@@ -12,6 +12,7 @@ from penchant.data.hashing import hashes, uniform
 from penchant.data.splitting.cases import Cases, take
 from penchant.data.splitting.split import share
 from penchant.evaluation.evaluate import evaluate
+from penchant.evaluation.fit_report import Trial
 from penchant.models.base import Family, Recommender
 from penchant.types import Ints, Progress
 
@@ -23,14 +24,6 @@ MOST = 10_000
 FEWEST = 50
 """Validation cases that a fusion asks for, or it leaves the transition expert alone; and that a
 calibration is fitted on, or there are no probabilities."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One setting that was tried: what differs from the start, and its validation NDCG@10."""
-
-    changes: dict[str, Any]
-    value: float
 
 
 @dataclass(frozen=True)
@@ -90,9 +83,9 @@ def search(
                 what = ", ".join(f"{k} {v}" for k, v in trials[key].changes.items())
                 progress(
                     f"{family.name}: trial {len(trials)} of at most {bounds.budget}: "
-                    f"{what or 'as it stands'}: validation NDCG@10 {trials[key].value:.4f}"
+                    f"{what or 'as it stands'}: validation NDCG@10 {trials[key].ndcg:.4f}"
                 )
-        return trials[key].value
+        return trials[key].ndcg
 
     best, best_value = start, value(start)
     for name, ladder in ladders(family, dataset):

@@ -237,7 +237,7 @@ def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[M
     ``before`` and ``after`` are the users whose part in the sums is taken away and given: rows of
     the old data and of the merged. A row of -1 has no part.
     """
-    if model.info.get("privacy"):
+    if model.report.privacy is not None:
         raise ConfigError(SPENDS)
     seed = model.recipe.seed
 

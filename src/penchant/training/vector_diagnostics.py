@@ -9,6 +9,7 @@ from penchant.data.arrays import blocks
 from penchant.data.dataset import Catalogue, Dataset
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation import metrics
+from penchant.evaluation.fit_report import VectorReport
 from penchant.models.sequence import SequenceExpert
 from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.models.transition.statistics import Statistics
@@ -18,22 +19,16 @@ from penchant.types import Floats, Ints
 MOST = 500
 """Cases whose interests are compared with the vectors."""
 
+_LISTED = 10
+
 ACTIVE = 0.1
 """Share of the gates, over a case's list, from which on a vector is active."""
 
 
 def judge_vectors(
-    expert: SequenceExpert, catalogue: Catalogue, cases: Cases, k: int = 10, repeats: bool = False
-) -> dict[str, Any]:
-    """The vectors of an expert with several interests on some cases, as JSON types.
-
-    active     mean number of active vectors of a case: those that hold at least a tenth of the
-               gates over the k items of its list
-    collapse   mean cosine of pairs of active vectors of a case; 1 where they are all one, None
-               where no case has two
-    recall     of the list that each vector would make alone, and of all their lists together
-               (up to K k items)
-    """
+    expert: SequenceExpert, catalogue: Catalogue, cases: Cases, *, repeats: bool = False
+) -> VectorReport:
+    """The vectors of an expert with several interests on some cases, over lists of ten items."""
     K = expert.settings.interests
     size = max(1, CELLS // max(1, len(catalogue) * K))
     active: list[Floats] = []
@@ -53,7 +48,7 @@ def judge_vectors(
 
         mixed = np.where(scores > -np.inf, scores, 0.0) * shares
         whole = np.where((scores > -np.inf).any(axis=1), mixed.sum(axis=1), -np.inf)
-        listed = top_k(ranked(whole), k).items
+        listed = top_k(ranked(whole), _LISTED).items
         inside = (listed >= 0)[:, None]
         held = np.take_along_axis(shares, np.maximum(listed, 0)[:, None, :], axis=2)
         held = (held * inside).sum(axis=2) / np.maximum(inside.sum(axis=2), 1)
@@ -65,17 +60,17 @@ def judge_vectors(
         mean = (cosine * pairs).sum(axis=(1, 2)) / np.maximum(count, 1)
         cosines.append(np.where(count > 0, mean, np.nan))
         ranks = [metrics.ranks(ranked(scores[:, v]), truth, indptr) for v in range(K)]
-        alone.append(np.stack([metrics.recall(r, k, indptr) for r in ranks]))
-        union.append(metrics.recall(np.min(ranks, axis=0), k, indptr))
+        alone.append(np.stack([metrics.recall(r, _LISTED, indptr) for r in ranks]))
+        union.append(metrics.recall(np.min(ranks, axis=0), _LISTED, indptr))
     index = np.concatenate(cosines)
     recall = np.concatenate(alone, axis=1)
-    return {
-        "vectors": K,
-        "active": float(np.concatenate(active).mean()),
-        "collapse": None if np.isnan(index).all() else float(np.nanmean(index)),
-        f"recall@{k}": [float(np.nanmean(row)) for row in recall],
-        f"recall@{k} together": float(np.nanmean(np.concatenate(union))),
-    }
+    return VectorReport(
+        vectors=K,
+        active=float(np.concatenate(active).mean()),
+        collapse=np.nan if np.isnan(index).all() else float(np.nanmean(index)),
+        recall=tuple(float(np.nanmean(row)) for row in recall),
+        together=float(np.nanmean(np.concatenate(union))),
+    )
 
 
 def agreement(

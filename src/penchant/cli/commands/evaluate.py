@@ -99,20 +99,20 @@ def evaluate(
         "run": str(run),
         "model": model.family,
         "settings": model.settings.model_dump(),
-        **model.info,
+        **model.report.to_dict(),
     }
     if reliability is not None:
         from penchant.report.plots import reliability as reliability_plot
 
-        if not content.get("probabilities"):
+        if not model.report.probabilities:
             raise ConfigError(f"expected a run with probabilities to draw, received {run} without")
-        reliability.write_text(reliability_plot(content["probabilities"]), encoding="utf-8")
+        reliability.write_text(reliability_plot(model.report.probabilities), encoding="utf-8")
     if weights is not None:
         from penchant.report.plots import weighed
 
-        if not content.get("weights"):
+        if model.report.weights is None:
             raise ConfigError(f"expected a fusion, whose parts are weighed, received {run}")
-        weights.write_text(weighed(content["weights"]), encoding="utf-8")
+        weights.write_text(weighed(model.report.weights), encoding="utf-8")
     if as_json:
         emit(content)
         return

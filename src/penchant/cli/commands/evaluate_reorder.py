@@ -46,4 +46,5 @@ def evaluate_reorder(
     with working(f"loading {run}") as progress:
         outcome = judge(load(run), model, settings, users=users or 300, progress=progress)
         keep(run, outcome)
-    emit({"run": str(run), **outcome}) if as_json else show_judged(outcome)
+    content = outcome.to_dict()
+    emit({"run": str(run), **content}) if as_json else show_judged(content)

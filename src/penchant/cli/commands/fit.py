@@ -72,7 +72,7 @@ def fit(
         "run": str(out),
         "model": fitted.family,
         "settings": fitted.settings.model_dump(),
-        **fitted.info,
+        **fitted.report.to_dict(),
     }
     if as_json:
         emit(content)

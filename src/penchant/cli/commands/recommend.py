@@ -104,7 +104,7 @@ def recommend(
     if as_json:
         emit(content)
         return
-    if (flag := notice(model)) is not None:
+    if (flag := notice(model.report)) is not None:
         say(f"note: {flag}")
     who = f"user {user}" if user is not None else "this history"
     show_items(f"For {who}, source: {listed.source}", content["items"])

@@ -80,7 +80,8 @@ def serve(
     penchant serve run/ --database postgresql+psycopg://shop@db/penchant --workers 4
     """
     settings_type, workers_module = service_parts()
-    from penchant.privacy.erasure.unlearn import notice_of
+    from penchant.evaluation.fit_report import FitReport
+    from penchant.privacy.erasure.unlearn import notice
     from penchant.recommendation.rerank import Rules
     from penchant.storage.artifact import read_manifest
     from penchant.storage.signing_key import key_of
@@ -104,7 +105,7 @@ def serve(
         llm=None if llm is None else str(llm),
         patience=patience,
     )
-    if (flag := notice_of(read_manifest(run)["info"])) is not None:
+    if (flag := notice(FitReport.from_dict(read_manifest(run)["info"]))) is not None:
         say(f"note: {flag}")
 
     def ready(port: int) -> None:

@@ -190,7 +190,8 @@ def show_calibration(calibration: dict[str, Any]) -> None:
 
 def show_private(content: dict[str, Any]) -> None:
     """Print the budget beside NDCG@10, and what the guarantee covers."""
+    from penchant.evaluation.fit_report import FitReport
     from penchant.privacy.differential.fit import in_words
 
-    for line in in_words(content):
+    for line in in_words(FitReport.from_dict(content)):
         say(line)

@@ -1,11 +1,14 @@
 """What cleaning found and did, for a person and for a machine."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from penchant.storage.json_records import JsonRecord
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(JsonRecord):
     """One rule's finding: ``count`` rows of ``table`` were ``action``.
 
     action is "dropped", "merged" (into an earlier row), "filled", "unset" or "kept".
@@ -15,7 +18,7 @@ class Finding:
     action: str
     count: int
     table: str = "events"
-    examples: tuple[dict[str, Any], ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
     detail: str = ""
 
     def __str__(self) -> str:
@@ -24,7 +27,7 @@ class Finding:
 
 
 @dataclass
-class CleaningReport:
+class CleaningReport(JsonRecord):
     """What came in, what went out, and why they differ.
 
     ``rows`` is table -> (rows in, rows out); for each table, rows in = rows out + dropped +
@@ -59,18 +62,11 @@ class CleaningReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON types."""
-        return {
-            "rows": {table: {"in": i, "out": o} for table, (i, o) in self.rows.items()},
-            "findings": [
-                {
-                    "rule": f.rule,
-                    "table": f.table,
-                    "action": f.action,
-                    "count": f.count,
-                    "detail": f.detail,
-                    "examples": list(f.examples),
-                }
-                for f in self.findings
-            ],
-            "notes": list(self.notes),
-        }
+        rows = {table: {"in": i, "out": o} for table, (i, o) in self.rows.items()}
+        return super().to_dict() | {"rows": rows}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The report that gave this JSON."""
+        rows = {table: (of["in"], of["out"]) for table, of in content["rows"].items()}
+        return replace(super().from_dict({**content, "rows": {}}), rows=rows)

@@ -21,6 +21,7 @@ from penchant.data.arrays import blocks
 from penchant.errors import DataError, UnreadableError
 from penchant.features.encoders.cache import Cache, Rows
 from penchant.features.encoders.progress import ProgressLog
+from penchant.storage.json_records import JsonRecord
 from penchant.types import Progress
 
 _SHOWN = 200  # characters
@@ -79,7 +80,7 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Unread:
+class Unread(JsonRecord):
     """An item whose content could not be encoded, and why; of a long source, the beginning."""
 
     item: str

@@ -26,9 +26,6 @@ from penchant.recommendation.rerank import Reranked
 from penchant.recommendation.results import Recommendation
 from penchant.types import Ints
 
-INFO = "reorder"
-"""Where a run's info keeps whether re-ranking won; see ``judging``."""
-
 _WORD = 40  # characters of a tag, and of a behavior's name
 _TAGS = 8
 
@@ -236,19 +233,19 @@ def off(known: Model, model: LanguageModel | None) -> str | None:
             "not re-ranked: no language model is configured; name one with --llm FILE, or with "
             "PENCHANT_LLM_URL and PENCHANT_LLM_MODEL"
         )
-    judged = known.info.get(INFO)
+    judged = known.report.reorder
     how = "measure it with penchant evaluate RUN --reorder"
-    if not judged:
+    if judged is None:
         return f"not re-ranked: this run does not know whether that helps; {how}"
-    if judged["model"] != model.name:
-        return f"not re-ranked: measured with {judged['model']}, not with {model.name}; {how}"
-    if judged["behavior"] != known.dataset.target:
-        return f"not re-ranked: measured for {judged['behavior']!r} only"
-    if not judged["wins"]:
-        low, value, high = (f"{judged[name]:+.4f}" for name in ("low", "difference", "high"))
+    if judged.model != model.name:
+        return f"not re-ranked: measured with {judged.model}, not with {model.name}; {how}"
+    if judged.behavior != known.dataset.target:
+        return f"not re-ranked: measured for {judged.behavior!r} only"
+    if not judged.wins:
+        low, value, high = (f"{one:+.4f}" for one in (judged.low, judged.difference, judged.high))
         return (
             f"not re-ranked: {model.name} did not win; NDCG@10 with it less without, on "
-            f"{judged['cases']:,} cases: {value} [{low}, {high}]"
+            f"{judged.cases:,} cases: {value} [{low}, {high}]"
         )
     return None
 
@@ -295,7 +292,8 @@ def _unsuited(found: Recommendation, known: Model, given: Histories) -> str | No
 
 
 def _settings(known: Model) -> ReorderSettings:
-    return parse(ReorderSettings, known.info[INFO]["settings"], f"info of the run, {INFO}")
+    settings = known.report.reorder.settings if known.report.reorder else {}
+    return parse(ReorderSettings, dict(settings), "report of the run, reorder")
 
 
 def _first(found: Recommendation, items: Sequence[Any], k: int) -> Recommendation:

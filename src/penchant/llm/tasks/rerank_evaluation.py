@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,9 @@ from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError, LanguageModelError
 from penchant.evaluation import metrics
 from penchant.evaluation.evaluate import Evaluation
-from penchant.evaluation.metrics.intervals import interval_dict
+from penchant.evaluation.fit_report import FitReport, RerankReport
 from penchant.llm.client import LanguageModel, Spent
-from penchant.llm.tasks.rerank import INFO, Ordered, Reorder, ReorderSettings
+from penchant.llm.tasks.rerank import Ordered, Reorder, ReorderSettings
 from penchant.models.topk import CELLS, mask_seen
 from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import Model
@@ -41,8 +40,8 @@ def judge(
     users: int = 300,
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """NDCG@10 and recall@10 with re-ranking and without, on the same cases; JSON types.
+) -> RerankReport:
+    """NDCG@10 and recall@10 with re-ranking and without, on the same cases.
 
     A twin with the run's settings is made without the test events, as the fit did, and lists what
     the run would; cases are test cases of at most ``users`` users with fewer than
@@ -58,7 +57,7 @@ def judge(
     """
     settings, say = settings or ReorderSettings(), progress or (lambda text: None)
     recipe, data = model.recipe, model.dataset
-    if model.info.get("privacy"):
+    if model.report.privacy is not None:
         raise ConfigError(
             "expected a run without a privacy budget, received a private one: it holds no case out"
         )
@@ -83,34 +82,33 @@ def judge(
     less = {name: beside.minus(without, name) for name in without.cases}
     first = less[f"ndcg@{K}"]
     count = len(histories)
-    return {
-        "wins": bool(first.low > 0 and count >= FEWEST),
-        "difference": first.value,
-        "low": first.low,
-        "high": first.high,
-        "model": llm.name,
-        "behavior": data.target,
-        "settings": settings.model_dump(),
-        "protocol": parts.protocol,
-        "cases": count,
-        "shortened": histories is not cases.histories,
-        "seed": seed,
-        "without": interval_dict(without.metrics),
-        "with": interval_dict(beside.metrics),
-        "less": interval_dict(less),
-        "failed": sum(reply.failed is not None for reply in replies),
-        **{name: sum(getattr(r, name) for r in replies) for name in _COUNTED},
-        "cost": cost,
-    }
+    return RerankReport(
+        wins=bool(first.low > 0 and count >= FEWEST),
+        difference=first.value,
+        low=first.low,
+        high=first.high,
+        model=llm.name,
+        behavior=data.target,
+        settings=settings.model_dump(),
+        protocol=parts.protocol,
+        cases=count,
+        shortened=histories is not cases.histories,
+        seed=seed,
+        without=without.metrics,
+        beside=beside.metrics,
+        less=less,
+        failed=sum(reply.failed is not None for reply in replies),
+        invented=sum(reply.invented for reply in replies),
+        repeated=sum(reply.repeated for reply in replies),
+        left_out=sum(reply.left_out for reply in replies),
+        cost=cost,
+    )
 
 
-_COUNTED = ("invented", "repeated", "left_out")
-
-
-def keep(path: str | Path, outcome: dict[str, Any]) -> None:
+def keep(path: str | Path, outcome: RerankReport) -> None:
     """Write what ``judge`` found into a saved run: with a win, its lists are re-ranked."""
-    info = artifact.read_manifest(path)["info"]
-    artifact.amend(path, {"info": {**info, INFO: outcome}})
+    report = FitReport.from_dict(artifact.read_manifest(path)["info"])
+    artifact.amend(path, {"info": replace(report, reorder=outcome).to_dict()})
 
 
 def chosen(

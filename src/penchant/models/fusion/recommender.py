@@ -20,7 +20,7 @@ from penchant.data.dataset import Dataset, Histories
 from penchant.data.splitting.cases import Cases
 from penchant.errors import ConfigError
 from penchant.features.kernels import Rows
-from penchant.models.base import DataChange, Family, Recommender, Refit, over, under
+from penchant.models.base import DataChange, Family, FeatureEffects, Recommender, Refit, over, under
 from penchant.models.fusion.features import (
     FLOOR,
     Context,
@@ -256,14 +256,10 @@ class Fusion(Recommender):
         beyond = parts[:, item] - parts[:, best].mean(axis=1)
         return dict(zip(self.context.features, beyond.tolist(), strict=True))
 
-    def weights_report(self) -> dict[str, Any]:
-        """What each feature weighs, times its spread, by the length of histories, as JSON types."""
-        ends = [f"up to {length}" for length in LENGTHS]
-        return {
-            "features": list(self.context.features),
-            "lengths": [*ends, f"over {LENGTHS[-1]}"],
-            "effects": (self.weights * self.spread).tolist(),
-        }
+    def weights_report(self) -> FeatureEffects:
+        effects = (self.weights * self.spread).tolist()
+        ends = (*(f"up to {length}" for length in LENGTHS), f"over {LENGTHS[-1]}")
+        return FeatureEffects(tuple(self.context.features), ends, tuple(map(tuple, effects)))
 
 
 @dataclass(frozen=True)

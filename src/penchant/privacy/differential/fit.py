@@ -1,20 +1,19 @@
 """A run with a budget: one release from all events, and what its guarantee covers."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 
 from penchant.config import Recipe, SequenceSettings
 from penchant.data.dataset import Dataset
 from penchant.data.merge import without_users
-from penchant.data.splitting.cases import Split
 from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError
-from penchant.evaluation.metrics.intervals import interval_dict
+from penchant.evaluation.fit_report import FitReport, PrivacyReport
 from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.private import ReleaseSettings
@@ -22,7 +21,8 @@ from penchant.privacy.differential.accountant import Ledger
 from penchant.privacy.differential.noise import Source
 from penchant.privacy.differential.release import Budget, release
 from penchant.recommendation import Model
-from penchant.training.fit import baselines, on_test
+from penchant.training.fit_report import baselines, on_test
+from penchant.training.holdout import Holdout
 from penchant.types import Progress
 
 COVERED = (
@@ -54,7 +54,7 @@ def fit_private(
 
     For any two sets of events of which one has one user more, with all their events, and any set
     of outcomes S: P(release in S) <= e^epsilon P'(release in S) + delta. What that covers, and
-    what not, is COVERED and OPEN; both stand in ``info["privacy"]`` with the ledger. Nothing is
+    what not, is COVERED and OPEN; both stand in ``report.privacy`` with the ledger. Nothing is
     searched. A twin without the test events, of the same budget, is measured and thrown away;
     with ``recipe.privacy.public`` there is no holdout_model, and the model holds no user.
 
@@ -72,33 +72,34 @@ def fit_private(
     dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
     dataset, read = encode_items(dataset, recipe.content, say)
     settings = ReleaseSettings(privacy=recipe.privacy, transition=recipe.transition)
-    info: dict[str, Any] = {"notes": [*read.notes, *_left_out(dataset)], "content": read.to_dict()}
+    report = FitReport((*read.notes, *_left_out(dataset)), read.report())
     if recipe.privacy.method == "sequence":  # its rows for tokens would say which there are
         dataset = _about_items(dataset)
     if not recipe.privacy.public:
-        info["notes"] = [*dataset.notes, *info["notes"]]
+        report = replace(report, notes=(*dataset.notes, *report.notes))
         try:
             parts = split(dataset, seed=recipe.seed)
         except DataError as error:
-            info["notes"].append(f"not evaluated: {error}")
+            report = report.noting(f"not evaluated: {error}")
         else:
             say("measuring a twin of the same budget on the test events")
             data = dataset.with_events(parts.train)
             budget = Budget(Ledger(epsilon, delta), source)
             holdout_model, _ = released(data, settings, recipe.sequence, budget, say)
-            info |= _measured(dataset, parts, holdout_model, recipe)
+            holdout = Holdout(holdout_model, dataset, parts, recipe)
+            evaluation = holdout.on_test()
+            report = replace(
+                report,
+                evaluation=on_test(holdout, evaluation),
+                baselines=baselines(holdout, evaluation),
+            )
     say(f"releasing with epsilon {epsilon:g}, delta {delta:g}")
     recommender, spent = released(dataset, settings, recipe.sequence, Budget(ledger, source), say)
     if recipe.privacy.public:
         everyone = np.arange(len(dataset.users))
         dataset = without_users(dataset, everyone)
         dataset = replace(_about_items(dataset), held_out=None, notes=())
-    info["privacy"] = spent | {
-        "method": recipe.privacy.method,
-        "covered": COVERED,
-        "not covered": list(OPEN),
-    }
-    return Model(dataset, recommender, recipe, info)
+    return Model(dataset, recommender, recipe, replace(report, privacy=spent))
 
 
 def released(
@@ -107,28 +108,36 @@ def released(
     deep: SequenceSettings,
     budget: Budget,
     progress: Progress | None = None,
-) -> tuple[Recommender, dict[str, Any]]:
-    """A private model of the dataset's events, and what it spent, as JSON types.
+) -> tuple[Recommender, PrivacyReport | None]:
+    """A private model of the dataset's events, and what it spent; None without a ledger.
 
     Raises ConfigError and BudgetError as ``release`` does, and MissingExtraError without torch or
     opacus where they are needed.
     """
     if settings.privacy.method != "sequence":
-        found = release(dataset, settings, budget)
-        unit = {"unit": "a user with all their events, added or removed"}
-        return found, (budget.ledger.to_dict() if budget.ledger else {}) | unit
+        model, ledger = release(dataset, settings, budget), budget.ledger
+        if ledger is None:
+            return model, None
+        unit = "a user with all their events, added or removed"
+        return model, _report(ledger, settings, dict(ledger.spent), unit, rho=ledger.rho)
     from penchant.privacy.differential.dp_sgd import private_sequence
 
     assert budget.ledger is not None
     asked = budget.ledger.epsilon, budget.ledger.delta
     sequence, spent = private_sequence(dataset, deep, asked, settings.privacy, progress)
-    return sequence, {
-        "epsilon": asked[0],
-        "delta": asked[1],
-        "spent": asdict(spent),
-        "unit": "a user with their one sequence of events, added or removed, of a known number of "
-        "users",
-    }
+    unit = "a user with their one sequence of events, added or removed, of a known number of users"
+    return sequence, _report(budget.ledger, settings, asdict(spent), unit)
+
+
+def _report(
+    ledger: Ledger,
+    settings: ReleaseSettings,
+    spent: Mapping[str, float],
+    unit: str,
+    rho: float | None = None,
+) -> PrivacyReport:
+    method = settings.privacy.method
+    return PrivacyReport(ledger.epsilon, ledger.delta, rho, spent, unit, method, COVERED, OPEN)
 
 
 def _about_items(dataset: Dataset) -> Dataset:
@@ -137,28 +146,27 @@ def _about_items(dataset: Dataset) -> Dataset:
     return replace(about, catalogue=replace(about.catalogue, tokens=Vocabulary(())))
 
 
-def in_words(info: dict[str, Any]) -> list[str]:
+def in_words(report: FitReport) -> list[str]:
     """What a private run says of itself: its budget beside NDCG@10, and what is covered."""
-    found = info["privacy"]
+    privacy = report.privacy
+    if privacy is None:
+        return []
     lines = [
-        f"private ({found['method']}): epsilon {found['epsilon']:g}, delta {found['delta']:g} for "
-        f"{found['unit']}; {_cost(found)}"
+        f"private ({privacy.method}): epsilon {privacy.epsilon:g}, delta {privacy.delta:g} for "
+        f"{privacy.unit}; {_cost(privacy)}"
     ]
-    if evaluation := info.get("evaluation"):
-        value = evaluation["metrics"]["ndcg@10"]
-        lines[0] += (
-            f"; NDCG@10 {value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}], measured "
-            "without privacy"
-        )
-    lines.append(f"covered: {found['covered']}")
-    return lines + [f"not covered: {line}" for line in found["not covered"]]
+    if report.evaluation is not None:
+        value, low, high = report.evaluation.metrics["ndcg@10"]
+        lines[0] += f"; NDCG@10 {value:.4f} [{low:.4f}, {high:.4f}], measured without privacy"
+    lines.append(f"covered: {privacy.covered}")
+    return lines + [f"not covered: {line}" for line in privacy.not_covered]
 
 
-def _cost(found: dict[str, Any]) -> str:
-    spent = found["spent"]
-    if "rho" in found:
+def _cost(privacy: PrivacyReport) -> str:
+    spent = privacy.spent
+    if privacy.rho is not None:
         total = sum(spent.values())
-        return f"rho {total:.4g} of {found['rho']:.4g} spent on {', '.join(spent)}"
+        return f"rho {total:.4g} of {privacy.rho:.4g} spent on {', '.join(spent)}"
     return (
         f"epsilon {spent['epsilon']:.4g} spent on {spent['steps']:,} steps, each with "
         f"{spent['sampling']:.1%} of the users and noise of {spent['noise']:.3g} gradients"
@@ -175,19 +183,3 @@ def _left_out(dataset: Dataset) -> list[str]:
     if dataset.attributes or len(dataset.relations):
         notes.append("a private fit reads no attributes of users and no friends")
     return notes
-
-
-def _measured(
-    dataset: Dataset, parts: Split, holdout_model: Recommender, recipe: Recipe
-) -> dict[str, Any]:
-    """What a twin that never saw the test events does on them."""
-    evaluation = on_test(holdout_model, dataset, parts, recipe)
-    return {
-        "evaluation": {
-            "protocol": parts.protocol,
-            "cases": len(parts.test.histories),
-            "seed": recipe.seed,
-            "metrics": interval_dict(evaluation.metrics),
-        },
-        "baselines": baselines(evaluation, holdout_model, dataset, parts, recipe),
-    }

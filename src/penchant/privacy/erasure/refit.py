@@ -7,9 +7,10 @@ from penchant.data.splitting.split import split
 from penchant.errors import DataError
 from penchant.models.base import Recommender
 from penchant.recommendation import Model
-from penchant.training.behavior_heads import heads
-from penchant.training.fit import calibrated
-from penchant.training.tuning import FEWEST, shared
+from penchant.training.behavior_heads import behavior_heads
+from penchant.training.calibration import calibrated
+from penchant.training.holdout import Holdout
+from penchant.training.tuning import FEWEST
 from penchant.types import Progress
 
 WEIGHTS, CALIBRATION = "weights of the fusion", "calibration"
@@ -36,24 +37,30 @@ def refit_calibration(
     except DataError:  # nobody is left to ask, and a fit would have no probabilities either
         return replace(model, calibrations={}), (CALIBRATION,)
     progress("fitting weights and calibrations again, on validation users")
-    train, done = data.with_events(parts.train), [CALIBRATION]
-    holdout_model = holdout_model_of(model, train)
-    if holdout_model.experts and len(parts.validation.histories) >= FEWEST:
-        cases = shared(train, parts.validation, 1, recipe.seed)
-        holdout_model = holdout_model.refit_weights(cases, recipe.repeats)
+    done = [CALIBRATION]
+    holdout = Holdout(holdout_model_of(model, data.with_events(parts.train)), data, parts, recipe)
+    if holdout.model.experts and len(parts.validation.histories) >= FEWEST:
+        holdout = holdout.with_model(
+            holdout.model.refit_weights(holdout.validation(1), recipe.repeats)
+        )
         done.insert(0, WEIGHTS)
-    found = heads(data, parts, holdout_model, recipe, progress, _settled(model))
-    calibrations, probabilities, _ = calibrated(data, parts, holdout_model, found, recipe)
-    info = {**model.info, "probabilities": probabilities}
-    if weights := holdout_model.weights_report():
-        info["weights"] = weights
+    found = behavior_heads(holdout, progress, _settled(model))
+    calibrations = calibrated(holdout, found)
+    report = replace(model.report, probabilities=calibrations.reports)
+    if weights := holdout.model.weights_report():
+        report = replace(report, weights=weights)
     others = {
-        name: other.with_weights(found[name].holdout_model if name in found else holdout_model)
+        name: other.with_weights(found[name].holdout_model if name in found else holdout.model)
         for name, other in model.others.items()
     }
-    expert = expert.with_weights(holdout_model)
-    made = replace(model, recommender=expert, info=info, calibrations=calibrations, others=others)
-    return made, tuple(done)
+    refitted_model = replace(
+        model,
+        recommender=expert.with_weights(holdout.model),
+        report=report,
+        calibrations=calibrations.by_behavior,
+        others=others,
+    )
+    return refitted_model, tuple(done)
 
 
 def holdout_model_of(model: Model, train: Dataset) -> Recommender:
@@ -69,8 +76,10 @@ def transition_alone(model: Model) -> Model:
     expert = model.recommender.experts.get("transition")
     if expert is None:
         return model
-    info = {k: v for k, v in model.info.items() if k not in ("weights", "vectors")}
-    return replace(model, recommender=expert, others=_settled(model), info=info, holdout_model=None)
+    report = replace(model.report, weights=None, vectors=None)
+    return replace(
+        model, recommender=expert, others=_settled(model), report=report, holdout_model=None
+    )
 
 
 def _settled(model: Model) -> dict[str, Recommender]:

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from penchant.errors import counted
+from penchant.evaluation.fit_report import FitReport, ForgottenReport
 from penchant.privacy.erasure import receipts
 from penchant.privacy.erasure.refit import refit_calibration, transition_alone
 from penchant.recommendation import Model
 from penchant.storage.signing_key import Key, key_of
 from penchant.training.update import OF_FUSION, Receipt, without_users
 from penchant.types import Progress
-
-INFO = "forgotten"
-"""Where a run's info says who is gone: {"count", "deadline", "pending", "strict"}."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +140,8 @@ def complete(
     progress: Progress | None = None,
 ) -> tuple[Model, Erasure]:
     """Fit again what ``without_users`` left; the model, and what became of it without a receipt."""
-    before = model.info.get(INFO, {})
-    deadline = before.get("deadline", receipts.deadline(days))
+    before = model.report.forgotten
+    deadline = receipts.deadline(days) if before is None else before.deadline
     erasure = Erasure(
         users=update.users,
         events=update.events,
@@ -154,7 +151,7 @@ def complete(
         refitted=(),
         left=(),
         deadline=deadline,
-        strict=before.get("strict", False),
+        strict=before is not None and before.strict,
         receipt={},
     )
     if not update.users:  # nothing was learned of whom the model did not know
@@ -171,29 +168,19 @@ def complete(
         deadline=min(receipts.deadline(days), deadline),
         strict=strict or erasure.strict,
     )
-    flag = {
-        "count": before.get("count", 0) + update.users,
-        "deadline": erasure.deadline,
-        "pending": list(erasure.left),
-        "strict": erasure.strict,
-    }
-    return replace(model, info={**model.info, INFO: flag}), erasure
+    count = update.users + (0 if before is None else before.count)
+    forgotten = ForgottenReport(count, erasure.deadline, erasure.left, erasure.strict)
+    return replace(model, report=replace(model.report, forgotten=forgotten)), erasure
 
 
-def notice(model: Model) -> str | None:
+def notice(report: FitReport) -> str | None:
     """A line on the users erased since the last fit; None where there were none."""
-    return notice_of(model.info)
-
-
-def notice_of(info: Mapping[str, Any]) -> str | None:
-    """As ``notice``, from a run's info alone."""
-    flag = info.get(INFO)
-    if flag is None:
+    gone = report.forgotten
+    if gone is None:
         return None
-    was = "was" if flag["count"] == 1 else "were"
-    alone = "; the transition expert recommends alone" if flag["strict"] else ""
+    was = "was" if gone.count == 1 else "were"
+    alone = "; the transition expert recommends alone" if gone.strict else ""
     return (
-        f"{counted(flag['count'], 'user')} {was} erased since the last fit; not yet fitted "
-        f"without them: {', '.join(flag['pending'])}; the next fit is due by "
-        f"{flag['deadline']}{alone}"
+        f"{counted(gone.count, 'user')} {was} erased since the last fit; not yet fitted "
+        f"without them: {', '.join(gone.pending)}; the next fit is due by {gone.deadline}{alone}"
     )

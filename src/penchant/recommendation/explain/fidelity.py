@@ -1,12 +1,14 @@
 """Whether what is cited matters: the score's fall without it, beside that without another event."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from penchant.data.hashing import hashes, uniform
+from penchant.evaluation.metrics import Interval
 from penchant.recommendation.explain.contributions import Past
 from penchant.recommendation.model import Model
+from penchant.storage.json_records import JsonRecord
 from penchant.types import Floats
 
 FEWEST = 10
@@ -16,14 +18,26 @@ _CITED = 3
 _DRAWS = 1000
 
 
-def fidelity(model: Model, users: int = 300, seed: int = 0) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Fidelity(JsonRecord):
+    """Median falls of the score of ``users``' first items, with 95 % intervals over users.
+
+    cited, uncited  without the event that is cited first, and without one that is not cited
+    ratio           of the two; a bound without end is NaN
+    """
+
+    users: int
+    cited: Interval
+    uncited: Interval
+    ratio: Interval
+
+
+def fidelity(model: Model, users: int = 300, seed: int = 0) -> Fidelity:
     """How far the score of a user's first item falls without the event that is cited first.
 
     Deleted is one event, its ages kept: the one that explains most, and one drawn from those that
     are not among the three cited. The score is the model's own: of a fusion the log-odds. Asked are
-    users with 10 events or more, drawn by a hash. JSON types: ``users``, the median falls ``cited``
-    and ``uncited``, and their ``ratio``, each with its 95 % interval over users; a ratio without
-    bound is None.
+    users with 10 events or more, drawn by a hash.
     """
     data = model.dataset
     lengths = np.bincount(data.events.user, minlength=len(data.users))
@@ -37,17 +51,17 @@ def fidelity(model: Model, users: int = 300, seed: int = 0) -> dict[str, Any]:
         if (fall := _falls(model, data.users.ids[user], rng)) is not None
     ]
     if not falls:
-        return {"users": 0, "cited": None, "uncited": None, "ratio": None}
+        return Fidelity(0, *[Interval(np.nan, np.nan, np.nan)] * 3)
     both = np.array(falls)
     draws = rng.integers(0, len(both), (_DRAWS, len(both)))
     medians = np.median(both[draws], axis=1)
     whole = np.median(both, axis=0)
-    return {
-        "users": len(both),
-        "cited": _interval(whole[0], medians[:, 0]),
-        "uncited": _interval(whole[1], medians[:, 1]),
-        "ratio": _interval(_ratio(whole[None])[0], _ratio(medians)),
-    }
+    return Fidelity(
+        users=len(both),
+        cited=_interval(whole[0], medians[:, 0]),
+        uncited=_interval(whole[1], medians[:, 1]),
+        ratio=_interval(_ratio(whole[None])[0], _ratio(medians)),
+    )
 
 
 def _falls(model: Model, user: str, rng: np.random.Generator) -> tuple[float, float] | None:
@@ -77,7 +91,6 @@ def _ratio(medians: Floats) -> Floats:
     return np.where(uncited > 0, cited / safe, np.inf)
 
 
-def _interval(value: float, draws: Floats) -> dict[str, float | None]:
+def _interval(value: float, draws: Floats) -> Interval:
     low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
-    told = {"value": value, "low": low, "high": high}
-    return {name: float(v) if np.isfinite(v) else None for name, v in told.items()}
+    return Interval(*(float(v) if np.isfinite(v) else np.nan for v in (value, low, high)))

@@ -56,7 +56,8 @@ def arms(live: Live) -> list[dict[str, Any]]:
 
 def _arm(live: Live, arm: Arm) -> dict[str, Any]:
     model, data = arm.model, arm.model.dataset
-    metrics = (model.info.get("evaluation") or {}).get("metrics", {})
+    evaluation = model.report.evaluation
+    metrics = {} if evaluation is None else evaluation.metrics
     saved = (arm.path / MANIFEST).stat().st_mtime if (arm.path / MANIFEST).exists() else None
     return {
         "name": arm.name,
@@ -76,7 +77,7 @@ def _arm(live: Live, arm: Arm) -> dict[str, Any]:
         "domains": bars(list(data.catalogue.domains), _domains(data)),
         "headline": metrics_section.headline(model),
         "metrics": {name: interval(of) for name, of in metrics.items()},
-        "notes": model.info.get("notes", []),
+        "notes": list(model.report.notes),
         "share": _shares(live)[arm.name],
     }
 

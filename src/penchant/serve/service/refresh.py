@@ -9,11 +9,12 @@ from typing import Any
 from penchant.data.dataset import Dataset
 from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import write as write_dataset
+from penchant.evaluation.fit_report import StorePosition
 from penchant.privacy.erasure import receipts
 from penchant.privacy.erasure.unlearn import complete
 from penchant.recommendation import load
 from penchant.serve.service.posted_items import columns_of
-from penchant.serve.service.variant import MADE, digest_of, held
+from penchant.serve.service.variant import digest_of, held
 from penchant.serve.store.records import Change, Posted
 from penchant.serve.store.store import Store
 from penchant.storage.signing_key import Key, key_of
@@ -96,8 +97,8 @@ def refresh(
         rows = {"users": erased.users, "events": erased.events}
         receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], erasure.statement())
     if erased or added:
-        info = {**model.info, MADE: {"of": store.identity, "seq": seq, "change": change}}
-        replace(model, info=info).save(run)
+        position = StorePosition(store.identity, seq, change)
+        replace(model, report=replace(model.report, store=position)).save(run)
         store.change("artifact", {arm: {"path": str(run.resolve()), "digest": digest_of(run)}})
     return Refreshed(erased, added, seq, change, receipt)
 

@@ -37,20 +37,20 @@ def refused(new: Model, old: Model, margin: float) -> list[str]:
 
 
 def _fallen(new: Model, old: Model, margin: float) -> list[str]:
-    mine, theirs = (of.info.get("evaluation") for of in (new, old))
+    mine, theirs = new.report.evaluation, old.report.evaluation
     if theirs is None or new.dataset.target != old.dataset.target:
         return []
     if mine is None:
         return ["it was not evaluated, and the one that serves was"]
-    if mine["protocol"] != theirs["protocol"]:
+    if mine.protocol != theirs.protocol:
         return []
-    after, before = (of["metrics"][METRIC] for of in (mine, theirs))
-    least = before["value"] * (1 - margin)
-    if after["value"] >= least:
+    after, before = (of.metrics[METRIC] for of in (mine, theirs))
+    least = before.value * (1 - margin)
+    if after.value >= least:
         return []
     return [
-        f"its {METRIC} is {after['value']:.4f} [{after['low']:.4f}, {after['high']:.4f}], and at "
-        f"least {least:.4f} is asked for: {before['value']:.4f} less {margin:.0%}"
+        f"its {METRIC} is {after.value:.4f} [{after.low:.4f}, {after.high:.4f}], and at "
+        f"least {least:.4f} is asked for: {before.value:.4f} less {margin:.0%}"
     ]
 
 

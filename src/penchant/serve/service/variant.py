@@ -25,9 +25,6 @@ from penchant.serve.store.records import Kept
 from penchant.storage.artifact import MANIFEST
 from penchant.training.update import with_new_data
 
-MADE = "store"
-"""Where a run's info says what of a store it holds: {"of": ..., "seq": ..., "change": ...}."""
-
 log = logging.getLogger(__name__)
 
 _RERANKERS = 64  # rules whose filters are kept ready
@@ -222,11 +219,13 @@ class Arm:
 
 def held(model: Model, store: str | None) -> tuple[int, int]:
     """The last event and change of a store that a run holds; 0 where it was made from another."""
-    made = model.info.get(MADE, {})
-    if store is not None and made.get("of", store) != store:
+    position = model.report.store
+    if position is None:
+        return 0, 0
+    if store is not None and position.store != store:
         log.warning("the run was updated from another store: all events of this one are new to it")
         return 0, 0
-    return made.get("seq", 0), made.get("change", 0)
+    return position.seq, position.change
 
 
 def digest_of(path: Path) -> str:

@@ -31,7 +31,7 @@ from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model
 from penchant.recommendation.explain import explain, fidelity, with_reasons
 from penchant.recommendation.interests import Interests
-from penchant.recommendation.rerank import Reranker, Rules
+from penchant.recommendation.rerank import Rules
 from penchant.training.fit import train
 
 QUOTAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -54,7 +54,7 @@ def share(hits: list[bool]) -> dict[str, Any]:
 def planted(tags: str, in_turns: bool, seed: int) -> dict[str, Any]:
     data, genre, likes = synthetic.genres(tags=tags, seed=seed, in_turns=in_turns)
     model = fit(data, Recipe(seed=seed), model="transition")
-    quota = Reranker(model, Rules(quota=0.9))
+    quota = Rules(quota=0.9)
     found: dict[str, list[bool]] = {}
     for user in range(USERS):
         name, liked = data.users.ids[user], set(likes[user].tolist())
@@ -65,7 +65,7 @@ def planted(tags: str, in_turns: bool, seed: int) -> dict[str, Any]:
 
         kinds = [set(genre[one.members].tolist()) for one in model.interests(name).clusters]
         right = sorted(map(sorted, kinds)) == sorted([kind] for kind in liked)
-        list_, held = model.recommend(name, k=10), quota(name, k=10)
+        list_, held = model.recommend(name), model.recommend(name, rules=quota)
         found.setdefault("both found", []).append(right)
         found.setdefault("list holds both", []).append(liked <= genres(list_.items))
         found.setdefault("list holds both, with a quota", []).append(liked <= genres(held.items))
@@ -137,10 +137,11 @@ def steered(
     model: Model, cases: Cases, quota: float, known: list[Interests]
 ) -> tuple[np.ndarray, np.ndarray]:
     """NDCG@10 of each case, and the error of its list against its user's interests."""
-    rerank, catalogue = Reranker(model, Rules(quota=quota)), model.dataset.catalogue
+    rules, catalogue = Rules(quota=quota), model.dataset.catalogue
     gains, errors = [], []
     for case, user in enumerate(cases.histories.users.tolist()):
-        listed = rerank(model.dataset.users.ids[user], k=10, interests=known[case]).items
+        name = model.dataset.users.ids[user]
+        listed = model.recommend(name, rules=rules, interests=known[case]).items
         rows = catalogue.items.rows(row.item for row in listed)
         hit = np.flatnonzero(np.isin(rows, cases.truth[slice(*cases.indptr[case : case + 2])]))
         gains.append(float(1 / np.log2(hit[0] + 2)) if len(hit) else 0.0)

@@ -26,6 +26,8 @@ from penchant.evaluation.metrics import bootstrap, paired
 from penchant.features.item_content import encode_items
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.recommendation import Model
+from penchant.recommendation.ranking import rank
+from penchant.recommendation.request import ListRequest
 from penchant.training.fit import train
 
 MAIN = "animated film for children"
@@ -48,10 +50,9 @@ K = 10
 
 def ranked(model, histories, said):
     """Lists of some histories, (B, 10), after the same was said in each; seen items left out."""
-    asked = tuple(said._replace(of=row) for row in range(len(histories))) if said else ()
+    asked = tuple(said._replace(history=row) for row in range(len(histories))) if said else ()
     given = replace(histories, queries=asked)
-    none = np.full(len(histories), -1)
-    return model.ranked(given, K, none, given.events.item).items
+    return rank(model, given, ListRequest(k=K, repeats=False)).items
 
 
 def gains(items, truth):

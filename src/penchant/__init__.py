@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from penchant.recommendation import Model as Model
     from penchant.recommendation import load as load
     from penchant.recommendation.explain import explain as explain
-    from penchant.recommendation.rerank.reranker import reranked as reranked
-    from penchant.recommendation.rerank.rules import Rules as Rules
     from penchant.recommendation.results import Recommendation as Recommendation
+    from penchant.recommendation.rules import Rules as Rules
     from penchant.training.benchmark import benchmark as benchmark
     from penchant.training.fit import fit as fit
     from penchant.training.update import update as update
@@ -38,7 +37,7 @@ _PUBLIC = {
     "PenchantError": ("penchant.errors", "PenchantError"),
     "Recipe": ("penchant.config", "Recipe"),
     "Recommendation": ("penchant.recommendation.results", "Recommendation"),
-    "Rules": ("penchant.recommendation.rerank.rules", "Rules"),
+    "Rules": ("penchant.recommendation.rules", "Rules"),
     "benchmark": ("penchant.training.benchmark", "benchmark"),
     "explain": ("penchant.recommendation.explain", "explain"),
     "fit": ("penchant.training.fit", "fit"),
@@ -47,7 +46,6 @@ _PUBLIC = {
     "ingest": ("penchant.data.ingest", "ingest"),
     "load": ("penchant.recommendation", "load"),
     "load_dataset": ("penchant.data.io.load", "load"),
-    "reranked": ("penchant.recommendation.rerank.reranker", "reranked"),
     "update": ("penchant.training.update", "update"),
 }
 
@@ -67,7 +65,6 @@ __all__ = [
     "ingest",
     "load",
     "load_dataset",
-    "reranked",
     "update",
 ]
 

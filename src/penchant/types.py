@@ -18,6 +18,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+Mask = NDArray[np.bool_]
+
+
 TimeKind = Literal["clock", "order", "none"]
 
 

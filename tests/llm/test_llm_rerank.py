@@ -32,7 +32,7 @@ from penchant.llm.tasks.rerank import (
 from penchant.llm.tasks.rerank_evaluation import FEWEST, chosen, judge, keep, listing
 from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import load
-from penchant.recommendation.rerank import Rules, reranked
+from penchant.recommendation.rerank import Rules
 from penchant.storage.artifact import read_manifest
 
 KINDS = ("Amber", "Cobalt", "Jade")
@@ -407,7 +407,7 @@ def test_only_users_with_few_events_and_any_are_asked_about(model):
 def test_a_list_by_rules_stays_as_it_is(model):
     llm = FakeModel(informed)
     on = switched_on(model, llm)
-    ruled = reranked(on, "u000", rules=Rules(explore=1), k=5)
+    ruled = on.recommend("u000", rules=Rules(explore=1), k=5)
     found = reordered(ruled, on, on.dataset.history("u000"), llm, 5)
     assert found.found is ruled
     assert "rules" in found.notes[0]

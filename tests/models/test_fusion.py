@@ -19,7 +19,7 @@ from penchant.models.fusion.weights import _logit, bucket, fit_weights
 from penchant.models.topk import top_k
 from penchant.models.transition.recommender import Fitter, TransitionSettings
 from penchant.recommendation import load
-from penchant.recommendation.ranking import listed, scored
+from penchant.recommendation.ranking import list_items, score_histories
 from penchant.report.plots import weighed
 from penchant.training.benchmark import benchmark
 from penchant.training.fit import fit, train
@@ -267,13 +267,13 @@ def test_the_best_of_one_history_are_those_of_all_scores(world, model, seed):
 
 
 def test_the_best_of_a_list_stand_as_in_all_scores(world, model):
-    domains = np.array([-1])
     for user in range(40):
         history = world.events.histories(np.array([user]))
         hidden = history.events.item
-        whole = listed(model, scored(model, history, hidden)._replace(best=None), 10, domains)
-        found = listed(model, scored(model, history, hidden, None, (None, 10)), 10, domains)
+        exact = score_histories(model, history, hidden)
+        whole = list_items(model, exact._replace(best=None), 10)
+        found = list_items(model, score_histories(model, history, hidden, k=10), 10)
         assert np.array_equal(found.items, whole.items)
         assert np.allclose(found.scores, whole.scores, atol=1e-9, rtol=0)
-        probable = listed(model, scored(model, history, hidden), 10, domains).probability
+        probable = list_items(model, exact, 10).probability
         assert np.allclose(found.probability, probable, atol=1e-9, equal_nan=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from penchant import fit, reranked
+from penchant import fit
 from penchant.cli import app
 from penchant.config import Recipe, TransitionSettings
 from penchant.data import synthetic
@@ -15,6 +15,8 @@ from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain, fidelity, with_reasons
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
+from penchant.recommendation.ranking import rank
+from penchant.recommendation.request import ListRequest
 from penchant.recommendation.rerank import Rules
 
 QUICK = Recipe.load(
@@ -118,7 +120,8 @@ def test_the_list_without_the_cited_event_is_that_of_a_history_without_it(model,
         about = world.catalogue.items.rows([found.about])
         left = given.keep(given.events.item != about[0])
         bare = Histories(np.array([-1]), left.indptr, left.events)
-        ranked = model.ranked(bare, len(world.catalogue), np.array([-1]), None).items[0]
+        whole = ListRequest(k=len(world.catalogue), repeats=True)
+        ranked = rank(model, bare, whole).items[0]
         seen = given.events.item
         kept = [row for row in ranked.tolist() if row not in seen]
         assert kept.index(int(world.catalogue.items.rows([item])[0])) + 1 == found.removed
@@ -169,7 +172,7 @@ def test_lists_tell_three_reasons_and_a_sentence(model, world):
         assert [one["about"] for one in row.reasons] == [one.about for one in whole.reasons[:3]]
         assert row.because.startswith("because ")
     ruled = with_reasons(
-        model, reranked(model, name, rules=Rules(explore=1), k=5), world.history(name)
+        model, model.recommend(name, rules=Rules(explore=1), k=5), world.history(name)
     )
     assert len(ruled.propensities) == 5
     assert all(row.because for row in ruled.items)

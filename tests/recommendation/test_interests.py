@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from penchant import load, reranked
+from penchant import load
 from penchant.cli import app
 from penchant.config import InterestSettings, Recipe, TransitionSettings
 from penchant.data import synthetic
@@ -91,7 +91,7 @@ def test_a_quota_holds_both_in_the_list(world):
     data, genre, likes, model = world
     both = 0
     for user, name in enumerate(data.users.ids[:100]):
-        listed = reranked(model, name, k=10, rules=Rules(quota=0.9)).items
+        listed = model.recommend(name, k=10, rules=Rules(quota=0.9)).items
         found = genre[data.catalogue.items.rows(row.item for row in listed)]
         both += set(found.tolist()) == set(likes[user].tolist())
     assert both >= 95

@@ -12,7 +12,7 @@ from penchant.data.io.from_columns import from_columns
 from penchant.errors import ConfigError, DataError
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model
-from penchant.recommendation.rerank import Reranker, Rules, reranked
+from penchant.recommendation.rerank import Reranker, Rules
 
 N = 60
 BRANDS = ("ash", "birch", "cedar", None)
@@ -83,12 +83,12 @@ class Kinds:
 @pytest.mark.parametrize("method", ["none", "mmr", "dpp"])
 def test_without_rules_the_list_is_that_of_the_model(model, user, method):
     for k in (1, 10, N + 5):
-        found = reranked(model, user, k=k, rules=Rules(method=method))
+        found = model.recommend(user, k=k, rules=Rules(method=method))
         plain = model.recommend(user, k=k)
         assert (found.items, found.source, found.short) == (plain.items, plain.source, plain.short)
         assert found.propensities == (1.0,) * len(found.items)
         assert adds_up(model, found)
-    listed = reranked(model, history=["i01", "gone"], rules=Rules())
+    listed = model.recommend(history=["i01", "gone"], rules=Rules())
     assert listed.unknown == ("gone",)
     assert listed.items == model.recommend(history=["i01", "gone"]).items
 
@@ -102,7 +102,7 @@ def test_filters_keep_out_what_they_say_and_count_it(model):
         deny=("i08", "no such item"),
         where=("price <= 30", "stock > 0", 'brand in ["ash", "birch"]'),
     )
-    found = reranked(model, "ann", k=N, rules=rules)
+    found = model.recommend("ann", k=N, rules=rules)
     expected = {
         f"i{n:02}"
         for n in range(40)
@@ -119,23 +119,23 @@ def test_filters_keep_out_what_they_say_and_count_it(model):
     assert adds_up(model, found)
     plain = [row.item for row in model.recommend("ann", k=N).items if row.item in expected]
     assert names(found) == plain
-    only = reranked(model, "ann", k=N, rules=Rules(allow=("i03", "i07", "i01")))
+    only = model.recommend("ann", k=N, rules=Rules(allow=("i03", "i07", "i01")))
     assert set(names(only)) == {"i03", "i07"}
-    assert reranked(model, "ann", domain="books", rules=rules).removed["domain"] == 40
+    assert model.recommend("ann", domain="books", rules=rules).removed["domain"] == 40
     assert len(catalogue) == N
 
 
 def test_an_item_without_a_value_fails_any_condition(model):
     for text in ("price <= 1e9", "price != 3", "price >= 0"):
-        found = reranked(model, "nobody", k=N, rules=Rules(where=(text,)))
+        found = model.recommend("nobody", k=N, rules=Rules(where=(text,)))
         assert None not in cells(model, found, "price")
         assert len(found.items) >= N - 7
-    named = reranked(model, "nobody", k=N, rules=Rules(where=("brand != ash",)))
+    named = model.recommend("nobody", k=N, rules=Rules(where=("brand != ash",)))
     assert set(cells(model, named, "brand")) == {"birch", "cedar"}
-    by_tag = reranked(model, "nobody", k=N, rules=Rules(where=("tags == kind2",)))
+    by_tag = model.recommend("nobody", k=N, rules=Rules(where=("tags == kind2",)))
     assert {int(name[1:]) % 4 for name in names(by_tag)} == {2}
     with pytest.raises(ConfigError, match="unknown column of the items 'cost': expected one of"):
-        reranked(model, "ann", rules=Rules(where=("cost < 3",)))
+        model.recommend("ann", rules=Rules(where=("cost < 3",)))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_an_item_without_a_value_fails_any_condition(model):
     [("2025-12-31T23:59", {0}), ("2026-05-31", set()), ("2026-06-01", {1}), ("now", None)],
 )
 def test_items_are_listed_while_they_are_available(model, time, gone):
-    found = reranked(model, "nobody", k=N, rules=Rules(available_at=time))
+    found = model.recommend("nobody", k=N, rules=Rules(available_at=time))
     if gone is not None:
         assert {int(name[1:]) % 5 for name in names(found)} == set(range(5)) - gone
         assert found.removed["available_at"] == 12 * len(gone)
@@ -152,17 +152,17 @@ def test_items_are_listed_while_they_are_available(model, time, gone):
 
 def test_what_was_seen_stays_out_by_behavior(model):
     def left(rules):
-        return {"i01", "i02", "i05", "i06"} & set(names(reranked(model, "ann", k=N, rules=rules)))
+        return {"i01", "i02", "i05", "i06"} & set(names(model.recommend("ann", k=N, rules=rules)))
 
     assert left(Rules()) == set()
     assert left(Rules(repeat={"buy": True})) == {"i01", "i02"}
     assert left(Rules(repeat={"buy": True, "view": True})) == {"i01", "i02", "i05", "i06"}
     again = Model(model.dataset, model.recommender, Recipe(repeats=True))
-    found = reranked(again, "ann", k=N, rules=Rules(repeat={"view": False}))
+    found = again.recommend("ann", k=N, rules=Rules(repeat={"view": False}))
     assert {"i01", "i02"} <= set(names(found))
     assert found.removed["seen"] == 2
     both = [("i01", "view"), ("i01", "buy")]
-    seen = reranked(model, history=both, k=N, rules=Rules(repeat={"buy": True}))
+    seen = model.recommend(history=both, k=N, rules=Rules(repeat={"buy": True}))
     assert "i01" not in names(seen)
     with pytest.raises(ConfigError, match="unknown behavior 'bye': expected one of buy, view"):
         Reranker(model, Rules(repeat={"bye": True}))
@@ -171,7 +171,7 @@ def test_what_was_seen_stays_out_by_behavior(model):
 def test_variants_and_near_duplicates_collapse_to_the_best(model):
     plain = names(model.recommend("u00", k=N))
     seen = {model.dataset.catalogue.items.ids[i] for i in model.dataset.history("u00").events.item}
-    found = reranked(model, "u00", k=N, rules=Rules(collapse="variant_of", near="title"))
+    found = model.recommend("u00", k=N, rules=Rules(collapse="variant_of", near="title"))
     group = [name for name in plain if name in ("i00", "i04", "i08", "i12")]
     pots = [name for name in plain if name in ("i13", "i17")]
     gone = set(group[1:]) | set(pots[1:])
@@ -187,7 +187,7 @@ def test_contents_that_hardly_differ_collapse(model):
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     cosine = rows @ rows.T
     near = float(np.quantile(cosine[np.triu_indices(N, 1)], 0.9))
-    found = reranked(model, "u00", k=N, rules=Rules(near=near))
+    found = model.recommend("u00", k=N, rules=Rules(near=near))
     kept = model.dataset.catalogue.items.rows(names(found))
     assert (cosine[np.ix_(kept, kept)] - np.eye(len(kept)) < near).all()
     assert found.removed["near"] > 10
@@ -205,45 +205,45 @@ def test_the_dial_buys_distance_with_relevance(model, method):
     scores = []
     for dial in (0.0, 0.1, 0.5, 1.0):
         rules = Rules(method=method, diversity=dial)
-        found = reranked(model, "u00", k=4, rules=rules, similarity=alike)
+        found = model.recommend("u00", k=4, rules=rules, similarity=alike)
         kinds.append(len({int(name[1:]) % 4 for name in names(found)}))
         scores.append(sum(row.score for row in found.items))
     assert kinds[0] < 4
     assert kinds[-1] == 4
     assert all(a <= b for a, b in pairwise(kinds))
     assert all(a >= b - 1e-12 for a, b in pairwise(scores))
-    by_function = reranked(
-        *(model, "u00"),
+    by_function = model.recommend(
+        "u00",
         k=4,
         rules=Rules(method=method, diversity=0.5),
         similarity=lambda items: alike[items] @ alike[items].T,
     )
-    by_vectors = reranked(
-        model, "u00", k=4, rules=Rules(method=method, diversity=0.5), similarity=alike
+    by_vectors = model.recommend(
+        "u00", k=4, rules=Rules(method=method, diversity=0.5), similarity=alike
     )
     assert by_function == by_vectors
-    known = reranked(model, "u00", k=10, rules=Rules(method=method, diversity=0.9))
+    known = model.recommend("u00", k=10, rules=Rules(method=method, diversity=0.9))
     assert known.items != model.recommend("u00", k=10).items
     with pytest.raises(DataError, match="vectors of 60 items"):
-        reranked(
-            model, "u00", rules=Rules(method=method, diversity=0.5), similarity=np.ones((3, 2))
+        model.recommend(
+            "u00", rules=Rules(method=method, diversity=0.5), similarity=np.ones((3, 2))
         )
 
 
 def test_each_interest_has_its_places(model):
     kinds = Kinds([0.4, 0.3, 0.2, 0.1])
-    found = reranked(model, "u00", k=10, rules=Rules(quota=1.0), interests=kinds)
+    found = model.recommend("u00", k=10, rules=Rules(quota=1.0), interests=kinds)
     assert Counter(int(name[1:]) % 4 for name in names(found)) == {0: 4, 1: 3, 2: 2, 3: 1}
-    plain = reranked(model, "u00", k=10, rules=Rules(), interests=kinds)
+    plain = model.recommend("u00", k=10, rules=Rules(), interests=kinds)
     assert plain.items == model.recommend("u00", k=10).items
-    assert len(reranked(model, "u00", k=10, rules=Rules(quota=0.5)).items) == 10
+    assert len(model.recommend("u00", k=10, rules=Rules(quota=0.5)).items) == 10
     bad = Kinds([1.0, -1.0])
     with pytest.raises(DataError, match="at least 0"):
-        reranked(model, "u00", rules=Rules(quota=0.5), interests=bad)
+        model.recommend("u00", rules=Rules(quota=0.5), interests=bad)
 
 
 def test_scores_sources_and_probabilities_are_the_models(model):
     plain = {row.item: row for row in model.recommend("u07", k=N).items}
     rules = Rules(method="dpp", diversity=0.5, explore=2, cap={"brand": 2})
-    for row in reranked(model, "u07", rules=rules).items:
+    for row in model.recommend("u07", rules=rules).items:
         assert row == plain[row.item]

@@ -11,7 +11,7 @@ from scipy import sparse
 from penchant.errors import ConfigError, DataError
 from penchant.evaluation import metrics
 from penchant.recommendation.rerank import calibrated, dpp, guaranteed, mmr
-from penchant.recommendation.rerank.deduplication import Walk
+from penchant.recommendation.rerank.deduplication import Deduplicator
 from penchant.recommendation.rerank.diversity import Caps, Plain, relevance_of, select
 from penchant.recommendation.rerank.exploration import draw, generator, positions, strata
 from penchant.recommendation.rerank.interest_quota import main_interest
@@ -219,10 +219,10 @@ def test_a_walk_in_steps_is_a_walk_at_once():
     items, labels = rng.permutation(100), {"collapse": rng.integers(-1, 25, 100)}
     rows = rng.normal(size=(100, 3))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    whole = Walk(items, labels, [rows], 0.95)
-    steps = Walk(items, labels, [rows], 0.95)
-    found = whole.further(1000)
-    assert found == [item for n in (1, 3, 40, 1000) for item in steps.further(n)]
+    whole = Deduplicator(items, labels, [rows], 0.95)
+    steps = Deduplicator(items, labels, [rows], 0.95)
+    found = whole.take(1000)
+    assert found == [item for n in (1, 3, 40, 1000) for item in steps.take(n)]
     assert whole.removed == steps.removed
     assert len(found) + sum(whole.removed.values()) == 100
     assert (rows[found] @ rows[found].T - np.eye(len(found))).max() < 0.95

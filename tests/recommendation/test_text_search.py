@@ -16,9 +16,11 @@ from penchant.data.ingest import ingest
 from penchant.data.io.load import load
 from penchant.data.text_query import TextQuery
 from penchant.errors import ConfigError, LanguageModelError
-from penchant.llm.tasks.question import ask, question
+from penchant.llm.tasks.question import question
 from penchant.recommendation import load as load_model
 from penchant.recommendation.interests import Profile
+from penchant.recommendation.ranking import named_items, rank
+from penchant.recommendation.request import ListRequest
 from penchant.recommendation.text_search import (
     active_queries,
     blend_queries,
@@ -102,8 +104,11 @@ def test_without_an_encoder_words_and_named_tags_are_left(model, monkeypatch):
 
 
 def test_a_question_takes_the_whole_list_and_leaves_out_what_it_rules_out(model):
-    found, asked = ask(model, "a film for children, not animation", "u3", k=3)
-    assert asked.read.excluded_tags == ("Animation",)
+    text = "a film for children, not animation"
+    asked = question(text, model.dataset.catalogue)
+    assert asked.parsed.excluded_tags == ("Animation",)
+    found = model.ask(text, user="u3", k=3)
+    assert found == model.ask(asked, user="u3", k=3)
     assert names(found)[0] == "fox"
     assert not any("Animation" in TITLES[item][1] for item in names(found))
     assert found.items[0].source == "asked"
@@ -115,7 +120,7 @@ def test_a_search_takes_its_share_and_fades_with_what_comes_after(model):
     whole = len(model.dataset.catalogue)
 
     def places(said):
-        found = model.ranked(replace(past, queries=said), whole, np.array([-1]), None)
+        found = rank(model, replace(past, queries=said), ListRequest(k=whole, repeats=True))
         order = [model.dataset.catalogue.items.ids[i] for i in found.items[0] if i >= 0]
         return sorted(order.index(item) for item in ("bear", "mole", "fox"))
 
@@ -254,8 +259,8 @@ def test_lists_of_all_are_those_of_each(model):
     for block in model.recommend_all(5):
         for row, user in enumerate(block.users.tolist()):
             one = model.recommend(model.dataset.users.ids[user], k=5)
-            assert [item.item for item in model.named(block, row)] == names(one)
-            assert [item.source for item in model.named(block, row)] == [
+            assert [item.item for item in named_items(model, block, row)] == names(one)
+            assert [item.source for item in named_items(model, block, row)] == [
                 o.source for o in one.items
             ]
 
@@ -264,7 +269,7 @@ def test_a_model_that_rules_everything_out_is_not_believed(model):
     every = sorted({tag for _, tags in TITLES.values() for tag in tags})
     reply = {"wanted": "scary", "avoid": every, "domain": None}
     read = question("scary film", model.dataset.catalogue, FakeModel(lambda prompt: reply))
-    assert (read.read.text, read.read.excluded_tags, read.model) == ("scary film", (), None)
+    assert (read.parsed.text, read.parsed.excluded_tags, read.model) == ("scary film", (), None)
     assert "ruled out most" in read.notes[0]
 
 
@@ -302,8 +307,8 @@ def test_words_are_compared_without_case_plural_or_possessive():
 def test_a_models_reading_is_checked_against_the_catalogue(model):
     reply = {"wanted": "funny", "avoid": ["Horror", "Nazis", "Horror"], "domain": "moon base"}
     read = question("cheer me up", model.dataset.catalogue, FakeModel(lambda prompt: reply))
-    assert read.read.text == "funny"
-    assert read.read.excluded_tags == ("Horror",)
+    assert read.parsed.text == "funny"
+    assert read.parsed.excluded_tags == ("Horror",)
     assert "1 tags or domains" in read.notes[0]
     assert read.model
 
@@ -313,7 +318,7 @@ def test_a_model_that_fails_leaves_the_plain_reading_and_a_note(model):
         raise LanguageModelError("no answer")
 
     read = question("scary, not drama", model.dataset.catalogue, FakeModel(fails))
-    assert (read.read.text, read.read.excluded_tags, read.model) == ("scary", ("Drama",), None)
+    assert (read.parsed.text, read.parsed.excluded_tags, read.model) == ("scary", ("Drama",), None)
     assert "no answer" in read.notes[0]
     off = FakeModel(lambda prompt: {"wanted": "x", "avoid": [], "domain": None}, users=False)
     assert "users" in question("scary", model.dataset.catalogue, off).notes[0]

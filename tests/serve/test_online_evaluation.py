@@ -16,6 +16,8 @@ import postgres
 from penchant import load
 from penchant.cli import app
 from penchant.errors import ConfigError, DataError
+from penchant.recommendation.ranking import rank
+from penchant.recommendation.request import ListRequest
 from penchant.serve.service import reads
 from penchant.serve.service.online_evaluation import FEW, before, chosen, online
 from penchant.serve.service.refresh import refresh
@@ -281,7 +283,7 @@ def test_sessions_count_and_what_cannot_be_known_is_left_out(run, data, store):
 
 def best_of(arm, kind, name, kept, items, erased=False):
     given = before(arm, (kind, name), kept, START, erased)
-    scores = arm.model.ranked(given, 10**6, np.array([-1]), None).items[0]
+    scores = rank(arm.model, given, ListRequest(k=10**6, repeats=True)).items[0]
     return min(items, key=lambda one: scores.tolist().index(arm.model.dataset.catalogue.items.index[one]))  # noqa: E501  # fmt: skip
 
 

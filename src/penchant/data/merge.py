@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from penchant.data.dataset import Catalogue, Dataset, Events
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError
-from penchant.types import Ints
-
-Mask = NDArray[np.bool_]
+from penchant.types import Ints, Mask
 
 
 @dataclass(frozen=True)

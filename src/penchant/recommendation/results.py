@@ -64,11 +64,15 @@ class Recommendation:
 
 
 class RecommendationBatch(NamedTuple):
-    """Lists of some users: rows of users (B,), of items (B, k) and scores (B, k).
+    """Lists of B histories.
 
-    ``popular`` (B, k) marks the items that came by popularity; padding is -1. ``probability``
-    (B, k) is NaN where none is known. ``asked`` (B, k) is the text that brought an item to its
-    place, None where none did; None where nothing was asked.
+    users        rows of the users, (B,); -1 for a history of no known user
+    items        rows of the items, the best first, (B, k); padding is -1
+    scores       of the model; of a popular item its share of all target events, (B, k)
+    popular      which items came by popularity, (B, k)
+    probability  of each item, (B, k); NaN where none is known
+    available    how many items could be listed, (B,)
+    queries      the text that gave an item its place, (B, k), None where none did; None without any
     """
 
     users: Ints
@@ -76,7 +80,8 @@ class RecommendationBatch(NamedTuple):
     scores: Floats
     popular: NDArray[np.bool_]
     probability: Floats
-    asked: NDArray[np.object_] | None = None
+    available: Ints
+    queries: NDArray[np.object_] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Reranked(Recommendation):
 
     propensities  of each item, the probability of it at its place: 1 where nothing was drawn
     explored      the places that were drawn, from 1
-    among         for each of these the items that it was drawn from
+    candidates    for each of these the items that it was drawn from
     removed       how many items each rule kept out, an item by the first that did; a cap only
                   counts items that would have been listed but for it
     left          items that no rule kept out, listed or not: with those removed, the catalogue
@@ -93,7 +98,7 @@ class Reranked(Recommendation):
 
     propensities: tuple[float, ...] = ()
     explored: tuple[int, ...] = ()
-    among: tuple[tuple[str, ...], ...] = ()
+    candidates: tuple[tuple[str, ...], ...] = ()
     removed: dict[str, int] = field(default_factory=dict)
     left: int = 0
 

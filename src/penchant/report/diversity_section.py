@@ -15,6 +15,7 @@ from penchant.features.kernels import Rows, tag_rows, unit_rows
 from penchant.models.transition.recommender import Fitter
 from penchant.recommendation import Model
 from penchant.recommendation.interests import Interests
+from penchant.recommendation.request import ListRequest
 from penchant.recommendation.rerank import Reranker, Rules
 from penchant.recommendation.rerank.similarity import known_rows, similarities
 from penchant.report.html import Section, figures, number, paragraph, share, table
@@ -96,9 +97,11 @@ def tradeoff(
     of_items, N = known_rows(holdout_model), len(data.catalogue)
     for case, (name, own, domain) in enumerate(zip(names, interests, domains, strict=True)):
         alike = _Alike(of_items, N)
+        history = holdout_model.dataset.history(name)
+        request = ListRequest(k=K, user=name, domain=domain, interests=own, similarity=alike)
         for row, reranker in enumerate(rerankers):
-            found = reranker(name, k=K, domain=domain, interests=own, similarity=alike).items
-            lists[row, case, : len(found)] = data.catalogue.items.rows(one.item for one in found)
+            items = reranker(history, request).items
+            lists[row, case, : len(items)] = data.catalogue.items.rows(one.item for one in items)
     known = any(data.catalogue.tags)
     rows = unit_rows(tag_rows(data.catalogue.tags)) if known else holdout_model.space.vectors
     judged = _judge(asked, sparse.csr_array(rows), interests, seed)

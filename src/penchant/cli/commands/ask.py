@@ -51,7 +51,7 @@ def ask(
     --------
     penchant ask run/ --user ann "something lighter for tonight, not horror"
     """
-    from penchant.llm.tasks.question import ask as answer
+    from penchant.llm.tasks.question import question as parsed_question
     from penchant.recommendation import load
 
     if user is not None and history is not None:
@@ -59,18 +59,15 @@ def ask(
     with working(f"loading {run}") as progress:
         model = load(run)
         progress("reading the question")
-        past = None if user is not None else history_items(history) or []
-        unknown_items = model.histories(past or [])[1]
-        listed, question = answer(
-            model,
-            text,
+        question = parsed_question(text, model.dataset.catalogue, language_model(llm))
+        listed = model.ask(
+            question,
             user,
-            past,
+            history=history_items(history),
             k=k,
             behavior=behavior,
             domain=domain,
             rules=rules_from(rules_file, diversity),
-            language=language_model(llm),
         )
     content = listed.to_dict() | {"question": question.to_dict()}
     if as_json:
@@ -78,4 +75,4 @@ def ask(
         return
     who = f"user {user}" if user is not None else "this history" if history else "anybody"
     stranger = user is not None and user not in model.dataset.users
-    show_answer(content, question, who, unknown_items, stranger)
+    show_answer(content, question, who, listed.unknown, stranger)

@@ -71,7 +71,7 @@ def recommend(
     from penchant.privacy.erasure.unlearn import notice
     from penchant.recommendation import load
     from penchant.recommendation.explain import with_reasons
-    from penchant.recommendation.rerank import Reranked, reranked
+    from penchant.recommendation.rerank import Reranked
 
     if sum([user is not None, history is not None, everyone]) != 1:
         raise ConfigError("expected one of --user, --history and --all")
@@ -94,12 +94,12 @@ def recommend(
     if reorder:
         ordered = _reordered(model, past, query, user, llm)
         listed, reordering = ordered.found, {"reordered": ordered.said}
-    elif rules is None:
-        listed = model.recommend(user, **query)
+        if with_explanations:
+            listed = with_reasons(model.with_target(behavior), listed, past)
     else:
-        listed = reranked(model, user, **query, rules=rules, request=request)
-    if with_explanations:
-        listed = with_reasons(model.with_target(behavior), listed, past)
+        listed = model.recommend(
+            user, **query, rules=rules, request_id=request, explain=with_explanations
+        )
     content = listed.to_dict() | reordering
     if as_json:
         emit(content)

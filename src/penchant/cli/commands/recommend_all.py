@@ -30,8 +30,8 @@ def recommend_all(model: "Model", out: Path, k: int, domain: str | None, as_json
             columns["score"].append(block.scores[listed])
             columns["probability"].append(block.probability[listed])
             source = np.where(block.popular[listed], "popular", model.family).astype(object)
-            if block.asked is not None:
-                source[block.asked[listed] != None] = "asked"  # noqa: E711  # of each cell
+            if block.queries is not None:
+                source[block.queries[listed] != None] = "asked"  # noqa: E711  # of each cell
             columns["source"].append(source)
             progress(int(block.users[-1]) + 1, len(users))
     write_parquet(out, {name: np.concatenate(parts) for name, parts in columns.items()})

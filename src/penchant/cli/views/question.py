@@ -8,7 +8,7 @@ from penchant.cli.views.items import show_items
 from penchant.errors import counted
 
 if TYPE_CHECKING:
-    from penchant.llm.tasks.question import Question
+    from penchant.recommendation.question import Question
 
 
 def show_answer(
@@ -19,7 +19,7 @@ def show_answer(
     stranger: bool,
 ) -> None:
     """Print how the question was read, and the items that fit it."""
-    read = question.read
+    read = question.parsed
     parts = [f"wanted: {read.text}"] if read.text else []
     parts += [f"not wanted: {', '.join(read.excluded_tags)}"] if read.excluded_tags else []
     parts += [f"domain: {read.domain}"] if read.domain else []

@@ -8,16 +8,13 @@ dataset's target behavior about an item.
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penchant.data.arrays import distinct, repeated, within
 from penchant.data.dataset import Dataset, Events, Histories
 from penchant.data.hashing import hashes, mix, uniform
 from penchant.data.splitting.cases import Cases, Split
 from penchant.errors import ConfigError, DataError
-from penchant.types import Ints
-
-Mask = NDArray[np.bool_]
+from penchant.types import Ints, Mask
 
 NEEDED = 3
 """Target events that a user needs to give one to validation and one to test and keep one."""

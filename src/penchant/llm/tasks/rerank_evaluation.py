@@ -17,10 +17,10 @@ from penchant.evaluation.evaluate import Evaluation
 from penchant.evaluation.fit_report import FitReport, RerankReport
 from penchant.llm.client import LanguageModel, Spent
 from penchant.llm.tasks.rerank import Ordered, Reorder, ReorderSettings
-from penchant.models.topk import CELLS, mask_seen
+from penchant.models.topk import CELLS, mask_other_domains, mask_seen
 from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import Model
-from penchant.recommendation.ranking import listed, scored
+from penchant.recommendation.ranking import list_items, score_histories
 from penchant.storage import artifact
 from penchant.types import Ints, Progress
 
@@ -143,9 +143,10 @@ def listing(holdout_model: Model, cases: Cases, histories: Histories, k: int) ->
     lists = [np.zeros((0, k), np.int64)]
     for part in blocks(len(histories), size):
         whole = cases.histories.take(part)
-        found = scored(holdout_model, histories.take(part), None)
-        mask_seen(found.scores, whole, None if holdout_model.recipe.repeats else whole.events.item)
-        lists.append(listed(holdout_model, found, k, cases.domain[part]).items)
+        scored = score_histories(holdout_model, histories.take(part))
+        mask_seen(scored.scores, whole, None if holdout_model.recipe.repeats else whole.events.item)
+        mask_other_domains(scored.scores, holdout_model.dataset.catalogue, cases.domain[part])
+        lists.append(list_items(holdout_model, scored, k).items)
     return np.concatenate(lists)
 
 

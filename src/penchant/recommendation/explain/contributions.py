@@ -13,7 +13,7 @@ from penchant.features.kernels import sparse_or_dense
 from penchant.models.transition.recommender import Transition
 from penchant.models.transition.side_information import OPENINGS
 from penchant.recommendation.interests import Interest, Interests
-from penchant.recommendation.model import Model
+from penchant.recommendation.model import FittedModel
 from penchant.types import Floats, Ints
 
 OPENED = (*(f"a history of up to {length} events" for length in OPENINGS), "a longer history")
@@ -89,12 +89,12 @@ class Past:
     Without such an expert an event adds what the model's own score loses without it.
     """
 
-    model: Model
+    model: FittedModel
     given: Histories
     interests: Interests | None
 
     @classmethod
-    def of(cls, model: Model, given: Histories, user: str | None) -> "Past":
+    def of(cls, model: FittedModel, given: Histories, user: str | None) -> "Past":
         """Of a user or of a bare history; without what the user has muted."""
         if model.transition is None:
             return cls(model, given, None)

@@ -8,7 +8,9 @@ import numpy as np
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
-from penchant.recommendation.model import Model
+from penchant.recommendation.model import FittedModel
+from penchant.recommendation.ranking import rank
+from penchant.recommendation.request import ListRequest
 from penchant.recommendation.results import Recommendation
 
 L = TypeVar("L", bound=Recommendation)
@@ -87,7 +89,7 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    model: Model,
+    model: FittedModel,
     item: str,
     *,
     user: str | None = None,
@@ -135,7 +137,7 @@ def explain(
     )
 
 
-def with_reasons(model: Model, listed: L, given: Histories) -> L:
+def with_reasons(model: FittedModel, listed: L, given: Histories) -> L:
     """The list with up to three reasons, and a sentence, for each item that the model scored."""
     past = Past.of(model, given, listed.user)
     items = model.dataset.catalogue.items.rows(row.item for row in listed.items)
@@ -152,14 +154,14 @@ def with_reasons(model: Model, listed: L, given: Histories) -> L:
     return replace(listed, items=tuple(rows))
 
 
-def _parts(model: Model, past: Past, row: int) -> tuple[Share, ...]:
+def _parts(model: FittedModel, past: Past, row: int) -> tuple[Share, ...]:
     """What each part of a fusion adds to the item's logit, less its mean over the best items."""
     parts = model.recommender.feature_parts(past.given, row)
     mass = sum(map(abs, parts.values())) or 1.0
     return tuple(Share(name, name, part, part / mass) for name, part in parts.items())
 
 
-def _deep(model: Model, past: Past, row: int) -> Deep | None:
+def _deep(model: FittedModel, past: Past, row: int) -> Deep | None:
     """The sequence expert's part, by events."""
     expert = model.recommender.sequence
     if expert is None or not len(past.given.events):
@@ -177,7 +179,7 @@ def _deep(model: Model, past: Past, row: int) -> Deep | None:
 
 
 def _without(
-    model: Model, past: Past, given: Histories, row: int, reasons: tuple[Reason, ...]
+    model: FittedModel, past: Past, given: Histories, row: int, reasons: tuple[Reason, ...]
 ) -> Without | None:
     """The list without the events about what is cited first."""
     cited = next((one for one in reasons if one.age and one.contribution > 0), None)
@@ -188,16 +190,18 @@ def _without(
     own, _ = past.parts(row)
     seen = np.setdiff1d(given.events.item[given.events.item >= 0], [row])
 
-    def rank(history: Histories) -> int:
+    every = ListRequest(k=len(model.dataset.catalogue), repeats=True)
+
+    def place_in(history: Histories) -> int:
         bare = Histories(np.array([-1]), history.indptr, history.events)
-        found = model.ranked(bare, len(model.dataset.catalogue), np.array([-1]), None).items[0]
-        found = found[~np.isin(found, seen)]
-        return 1 + int(np.flatnonzero(found == row)[0])
+        items = rank(model, bare, every).items[0]
+        items = items[~np.isin(items, seen)]
+        return 1 + int(np.flatnonzero(items == row)[0])
 
     return Without(
         cited.about,
         cited.title,
-        rank(of),
+        place_in(of),
         float(own[same].sum()),
-        rank(of.keep(~same)),
+        place_in(of.keep(~same)),
     )

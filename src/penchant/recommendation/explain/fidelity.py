@@ -7,7 +7,9 @@ import numpy as np
 from penchant.data.hashing import hashes, uniform
 from penchant.evaluation.metrics import Interval
 from penchant.recommendation.explain.contributions import Past
-from penchant.recommendation.model import Model
+from penchant.recommendation.model import FittedModel
+from penchant.recommendation.ranking import named_items, rank
+from penchant.recommendation.request import ListRequest
 from penchant.storage.json_records import JsonRecord
 from penchant.types import Floats
 
@@ -32,7 +34,7 @@ class Fidelity(JsonRecord):
     ratio: Interval
 
 
-def fidelity(model: Model, users: int = 300, seed: int = 0) -> Fidelity:
+def fidelity(model: FittedModel, users: int = 300, seed: int = 0) -> Fidelity:
     """How far the score of a user's first item falls without the event that is cited first.
 
     Deleted is one event, its ages kept: the one that explains most, and one drawn from those that
@@ -64,13 +66,15 @@ def fidelity(model: Model, users: int = 300, seed: int = 0) -> Fidelity:
     )
 
 
-def _falls(model: Model, user: str, rng: np.random.Generator) -> tuple[float, float] | None:
+def _falls(model: FittedModel, user: str, rng: np.random.Generator) -> tuple[float, float] | None:
     """The fall without the event cited first, and without one that is not cited."""
-    listed = model.recommend(user, k=1).items
-    if not listed or listed[0].source != model.family:
+    history = model.dataset.history(user)
+    best = rank(model, history, ListRequest(k=1, user=user))
+    items = named_items(model, best)
+    if not items or items[0].source != model.family:
         return None
-    item = int(model.dataset.catalogue.items.rows([listed[0].item])[0])
-    past = Past.of(model, model.dataset.history(user), user)
+    item = int(best.items[0, 0])
+    past = Past.of(model, history, user)
     own, _ = past.parts(item)
     cited = np.argsort(-own, kind="stable")[:_CITED]
     others = np.setdiff1d(np.arange(len(own)), cited)

@@ -1,20 +1,21 @@
 """Re-ranking: a list by the rules of a business, and what each of them kept out.
 
-rules       the rules as data
-filters     which items pass, and what columns say of groups
-collapse    one of several that are the same
-selection   relevance against unlikeness, under caps
-quota       a share of the list for each interest
-exploring   places that are drawn, with their propensities
-similarity  how alike items are
-reranking   all of them in order
+filters         which items pass, and how columns group them
+deduplication   one of several items that are the same
+diversity       relevance against similarity, under caps
+interest_quota  a share of the list for each interest
+exploration     places that are drawn, with their propensities
+similarity      how alike items are
+rule_index      what rules need to know of the items
+reranker        all of them in order
 """
 
+from penchant.recommendation.request import InterestShares
 from penchant.recommendation.rerank.diversity import dpp, mmr
-from penchant.recommendation.rerank.interest_quota import InterestShares, calibrated, guaranteed
-from penchant.recommendation.rerank.reranker import Reranker, reranked
-from penchant.recommendation.rerank.rules import Condition, Rules
+from penchant.recommendation.rerank.interest_quota import calibrated, guaranteed
+from penchant.recommendation.rerank.reranker import Reranker
 from penchant.recommendation.results import Reranked
+from penchant.recommendation.rules import Condition, Rules
 
 __all__ = [
     "Condition",
@@ -26,5 +27,4 @@ __all__ = [
     "dpp",
     "guaranteed",
     "mmr",
-    "reranked",
 ]

@@ -11,20 +11,20 @@ from penchant.types import Ints
 _ROUNDING = 1e-9  # a cosine of equal rows may miss 1 by this
 
 
-class TooShort(Exception):  # noqa: N818 - it asks for more, it is no error
-    """The walk has come to the end of a ranking that goes on."""
+class RankingTooShort(Exception):  # noqa: N818 - it asks for more, it is no error
+    """All items that were read of a longer ranking are used up."""
 
 
-class Walk:
-    """Down a ranking of items, keeping the best of each that are one.
+class Deduplicator:
+    """Goes down a ranking and keeps the best of items that are the same.
 
     items    rows of the catalogue, best first
-    labels   numbers of items by rule, (N,) each: items with an equal one are one, -1 with none
+    labels   numbers of items by rule, (N,) each: items with an equal one are the same, -1 for none
     content  unit rows of the items, (N, D) each, where their cosines are compared
-    near     from which cosine on two items are one; another kind compares none
-    whole    how long the ranking is that ``items`` are the first of; default: they are all
+    near     from which cosine on two items are the same; any other type compares none
+    total    how long the ranking is whose first items these are; default: they are all
 
-    ``removed`` counts what was passed over, by rule.
+    ``removed`` counts how many were passed over, by rule.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class Walk:
         labels: dict[str, Ints],
         content: Sequence[Rows] = (),
         near: float | str | None = None,
-        whole: int | None = None,
+        total: int | None = None,
     ) -> None:
-        self.whole = len(items) if whole is None else whole
+        self.total = len(items) if total is None else total
         self.items, self.labels, self.content = items, labels, content
         self.near = near if isinstance(near, float) else None
         self.at = 0
         self.kept: list[int] = []
-        self.met: dict[str, set[int]] = {name: set() for name in labels}
+        self.seen_labels: dict[str, set[int]] = {name: set() for name in labels}
         self.removed = dict.fromkeys([*labels, *(["near"] if self.near else [])], 0)
 
     @property
@@ -48,25 +48,25 @@ class Walk:
         """How many items it has not come to."""
         return len(self.items) - self.at
 
-    def further(self, count: int) -> list[int]:
+    def take(self, count: int) -> list[int]:
         """The next items that stay, up to ``count`` of them; fewer at the end.
 
-        Raises TooShort at the end of items that are not the whole ranking.
+        Raises RankingTooShort at the end of items that are not the whole ranking.
         """
-        found: list[int] = []
-        while self.ahead and len(found) < count:
-            wanted = count - len(found)
+        taken: list[int] = []
+        while self.ahead and len(taken) < count:
+            wanted = count - len(taken)
             more = self._block(wanted) if self.removed else self._plain(wanted)
             self.kept += more
-            found += more
-        if len(found) < count and len(self.items) < self.whole:
-            raise TooShort
-        return found
+            taken += more
+        if len(taken) < count and len(self.items) < self.total:
+            raise RankingTooShort
+        return taken
 
     def _plain(self, count: int) -> list[int]:
-        found: list[int] = self.items[self.at : self.at + count].tolist()
-        self.at += len(found)
-        return found
+        taken: list[int] = self.items[self.at : self.at + count].tolist()
+        self.at += len(taken)
+        return taken
 
     def _block(self, count: int) -> list[int]:
         block = self.items[self.at : self.at + max(count, 32)]
@@ -77,20 +77,22 @@ class Walk:
             alike = cosines(self.content, block, others) >= self.near - _ROUNDING
         stays = np.zeros(earlier + len(block), bool)
         stays[:earlier] = True
-        found: list[int] = []
+        taken: list[int] = []
         for place, item in enumerate(block.tolist()):
-            if len(found) == count:
+            if len(taken) == count:
                 break
             self.at += 1
-            rule = next((n for n, of in self.labels.items() if int(of[item]) in self.met[n]), None)
+            rule = next(
+                (n for n, of in self.labels.items() if int(of[item]) in self.seen_labels[n]), None
+            )
             if rule is None and alike is not None and (alike[place] & stays).any():
                 rule = "near"
             if rule is not None:
                 self.removed[rule] += 1
                 continue
             stays[earlier + place] = True
-            found.append(item)
+            taken.append(item)
             for name, of in self.labels.items():
                 if of[item] >= 0:
-                    self.met[name].add(int(of[item]))
-        return found
+                    self.seen_labels[name].add(int(of[item]))
+        return taken

@@ -16,12 +16,12 @@ class Drawn(NamedTuple):
     """What a drawn place of the list holds.
 
     propensity  the probability of this item at this place, given which places are drawn
-    among       the items that it was drawn from, the best first
+    candidates  the items that it was drawn from, the best first
     """
 
     item: int
     propensity: float
-    among: tuple[int, ...]
+    candidates: tuple[int, ...]
 
 
 def generator(seed: int, user: str | None, request: str) -> np.random.Generator:
@@ -63,9 +63,9 @@ def strata(
     >>> strata(range(9), 2, 5)
     ([[0, 2, 4], [1, 3]], {})
     """
-    found: list[list[int]] = [[] for _ in range(slots)]
+    of_slots: list[list[int]] = [[] for _ in range(slots)]
     holders: dict[tuple[str, int], set[int]] = {}
-    shut: dict[int, str] = {}
+    capped: dict[int, str] = {}
     for candidate in candidates if slots else ():
         open_to = set(range(slots))
         held = []
@@ -75,17 +75,17 @@ def strata(
             if len(slots_of) >= room:
                 open_to &= slots_of
             if not open_to:
-                shut[candidate] = column
+                capped[candidate] = column
                 break
         if not open_to:
             continue
-        slot = min(open_to, key=lambda one: (len(found[one]), one))
-        found[slot].append(candidate)
+        slot = min(open_to, key=lambda slot: (len(of_slots[slot]), slot))
+        of_slots[slot].append(candidate)
         for slots_of in held:
             slots_of.add(slot)
-        if sum(map(len, found)) >= among and all(found):
+        if sum(map(len, of_slots)) >= among and all(of_slots):
             break
-    return [of_slot for of_slot in found if of_slot], shut
+    return [of_slot for of_slot in of_slots if of_slot], capped
 
 
 def draw(

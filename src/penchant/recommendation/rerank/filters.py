@@ -8,15 +8,12 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penchant.data.dataset import Catalogue
 from penchant.data.readers.timestamps import CLASSES, SMALL
 from penchant.errors import ConfigError, unknown
-from penchant.recommendation.rerank.rules import Cell, Condition, Rules
-from penchant.types import Floats, Ints
-
-Mask = NDArray[np.bool_]
+from penchant.recommendation.rules import Cell, Condition, Rules
+from penchant.types import Floats, Ints, Mask
 
 _OPS: dict[str, Callable[[Any, Any], bool]] = {
     "<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne

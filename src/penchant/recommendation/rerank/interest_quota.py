@@ -1,29 +1,12 @@
 """A share of the list for each interest: calibrated recommendations, and places guaranteed."""
 
-from typing import Protocol
-
 import numpy as np
 
 from penchant.errors import DataError
 from penchant.evaluation.metrics import miscalibration
+from penchant.recommendation.request import InterestShares
 from penchant.recommendation.rerank.diversity import Gain, Plain, dial, select
 from penchant.types import Floats, Ints
-
-
-class InterestShares(Protocol):
-    """The T interests of one user."""
-
-    @property
-    def weights(self) -> Floats:
-        """How much each counts for the user, (T,); not below 0."""
-        ...
-
-    def shares(self, items: Ints) -> Floats:
-        """How much of each item (rows of the catalogue) belongs to each interest, (C, T).
-
-        A row sums to 1, or to 0 where the item belongs to none.
-        """
-        ...
 
 
 class Balanced:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from penchant.config.plugins import entry_points, find
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError, unknown
-from penchant.recommendation.model import Model
+from penchant.recommendation.model import FittedModel
 from penchant.recommendation.results import Reranked, ScoredItem
 
-OutsideReranker = Callable[[tuple[ScoredItem, ...], Model, Histories], Sequence[ScoredItem]]
+OutsideReranker = Callable[[tuple[ScoredItem, ...], FittedModel, Histories], Sequence[ScoredItem]]
 """(list, model, the one history that it is for) -> the items of the list in their new order.
 
 It may leave items out, and change what their ``because`` says; it adds none, as an item that is not
@@ -28,7 +28,7 @@ def outside_reranker(name: str) -> OutsideReranker:
 
 
 def reordered(
-    listed: Reranked, name: str, rerank: OutsideReranker, model: Model, given: Histories
+    listed: Reranked, name: str, rerank: OutsideReranker, model: FittedModel, given: Histories
 ) -> Reranked:
     """The list as a re-ranker orders it; what was drawn stays known by its new place.
 
@@ -42,7 +42,7 @@ def reordered(
             f"re-ranker {name}: expected items of the list, each once, received "
             f"{', '.join(row.item for row in items)}"
         )
-    drawn = dict(zip(listed.explored, listed.among, strict=True))
+    drawn = dict(zip(listed.explored, listed.candidates, strict=True))
     explored = [(new + 1, drawn[old + 1]) for new, old in enumerate(places) if old + 1 in drawn]
     return replace(
         listed,
@@ -50,5 +50,5 @@ def reordered(
         short=listed.short or len(items) < len(listed.items),
         propensities=tuple(listed.propensities[place] for place in places),
         explored=tuple(place for place, _ in explored),
-        among=tuple(among for _, among in explored),
+        candidates=tuple(candidates for _, candidates in explored),
     )

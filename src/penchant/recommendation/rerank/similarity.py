@@ -1,18 +1,15 @@
 """How alike items are: the cosine of what is known of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.errors import DataError
 from penchant.features.kernels import Rows, sparse_or_dense
-from penchant.recommendation.model import Model
+from penchant.recommendation.model import FittedModel
+from penchant.recommendation.request import Similarity
 from penchant.types import Floats, Ints
-
-Similarity = Callable[[Ints], Floats] | NDArray[np.floating]
-"""Rows of items (C,) -> (C, C); or vectors of all items (N, D), whose cosines are taken."""
 
 
 def cosines(rows: Iterable[Rows], items: Ints, others: Ints) -> Floats:
@@ -38,7 +35,7 @@ def cosines(rows: Iterable[Rows], items: Ints, others: Ints) -> Floats:
     return product
 
 
-def known_rows(model: Model) -> list[Rows]:
+def known_rows(model: FittedModel) -> list[Rows]:
     """Unit rows of the items, (N, D) each: what they are, and their columns of B, whichever exist.
 
     Two items are alike in B where the same pasts lead to both.

@@ -144,8 +144,20 @@ def _served(
     live: Live, user: str | None, session: str | None, history: History, asked: s.Asking
 ) -> Response:
     shown = None if asked.page is None else pagination.read(asked.page)
-    told = asked.k, asked.behavior, asked.domain, asked.asked, asked.repeats, asked.explain, shown
-    served = reads.recommend(live, Ask(user, session, history, *told, query=asked.query))
+    ask = Ask(
+        user,
+        session,
+        history,
+        k=asked.k,
+        behavior=asked.behavior,
+        domain=asked.domain,
+        rules=asked.asked,
+        repeats=asked.repeats,
+        explain=asked.explain,
+        page=shown,
+        query=asked.query,
+    )
+    served = reads.recommend(live, ask)
     LISTS.labels(served.arm, served.found.source).inc()
     return answered(served.to_dict() | {"next": served.page and pagination.token(served.page)})
 

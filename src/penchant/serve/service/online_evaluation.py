@@ -27,7 +27,7 @@ from penchant.evaluation.metrics import (
     snips_interval,
 )
 from penchant.models.topk import CELLS
-from penchant.recommendation.ranking import scored
+from penchant.recommendation.ranking import score_histories
 from penchant.serve.service.variant import Arm
 from penchant.serve.store.impression_queries import (
     Part,
@@ -234,7 +234,7 @@ def chosen(
                 before(arm, one.who, past.get(one.who, ()), one.time, _erased(store, one.who, gone))
                 for one in asked
             ]
-            scores = scored(head, _together(known), None).scores
+            scores = score_histories(head, _together(known)).scores
             for row, ats in enumerate(of[part]):
                 for at in ats:
                     rows = items.rows(drawn[at].candidates)

@@ -8,27 +8,31 @@ from uuid import uuid4
 import numpy as np
 
 from penchant.config import parse
-from penchant.errors import ConfigError
 from penchant.llm.tasks.explanation_text import worded
 from penchant.llm.tasks.interest_names import named
-from penchant.llm.tasks.question import Question, question
-from penchant.recommendation import Model
+from penchant.llm.tasks.question import question
 from penchant.recommendation.explain import explain as explained
-from penchant.recommendation.explain import with_reasons
 from penchant.recommendation.interests import Interests, set_control
-from penchant.recommendation.ranking import listed, scored
-from penchant.recommendation.rerank import Reranked, Rules
-from penchant.recommendation.results import POPULAR, Recommendation, ScoredItem
+from penchant.recommendation.lists import build_list
+from penchant.recommendation.question import Question
+from penchant.recommendation.request import ListRequest
+from penchant.recommendation.results import Recommendation, Reranked, ScoredItem
+from penchant.recommendation.rules import Rules
 from penchant.serve.service.live import History, Known, Live
 from penchant.serve.service.pagination import LONGEST, Page
+from penchant.serve.service.variant import Arm
 from penchant.serve.store.records import Shown, now
+from penchant.types import Mask
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request for a list; ``asked`` are rules of this request, over those of the service.
+    """A request for a list.
 
-    With a ``query`` the list is what fits that question.
+    history  of items that comes with the request and is not stored
+    rules    settings of this request, over the rules of the service
+    logged   whether what is listed counts as an impression
+    query    a question that the list is to answer
     """
 
     user: str | None = None
@@ -37,7 +41,7 @@ class Ask:
     k: int = 10
     behavior: str | None = None
     domain: str | None = None
-    asked: Mapping[str, Any] | None = None
+    rules: Mapping[str, Any] | None = None
     repeats: bool | None = None
     explain: bool = False
     page: Page | None = None
@@ -69,61 +73,60 @@ def recommend(live: Live, ask: Ask) -> Served:
 
     Raises ConfigError for a behavior, domain, rule or k that is not known.
     """
-    if ask.k < 1:
-        raise ConfigError(f"expected k of at least 1, received {ask.k}")
-    request = uuid4().hex if ask.page is None else ask.page.request
-    of = live.known(ask.user, ask.session, ask.history, ask.behavior, request)
-    arm, head = of.arm, of.head
-    at, keep = now(), arm.keep(now())
+    request_id = uuid4().hex if ask.page is None else ask.page.request
+    known = live.known(ask.user, ask.session, ask.history, ask.behavior, request_id)
+    arm, head, history = known.arm, known.head, known.given
     before = ask.page.shown if ask.page else ()
-    if before:
-        keep = np.ones(len(head.dataset.catalogue), bool) if keep is None else keep.copy()
-        rows = head.dataset.catalogue.items.rows(before)
-        keep[rows[rows >= 0]] = False
-    rules = _rules(live, ask)
+    at = now()
+    request = ListRequest(
+        k=ask.k,
+        user=ask.user,
+        domain=ask.domain,
+        repeats=ask.repeats,
+        allowed=_allowed(arm, before, at),
+        rules=_rules(live, ask),
+        request_id=f"{request_id}/{len(before)}",
+        explain=ask.explain and len(history.events) > 0,
+    )
     asked = None
     if ask.query is not None:
         asked = question(ask.query, head.dataset.catalogue, live.llm)
-        rules = asked.within(rules)
-        of = replace(of, given=asked.of(of.given))
-        ask = replace(ask, domain=ask.domain or asked.read.domain)
-    found: Recommendation
-    if rules == Rules():
-        found = _plain(head, of, ask, keep)
-    else:
-        reranker = arm.reranker(ask.behavior, rules)
+        request, history = asked.narrowed(request), asked.applied_to(history)
+    reranker = None
+    if request.rules is not None and request.rules != Rules():
+        reranker = arm.reranker(ask.behavior, request.rules)
         if head is not reranker.model:
-            reranker = reranker.of(head)
-        found = reranker(
-            ask.user,
-            None if ask.user is not None else [],
-            k=ask.k,
-            domain=ask.domain,
-            request=f"{request}/{len(before)}",
-            given=of.given,
-            keep=keep,
-        )
-    if ask.explain and len(of.given.events):
-        found = with_reasons(head, found, of.given)
-    found = replace(found, user=ask.user, unknown=of.strange)
-    served = Served(found, request, arm.name, arm.digest, None, of.consent, asked)
+            reranker = reranker.with_model(head)
+    else:
+        request = replace(request, rules=None)
+    found = replace(build_list(head, history, request, reranker), unknown=known.strange)
+    served = Served(found, request_id, arm.name, arm.digest, None, known.consent, asked)
     shown = (*before, *(row.item for row in found.items))
     if ask.logged and found.items:
         live.log.add(_impressions(served, ask, head.dataset.target, len(before), at))
     more = not found.short and len(shown) < LONGEST
-    return replace(served, page=Page(request, shown) if more else None)
+    return replace(served, page=Page(request_id, shown) if more else None)
+
+
+def _allowed(arm: Arm, shown: Sequence[str], at: float) -> Mask | None:
+    """Which items the next page may hold, (N,); None for all."""
+    allowed = arm.keep(at)
+    if shown:
+        items = arm.model.dataset.catalogue.items
+        allowed = np.ones(len(items.ids), bool) if allowed is None else allowed.copy()
+        rows = items.rows(shown)
+        allowed[rows[rows >= 0]] = False
+    return allowed
 
 
 def _rules(live: Live, ask: Ask) -> Rules:
-    if not ask.asked and ask.repeats is None:
+    """The rules of the service with those of a request over them."""
+    if not ask.rules:
         return live.rules
-    said = live.rules.model_dump() | dict(ask.asked or {})
-    if said["diversity"] > 0 and said["method"] == "none":
-        said["method"] = "mmr"
-    if ask.repeats is not None:
-        arm = next(iter(live.arms.values()))
-        said["repeat"] = {b.name: ask.repeats for b in arm.model.dataset.catalogue.behaviors}
-    return parse(Rules, said, "the request")
+    settings = live.rules.model_dump() | dict(ask.rules)
+    if settings["diversity"] > 0 and settings["method"] == "none":
+        settings["method"] = "mmr"
+    return parse(Rules, settings, "the request")
 
 
 def similar(live: Live, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
@@ -182,19 +185,6 @@ def steer(live: Live, user: str, interest: str, factor: float) -> Interests:
     return interests(live, user)
 
 
-def _plain(head: Model, of: Known, ask: Ask, keep: Any) -> Recommendation:
-    """The list without any rule."""
-    given, catalogue = of.given, head.dataset.catalogue
-    row = -1 if ask.domain is None else catalogue.domain_row(ask.domain)
-    hidden = None if head.recipe.repeats else given.events.item
-    if row >= 0:
-        keep = (catalogue.domain == row) & (True if keep is None else keep)
-    found = scored(head, given, hidden, ask.user, (keep, ask.k))
-    rows = head.named(listed(head, found, ask.k, np.array([-1]), keep))
-    source = head.family if any(one.source != POPULAR for one in rows) else POPULAR
-    return Recommendation(ask.user, source, rows, len(rows) < ask.k, of.strange)
-
-
 def _impressions(served: Served, ask: Ask, behavior: str, before: int, at: int) -> list[Shown]:
     found = served.found
     user = ask.user if served.consent else None
@@ -202,7 +192,7 @@ def _impressions(served: Served, ask: Ask, behavior: str, before: int, at: int) 
     drawn: dict[int, tuple[str, ...]] = {}
     propensities: Sequence[float] = [1.0] * len(found.items)
     if isinstance(found, Reranked):
-        drawn = dict(zip(found.explored, found.among, strict=True))
+        drawn = dict(zip(found.explored, found.candidates, strict=True))
         propensities = found.propensities
     return [
         Shown(

@@ -19,11 +19,12 @@ from penchant.data.text_query import TextQuery
 from penchant.errors import ArtifactError, ConfigError
 from penchant.recommendation import Model, load
 from penchant.recommendation.rerank import Reranker, Rules
-from penchant.recommendation.rerank.filters import BOUNDS, Mask, bound, bounds, missing, moment
+from penchant.recommendation.rerank.filters import BOUNDS, bound, bounds, missing, moment
 from penchant.serve.service.posted_items import new_items
 from penchant.serve.store.records import Kept
 from penchant.storage.artifact import MANIFEST
 from penchant.training.update import with_new_data
+from penchant.types import Mask
 
 log = logging.getLogger(__name__)
 

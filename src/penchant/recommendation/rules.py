@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -138,6 +139,19 @@ class Rules(Settings):
         return self
 
     @classmethod
+    def of(cls, rules: "RulesLike") -> Self:
+        """Rules as they are, from a mapping of their settings, or from a file.
+
+        >>> Rules.of({"tags_none": ["horror"]}).tags_none
+        ('horror',)
+        """
+        if isinstance(rules, cls):
+            return rules
+        if isinstance(rules, str | Path):
+            return cls.load(rules)
+        return parse(cls, dict(rules), "rules")
+
+    @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read rules from a TOML file, or from JSON where the name ends in ``.json``.
 
@@ -152,3 +166,7 @@ class Rules(Settings):
         except ValueError as error:
             raise ConfigError(f"{path} is not JSON: {error}; mend that line") from error
         return parse(cls, data, str(path))
+
+
+RulesLike = Rules | Mapping[str, Any] | str | Path
+"""Rules, a mapping of their settings, or the path of a file of them."""

@@ -1,0 +1,249 @@
+"""A fitted model with its data: it recommends, finds similar items, saves and loads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from penchant.data.arrays import blocks
+from penchant.models.topk import CELLS, top_k
+from penchant.recommendation.explain import Explanation, explain
+from penchant.recommendation.interests import Interests, set_control
+from penchant.recommendation.lists import build_list
+from penchant.recommendation.model import FittedModel, HistoryLike
+from penchant.recommendation.question import Question, parse_question
+from penchant.recommendation.ranking import rank
+from penchant.recommendation.request import InterestShares, ListRequest, Similarity
+from penchant.recommendation.results import Recommendation, RecommendationBatch, ScoredItem
+from penchant.recommendation.rules import Rules, RulesLike
+from penchant.recommendation.run_files import SavedRun, save
+
+
+@dataclass(frozen=True)
+class Model(FittedModel):
+    """TODO"""
+
+    def recommend(
+        self,
+        user: str | None = None,
+        *,
+        history: HistoryLike | None = None,
+        k: int = 10,
+        domain: str | None = None,
+        behavior: str | None = None,
+        repeats: bool | None = None,
+        query: str | None = None,
+        rules: RulesLike | None = None,
+        request_id: str = "",
+        interests: InterestShares | None = None,
+        similarity: Similarity | None = None,
+        explain: bool = False,
+    ) -> Recommendation:
+        """List the best items for a known user, or for a history of items.
+
+        Items of the history are left out unless ``repeats``. An unknown user or an empty history
+        gets the popular items, and the source of the list says so.
+
+        Parameters
+        ----------
+        user
+            A user by identifier.
+        history
+            In place of a user: items, or pairs of item and behavior, the oldest first. Without a
+            behavior it is the target behavior.
+        rules
+            Filters, diversity, quotas, caps and exploration: ``Rules``, a mapping of their settings
+            or the path of a file of them.
+        k, domain, behavior, repeats, query, request_id, interests, similarity, explain
+            See ``ListRequest``.
+
+        Returns
+        -------
+        Recommendation
+            The list; with ``rules`` a ``Reranked``, which says what each of them removed.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown domain, behavior, rule or column, a k below 1, a quota in a run that
+            finds no interests, places to explore past the list, and reasons of a run that has none.
+        DataError
+            For interests or similarities of another shape.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]))
+        >>> [row.item for row in model.recommend("bo", k=1).items]
+        ['cup']
+        >>> model.recommend("bo", k=1, rules={"deny": ["cup"]}).short
+        True
+        """
+        histories, unknown = self.history_of(user, history)
+        request = ListRequest(
+            k=k,
+            user=user,
+            behavior=behavior,
+            domain=domain,
+            repeats=repeats,
+            query=query,
+            rules=None if rules is None else Rules.of(rules),
+            request_id=request_id,
+            interests=interests,
+            similarity=similarity,
+            explain=explain,
+        )
+        return replace(build_list(self, histories, request), unknown=unknown)
+
+    def ask(
+        self,
+        question: str | Question,
+        user: str | None = None,
+        *,
+        history: HistoryLike | None = None,
+        k: int = 10,
+        domain: str | None = None,
+        behavior: str | None = None,
+        rules: RulesLike | None = None,
+    ) -> Recommendation:
+        """List what fits a question in a person's own words, what suits the user first.
+
+        Parameters
+        ----------
+        question
+            A text such as "something lighter for tonight, not horror", which is parsed by its
+            negations, or a ``Question`` that is parsed already.
+        user, history
+            Who asks, as in ``recommend``; default: a person of whom nothing is known.
+        k, domain, behavior, rules
+            See ``recommend``.
+
+        Raises
+        ------
+        ConfigError
+            For a question without a word, and as ``recommend`` does.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]))
+        >>> [row.item for row in model.ask("a cup", user="bo", k=1).items]
+        ['cup']
+        """
+        history = () if user is None and history is None else history
+        histories, unknown = self.history_of(user, history)
+        if isinstance(question, str):
+            question = parse_question(question, self.dataset.catalogue)
+        own = None if rules is None else Rules.of(rules)
+        request = ListRequest(k=k, user=user, behavior=behavior, domain=domain, rules=own)
+        histories = question.applied_to(histories)
+        return replace(build_list(self, histories, question.narrowed(request)), unknown=unknown)
+
+    def similar(self, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
+        """The k items most like one: by the cosine of their columns of B, where there is one.
+
+        Two items are alike when the same pasts lead to both. Other families answer with what
+        they would recommend after that item alone. Raises ConfigError for an unknown item.
+        """
+        ListRequest(k=k)  # checks k
+        catalogue = self.dataset.catalogue
+        row = int(catalogue.items.rows([item])[0])
+        if row < 0:
+            raise self.dataset.unknown_item(item)
+        if self.transition is not None:
+            scores = self.transition.likeness(row)[None]
+        else:
+            scores = self.recommender.score(self.histories([item])[0])
+        scores[0, row] = -np.inf
+        best = top_k(scores, k)
+        return tuple(
+            ScoredItem(catalogue.items.ids[i], float(score), catalogue.title(i), self.family)
+            for i, score in zip(best.items[0], best.scores[0], strict=True)
+            if i >= 0 and score > 0
+        )
+
+    def explain(
+        self,
+        item: str,
+        *,
+        user: str | None = None,
+        history: HistoryLike | None = None,
+    ) -> Explanation:
+        """Say why an item has its score for a user, or for a history of items.
+
+        Parameters
+        ----------
+        item
+            An item by identifier.
+        user, history
+            As in ``recommend``.
+
+        Returns
+        -------
+        Explanation
+            The score as an exact sum over past events and over interests, and a sentence.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown item, and for a model whose scores are not sums over events.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]))
+        >>> model.explain("cup", user="bo").reasons[0].about
+        'tea'
+        """
+        histories, _ = self.history_of(user, history)
+        return explain(self, item, user=user, given=histories)
+
+    def interests(
+        self,
+        user: str | None = None,
+        *,
+        history: HistoryLike | None = None,
+    ) -> Interests:
+        """The interests of a known user, or of a history of items, oldest first.
+
+        Raises ConfigError for a run without a transition expert, and for an unknown user.
+        """
+        if user is not None and user not in self.dataset.users:
+            raise self.dataset.unknown_user(user)
+        return self.interests_of(self.history_of(user, history)[0], user)
+
+    def with_interest_factor(self, user: str, interest: str, factor: float) -> Self:
+        """The model that mutes (0), boosts (above 1) or leaves (1) an interest of a user.
+
+        Raises ConfigError for a user or interest that is not known, and a factor outside [0, 100].
+        """
+        controls = set_control(self.interests(user), self.controls.get(user, ()), interest, factor)
+        return self.with_controls(user, controls)
+
+    def recommend_all(
+        self,
+        k: int = 10,
+        *,
+        domain: str | None = None,
+        behavior: str | None = None,
+        repeats: bool | None = None,
+    ) -> Iterator[RecommendationBatch]:
+        """Lists of all known users, in blocks, so that memory does not grow with their number.
+
+        Raises ConfigError for an unknown domain or behavior, and a k below 1.
+        """
+        request = ListRequest(k=k, domain=domain, repeats=repeats)
+        head = self.with_target(behavior)
+        size = max(1, CELLS // max(1, len(self.dataset.catalogue)))
+        for part in blocks(len(self.dataset.users), size):
+            users = np.arange(part.start, part.stop)
+            yield rank(head, self.dataset.events.histories(users), request)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the run: data, arrays and a manifest that vouches for each byte."""
+        return save(SavedRun.of(self), path)

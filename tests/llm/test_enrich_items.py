@@ -568,8 +568,8 @@ def run(monkeypatch):
 def test_the_command_tells_what_was_done(folder, run):
     found = run(fake(knowing), folder, "--items", 5)
     assert found.exit_code == 0
-    assert "5 items: 5 described now, 0 kept from before" in found.stdout
-    assert "fake: 5 requests, 0 replies from the cache, " in found.stdout
+    assert "5 items: 5 described now, 0 described before" in found.stdout
+    assert "fake: 5 requests, 0 answered from the cache, " in found.stdout
     assert "5 of 5 items" in found.stderr
     again = run(fake(knowing), folder, "--items", 6, "--json")
     assert json.loads(again.stdout)["kept"] == 5
@@ -582,7 +582,7 @@ def test_the_command_ends_as_others_do(folder, run, interruptible):
     found = run(fake(dead), folder)
     assert isinstance(found.exception, LanguageModelError)
     assert str(found.exception).startswith("5 items in a row failed")
-    assert "run it again to go on" in str(found.exception)
+    assert "run the same command to go on" in str(found.exception)
     assert "failed: a00: no reply from the service" in found.stdout
     assert "expected a language model, received none" in str(run(None, folder).exception)
 

@@ -337,7 +337,7 @@ def test_the_command_prints_bytes_and_both_values(tmp_path):
     command = ["federate", str(tmp_path / "data"), "--clients", "5", "--items", "20"]
     shown = CliRunner().invoke(app, [*command, "--secure"])
     assert shown.exit_code == 0, shown.output
-    for part in ("5 clients hold 20 users", "masked", "sums yes, counts yes, B yes", "NDCG@10"):
+    for part in ("5 clients with 20 users", "masked", "sums yes, counts yes, B yes", "NDCG@10"):
         assert part in shown.output
     asked = CliRunner().invoke(app, [*command, "--json"])
     found = json.loads(asked.stdout)

@@ -217,5 +217,5 @@ def test_the_command_tells_all_of_it(fused, world, tmp_path):
     found = json.loads(result.stdout)
     assert found == json.loads(json.dumps(explain(load(run), item, user=name).to_dict()))
     text = runner.invoke(app, ["explain", run, "--user", name, "--item", item]).stdout
-    for part in ("because you ", "the sum of these interests", "Sequence logit", "from rank 1 to"):
+    for part in ("because you ", "by interest", "of the sequence model", "from rank 1 to"):
         assert part in text

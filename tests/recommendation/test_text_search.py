@@ -331,7 +331,7 @@ def test_the_command_says_how_it_understood(model, tmp_path):
     command = ["ask", str(tmp_path / "run"), "a film for children, not animation", "--user", "u3"]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0, shown.output
-    for part in ("wanted: a film for children", "without: Animation", "A Fox in Winter"):
+    for part in ("wanted: a film for children", "not wanted: Animation", "A Fox in Winter"):
         assert part in shown.output
     again = load_model(tmp_path / "run")
     assert names(again.recommend("u3", query="cartoon")) == names(

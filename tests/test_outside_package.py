@@ -194,10 +194,10 @@ def test_a_reranker_has_the_last_word(tiny, data, model):
     user = data.users.ids[2]
     for name in ("by-name", tiny.by_name, "tiny_taste:by_name"):
         rules = penchant.Rules(rerankers=[name], explore=2, seed=4)
-        found = penchant.reranked(model, user, rules=rules)
+        found = model.recommend(user, rules=rules)
         names = [row.item for row in found.items]
         assert names == sorted(names)
-        plain = penchant.reranked(model, user, rules=penchant.Rules(explore=2, seed=4))
+        plain = model.recommend(user, rules=penchant.Rules(explore=2, seed=4))
         assert set(names) == {row.item for row in plain.items}
         drawn = {plain.items[place - 1].item for place in plain.explored}
         assert {names[place - 1] for place in found.explored} == drawn
@@ -207,9 +207,9 @@ def test_a_reranker_has_the_last_word(tiny, data, model):
         return [*items, items[0]]
 
     with pytest.raises(ConfigError, match="expected items of the list, each once"):
-        penchant.reranked(model, user, rules=penchant.Rules(rerankers=[adding]))
+        model.recommend(user, rules=penchant.Rules(rerankers=[adding]))
     with pytest.raises(ConfigError, match="unknown re-ranker 'by-nme'"):
-        penchant.reranked(model, user, rules=penchant.Rules(rerankers=["by-nme"]))
+        model.recommend(user, rules=penchant.Rules(rerankers=["by-nme"]))
 
 
 LISTS = (

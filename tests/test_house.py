@@ -116,6 +116,18 @@ def test_constructors_take_at_most_five_arguments(source):
     assert crowded(tree(source)) == []
 
 
+def test_what_a_model_is_made_of_is_asked_of_the_model():
+    kinds = "Fusion|Transition|Sequence|SequenceExpert|SequenceRecommender|Private"
+    asked = [
+        f"{source.relative_to(PACKAGE)}: {line.strip()}"
+        for source in SOURCES
+        if source.relative_to(PACKAGE).parts[0] != "models"
+        for line in source.read_text(encoding="utf-8").splitlines()
+        if re.search(rf"isinstance\(.*\b({kinds})\b", line)
+    ]
+    assert len(asked) <= 3, asked
+
+
 def test_crowded_constructors_are_seen():
     head = "class A:\n def __init__(self, a, b, c, d, e"
     assert crowded(ast.parse(f"{head}): ...")) == []

@@ -110,8 +110,8 @@ def test_it_passes_the_suites(installed, tmp_path):
 
 def test_a_fit_by_name_is_measured_and_serves_every_behavior(model, data):
     assert model.family == "companions"
-    assert len(model.info["trials"]) == 2
-    assert model.info["evaluation"]["metrics"]["ndcg@10"]["value"] > 0
+    assert len(model.report.trials) == 2
+    assert model.report.evaluation.metrics["ndcg@10"].value > 0
     assert model.dataset.catalogue.features["text"].made == "letters"
     assert {"view", "cart"} <= model.others.keys()
     user = data.users.ids[0]
@@ -172,7 +172,7 @@ def test_an_update_is_a_fit_on_all_events(model, data):
 def test_a_benchmark_has_its_row(installed, data):
     table = benchmark(data, ["popularity", "companions"], recipe=penchant.Recipe(**RECIPE))
     assert [row.model for row in table.rows] == ["popularity", "companions"]
-    assert [row["model"] for row in table.over_baselines] == ["companions"]
+    assert [row.model for row in table.over_baselines] == ["companions"]
 
 
 def test_a_metric_by_name_and_as_a_callable(tiny, data, model):

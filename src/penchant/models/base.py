@@ -71,6 +71,29 @@ class Recommender(ABC):
     settings    the settings that it was fitted with
     transition  the closed-form expert, alone or within it, whose sums give interests; None without
     sequence    the deep expert, alone or within it; None without
+
+    Examples
+    --------
+    A class with ``fit`` and ``restore`` is all that ``penchant.fit`` asks for; see ``Family.of``.
+
+    >>> import penchant
+    >>> from penchant.data.synthetic import checkerboard
+    >>> class Longest(Recommender):
+    ...     name, settings = "longest", Settings()
+    ...     def __init__(self, length):
+    ...         self.length = length
+    ...     def score(self, histories):
+    ...         return np.tile(self.length, (len(histories), 1))
+    ...     def arrays(self):
+    ...         return {"length": self.length}
+    ...     @classmethod
+    ...     def fit(cls, dataset, settings, seed):
+    ...         return cls(np.array([float(len(item)) for item in dataset.catalogue.items.ids]))
+    ...     @classmethod
+    ...     def restore(cls, arrays, dataset, settings):
+    ...         return cls(arrays["length"])
+    >>> penchant.fit(checkerboard(), model=Longest).recommend("u0002", k=1).source
+    'longest'
     """
 
     if TYPE_CHECKING:  # subclasses that are dataclasses have them as fields, not as properties

@@ -63,7 +63,8 @@ def fit(
         The settings, and what is searched; default: those that suit most data.
     model
         The name of a family, such as ``"fusion"``, ``"transition"``, ``"sequence"`` or
-        ``"item-knn"``.
+        ``"item-knn"``; or one written outside: the name of an entry point of
+        ``penchant.models``, ``"package.module:Name"``, a ``Family``, or a class of recommenders.
     progress
         Called with a line of text as each stage begins.
 

@@ -22,7 +22,7 @@ from penchant.data.dataset import Catalogue, Dataset, Events, Histories
 from penchant.data.splitting.cases import Cases, Split
 from penchant.data.splitting.split import split
 from penchant.models.sequence import SequenceExpert
-from penchant.models.sequence.recommender import held_as_negatives
+from penchant.models.sequence.recommender import history_is_negative
 from penchant.training.fit import Trained
 from variants import (
     MODELS,
@@ -98,7 +98,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     cases: dict[tuple[str, str], dict[str, Any]] = {}
     made: dict[str, Trained] = {}
-    again = not held_as_negatives(dataset.with_events(parts.train), recipe.sequence)
+    again = not history_is_negative(dataset.with_events(parts.train), recipe.sequence)
     sequence = recipe.sequence.model_copy(update={"repeats": again})
     otherwise = recipe.model_copy(update={"sequence": sequence})
     seen = [(way, see(dataset, parts), recipe) for way, see in WAYS.items()]

@@ -32,7 +32,12 @@ from penchant.features.item_content import encode_items
 from penchant.features.kernels import content_rows, unit_rows
 from penchant.models.registry import BASELINES
 from penchant.models.transition.cold_start import ColdStartContext, cold_columns
-from penchant.models.transition.recommender import Fitter, Transition, TransitionSettings, sized
+from penchant.models.transition.recommender import (
+    Transition,
+    TransitionFitter,
+    TransitionSettings,
+    with_defaults,
+)
 
 SEEDS = 5
 COLD = (0.0, 10.0, 100.0, 1000.0, 10_000.0)
@@ -91,9 +96,9 @@ class Bench:
 
     def chosen(self, world: World, modalities: tuple[str, ...], label: str) -> TransitionSettings:
         """Climb cold, then each alpha, by NDCG@10 of the validation items."""
-        data, fit, cases = world.data, Fitter(world.data), world.try_
+        data, fit, cases = world.data, TransitionFitter(world.data), world.try_
         everything = dict.fromkeys(data.catalogue.modalities, 0.0)
-        best = sized(self.recipe.transition, data).model_copy(
+        best = with_defaults(self.recipe.transition, data).model_copy(
             update={"content_weights": {**everything, **dict.fromkeys(modalities, 2.0)}}
         )
         if not modalities:
@@ -161,7 +166,7 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
     settings = {name: bench.chosen(worlds[0], of, name) for name, of in rows.items()}
     values: dict[str, list[dict[str, np.ndarray]]] = {}
     for seed, one in enumerate(worlds):
-        fit = Fitter(one.data)
+        fit = TransitionFitter(one.data)
         for name in rows:
             values.setdefault(name, []).append(bench.asked(both(fit, settings[name]), one))
             bench.told(f"seed {seed}, {name}")
@@ -173,7 +178,7 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
         model = popular.fitter(one.data, seed)(popular.settings())
         values.setdefault("popularity", []).append(bench.asked((model, model), one))
         for missing in MISSING if "image" in modalities else ():
-            fewer = Fitter(without(one.data, missing, seed))
+            fewer = TransitionFitter(without(one.data, missing, seed))
             fewer.sums = fit.sums  # pictures are no part of them
             for name in ("image", "all"):
                 label = f"{name}, {missing:.0%} of the images missing"
@@ -200,7 +205,7 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
     if "image" in modalities:
         rest = tuple(name for name in modalities if name != "image")
         values["all but images"] = [
-            bench.asked((Fitter(one.data)(_off(settings["all"], "image")),) * 2, one)
+            bench.asked((TransitionFitter(one.data)(_off(settings["all"], "image")),) * 2, one)
             for one in worlds
         ]
         against += [
@@ -232,7 +237,7 @@ def compared(path: Path, recipe: Recipe, seeds: int, users: int) -> dict:
     return found
 
 
-def both(fit: Fitter, settings: TransitionSettings) -> tuple[Transition, Transition]:
+def both(fit: TransitionFitter, settings: TransitionSettings) -> tuple[Transition, Transition]:
     """The fit that asks no more of content than the sums do, and that of the settings."""
     plain = fit(settings.model_copy(update={"cold": 0.0}))
     return plain, fit(settings) if settings.cold else plain

@@ -17,7 +17,7 @@ from penchant.config import TransitionSettings
 from penchant.data.io import from_columns, load
 from penchant.data.merge import merge
 from penchant.data.merge import without_users as dataset_without
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.models.transition.statistics import Statistics, statistics
 from penchant.recommendation import Model
 from penchant.training.update import update, without_users
@@ -26,7 +26,7 @@ SETTINGS = TransitionSettings(candidates=200)
 
 
 def fitted(data):
-    return Model(data, Fitter(data)(SETTINGS))
+    return Model(data, TransitionFitter(data)(SETTINGS))
 
 
 def compared(name, changed, data):

@@ -27,7 +27,7 @@ from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Cases, Split, take
 from penchant.data.splitting.split import split
 from penchant.evaluation import metrics
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model
 from penchant.recommendation.explain import explain, fidelity, with_reasons
 from penchant.recommendation.interests import Interests
@@ -184,7 +184,7 @@ def quotas(model: Model, parts: Split, seed: int, users: int) -> dict[str, Any]:
 
 def speed(items: int, seed: int) -> dict[str, Any]:
     data = synthetic.world(4000, items, seed=seed).dataset()
-    model = Model(data, Fitter(data)(TransitionSettings()))
+    model = Model(data, TransitionFitter(data)(TransitionSettings()))
     names = data.users.ids[:201]
     lists = {name: model.recommend(name, k=10) for name in names}
 

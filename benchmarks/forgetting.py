@@ -17,7 +17,7 @@ import numpy as np
 from penchant.config import Recipe
 from penchant.data.io.load import load
 from penchant.data.user_attributes import described_users
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.membership_inference import Shadows, attacked, drawn
 from penchant.recommendation import Model
 from penchant.training.update import without_users
@@ -30,7 +30,7 @@ def compared(data, recipe=None, each=500, shadows=8, seed=0):
     settings = recipe.transition
 
     def fitted(some):
-        return Fitter(some)(settings)
+        return TransitionFitter(some)(settings)
 
     groups = drawn(data, each, seed)
     model = Model(groups.data, fitted(groups.data), recipe)

@@ -30,7 +30,7 @@ from penchant.evaluation import metrics
 from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.registry import BASELINES
-from penchant.models.transition.recommender import Fitter, Transition, sized
+from penchant.models.transition.recommender import Transition, TransitionFitter, with_defaults
 from penchant.models.transition.solver import solve, system
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -87,11 +87,11 @@ class Fit:
     """The transition expert, solved for the articles that are asked and no others."""
 
     def __init__(self, data: Dataset, cases: list) -> None:
-        self.data, self.fitter = data, Fitter(data)
+        self.data, self.fitter = data, TransitionFitter(data)
         self.asked = np.unique(np.concatenate([items for _, items, _ in cases]))
 
     def __call__(self, settings: TransitionSettings) -> Transition:
-        settings = sized(settings, self.data)
+        settings = with_defaults(settings, self.data)
         sums, content = self.fitter.statistics(settings), self.fitter.content(settings)
         both = system(sums, content, settings, self.data.event_counts)
         B = solve(both, settings.candidates, self.asked)

@@ -26,9 +26,9 @@ from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset
 from penchant.data.item_features import Feature
 from penchant.data.merge import merge
-from penchant.features.kernels import arrived
+from penchant.features.kernels import new_item_content
 from penchant.models.transition.cold_start import cold_columns
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model
 from penchant.training.update import update
 
@@ -92,7 +92,7 @@ def contents(data: Dataset, tags: list, vectors: np.ndarray) -> dict | None:
     present = np.isin(np.arange(len(catalogue)), new)
     feature = catalogue.features["vector"].described(given, present)
     catalogue = replace(catalogue, features={"vector": feature})
-    return arrived(data.catalogue, catalogue, merged.items, new)
+    return new_item_content(data.catalogue, catalogue, merged.items, new)
 
 
 def timed(work: Callable[[int], object], repeats: int) -> dict[str, float]:
@@ -115,7 +115,7 @@ def timed(work: Callable[[int], object], repeats: int) -> dict[str, float]:
 def measured(items: int, users: int, seed: int = 0, repeats: int = REPEATS) -> dict:
     data = world(items, users, seed)
     began = time.perf_counter()
-    expert = Fitter(data)(SETTINGS)
+    expert = TransitionFitter(data)(SETTINGS)
     fit_seconds = time.perf_counter() - began
     _, drawn, vectors = described(np.random.default_rng(seed + 1), 2 * repeats)
     made = [contents(data, drawn[n : n + 1], vectors[n : n + 1]) for n in range(2 * repeats)]
@@ -126,7 +126,9 @@ def measured(items: int, users: int, seed: int = 0, repeats: int = REPEATS) -> d
     columns = []
 
     def column(place: int) -> None:
-        found = cold_columns(expert.statistics, expert.around, expert.settings, rows[place])
+        found = cold_columns(
+            expert.statistics, expert.cold_start_context, expert.settings, rows[place]
+        )
         columns.append(found)
 
     alone = timed(column, repeats)

@@ -26,7 +26,7 @@ from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation import metrics
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.registry import BASELINES
-from penchant.models.transition.recommender import Fitter, sized
+from penchant.models.transition.recommender import TransitionFitter, with_defaults
 
 AFTER = (0, 1, 3, 10)
 AHEAD = 10
@@ -59,7 +59,7 @@ def compared(path: Path, recipe: Recipe) -> dict:
         part: {count: first_events(dataset, cases.histories.users, count) for count in AFTER}
         for part, cases in (("validation", parts.validation), ("test", parts.test))
     }
-    fit = Fitter(data)
+    fit = TransitionFitter(data)
 
     def value(model, part: str) -> dict[int, dict[str, np.ndarray]]:
         return {
@@ -79,7 +79,7 @@ def compared(path: Path, recipe: Recipe) -> dict:
     popular = BASELINES["popularity"]
     models = {
         "popularity": popular.fitter(data, recipe.seed)(popular.settings()),
-        "without attributes": Fitter(bare)(sized(recipe.transition, data)),
+        "without attributes": TransitionFitter(bare)(with_defaults(recipe.transition, data)),
         "with attributes": fit(recipe.transition.model_copy(update={"attributes": best})),
     }
     values = {name: value(model, "test") for name, model in models.items()}

@@ -23,7 +23,7 @@ from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.private import ReleaseSettings
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy import Ledger
 from penchant.privacy.differential.fit import released
 from penchant.privacy.differential.release import MOST_ITEMS, Budget
@@ -46,7 +46,7 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe, methods: list[str]) ->
         return evaluate(model, data.catalogue, parts.test, repeats=recipe.repeats, seed=recipe.seed)
 
     popular = asked(POPULARITY.fitter(data, recipe.seed)(POPULARITY.settings()))
-    plain = {"popularity": popular, "transition": asked(Fitter(data)(recipe.transition))}
+    plain = {"popularity": popular, "transition": asked(TransitionFitter(data)(recipe.transition))}
     for name, found in plain.items():
         told(f"{name}, not private: {found.mean('ndcg@10'):.4f}")
     rows = []

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from penchant.config import TransitionSettings, current_names
 from penchant.data.io.load import load
 from penchant.data.splitting.split import split
-from penchant.models.transition.recommender import Fitter, Transition, sized
+from penchant.models.transition.recommender import Transition, TransitionFitter, with_defaults
 from penchant.models.transition.solver import candidates, solve, system
 from penchant.recommendation import Model
 
@@ -78,8 +78,8 @@ def floor(sizes):
 def measured(path, folder):
     dataset = load(path)
     parts = split(dataset)
-    settings = sized(chosen(dataset.name, folder), dataset)
-    fitter = Fitter(dataset.with_events(parts.train))
+    settings = with_defaults(chosen(dataset.name, folder), dataset)
+    fitter = TransitionFitter(dataset.with_events(parts.train))
     times = {}
 
     def timed(name, work):

@@ -24,7 +24,7 @@ from penchant.data.dataset import Dataset
 from penchant.evaluation import metrics
 from penchant.features.encoders.cache import Cache
 from penchant.features.item_content import encode_items
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 
 RATE = 22_050
 SETTINGS = TransitionSettings(content_weights={"audio": 2.0}, cold=100.0)
@@ -102,7 +102,7 @@ def world(folder: Path, sounds: int, users: int, seed: int) -> tuple[Dataset, np
 
 def right(data: Dataset, kind: np.ndarray, k: int) -> np.ndarray:
     """The share of the liked kind in the top k of the new items, for each user."""
-    expert = Fitter(data)(SETTINGS)
+    expert = TransitionFitter(data)(SETTINGS)
     new = np.flatnonzero(data.event_counts == 0)
     scores = expert.score(data.events.histories(np.arange(len(data.users))))[:, new]
     top = new[np.argsort(-scores, axis=1, kind="stable")[:, :k]]

@@ -13,7 +13,7 @@ from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.topk import top_k
-from penchant.models.transition.recommender import Fitter, TransitionSettings
+from penchant.models.transition.recommender import TransitionFitter, TransitionSettings
 from penchant.training.benchmark import Peak, resident
 
 
@@ -96,7 +96,7 @@ def test_a_case_of_a_domain_ranks_the_items_of_that_domain():
 def test_no_size_of_block_and_no_number_of_threads_changes_a_bit():
     data = synthetic.world(200, 120, seed=5).dataset()
     parts = split(data)
-    model = Fitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
+    model = TransitionFitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
     whole = evaluate(model, data.catalogue, parts.test)
     for block, threads in ((1, 2), (7, 1), (50, 2), (10_000, 1)):
         found = evaluate(model, data.catalogue, parts.test, block=block, threads=threads)
@@ -111,7 +111,7 @@ def test_the_order_of_the_cases_changes_no_value():
     data = synthetic.world(150, 120, seed=6).dataset()
     parts = split(data)
     assert len(np.unique(parts.test.histories.lengths)) > 3
-    model = Fitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
+    model = TransitionFitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
     order = np.random.default_rng(0).permutation(len(parts.test.histories))
     whole = evaluate(model, data.catalogue, parts.test, block=7)
     found = evaluate(model, data.catalogue, take(parts.test, order), block=11)

@@ -16,7 +16,7 @@ from penchant.features.encoders import registry
 from penchant.features.encoders.cache import Cache
 from penchant.features.item_content import encode_items
 from penchant.features.kernels import content_rows
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model, load
 from penchant.training.fit import fit
 from penchant.training.update import update
@@ -153,7 +153,7 @@ def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, mon
     )
     similar = [ranked.item for ranked in renewed.similar("new", k=5)]
     assert all(item.startswith("blue") for item in similar)
-    expected = Fitter(renewed.dataset)(renewed.settings)
+    expected = TransitionFitter(renewed.dataset)(renewed.settings)
     assert_same(renewed, Model(renewed.dataset, expected))
 
 
@@ -174,6 +174,8 @@ def test_columns_are_a_modality_of_their_own(world, cache):
     assert found.catalogue.counted == ("color",)
     rows = content_rows(found.catalogue)["columns"].toarray()
     assert (rows[::2] != rows[1::2]).any(axis=1).all()
-    model = Fitter(found)(TransitionSettings(content_weights={"tags": 0.0, "columns": 500.0}))
+    model = TransitionFitter(found)(
+        TransitionSettings(content_weights={"tags": 0.0, "columns": 500.0})
+    )
     half = model.B[: len(colors), :].toarray()
     assert half[::2, ::2].mean() > half[::2, 1::2].mean()

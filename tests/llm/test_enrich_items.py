@@ -29,7 +29,7 @@ from penchant.llm.client import LanguageModel, openai_chat
 from penchant.llm.client.settings import ModelSettings
 from penchant.llm.tasks.enrich_items import INTERRUPTED, enrich
 from penchant.llm.tasks.item_enrichment import SENTENCE, WORD, Enrichment, digest, prompt_of
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model, load
 from penchant.serve.console.items import _modalities
 from penchant.storage.database import write_parquet
@@ -97,7 +97,7 @@ def folder(tmp_path):
 
 def transition(data, **alpha):
     settings = TransitionSettings(candidates=60, cold=4.0, content_weights={"tags": 2.0, **alpha})
-    return Model(data, Fitter(data)(settings), Recipe(content=UNREAD))
+    return Model(data, TransitionFitter(data)(settings), Recipe(content=UNREAD))
 
 
 def scores(model, user):

@@ -13,7 +13,7 @@ from penchant.config import TransitionSettings
 from penchant.data import synthetic
 from penchant.errors import ArtifactError, ConfigError, LanguageModelError
 from penchant.llm.tasks.user_profile import CHECK, NONE, plainly, profiled
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.erasure.erase import erase
 from penchant.privacy.subject_access import held
 from penchant.recommendation import Model, save_profiles
@@ -36,7 +36,7 @@ def obedient(prompt):
 @pytest.fixture(scope="module")
 def model():
     data = synthetic.genres(150)[0]
-    return Model(data, Fitter(data)(TransitionSettings()))
+    return Model(data, TransitionFitter(data)(TransitionSettings()))
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from penchant.data import synthetic
 from penchant.data.splitting.split import split
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.fusion import weights
-from penchant.models.fusion.features import FEATURES, Context
+from penchant.models.fusion.features import FEATURES, FusionContext
 from penchant.models.fusion.weights import _logit, bucket, fit_weights
 from penchant.models.topk import top_k
-from penchant.models.transition.recommender import Fitter, TransitionSettings
+from penchant.models.transition.recommender import TransitionFitter, TransitionSettings
 from penchant.recommendation import load
 from penchant.recommendation.ranking import list_items, score_histories
 from penchant.report.plots import weighed
@@ -79,8 +79,8 @@ class Noise:
 def test_an_expert_that_knows_nothing_gets_no_weight(world):
     parts = split(world)
     train_data = world.with_events(parts.train)
-    transition = Fitter(train_data)(TransitionSettings())
-    noise, context = Noise(len(world.catalogue)), Context.of(train_data)
+    transition = TransitionFitter(train_data)(TransitionSettings())
+    noise, context = Noise(len(world.catalogue)), FusionContext.of(train_data)
     weights, spread = fit_weights(transition, noise, context, parts.validation)
     assert context.features == (*FEATURES, "tags")
     assert weights.shape == (6, len(context.features))
@@ -197,10 +197,10 @@ def test_weights_are_fitted_within_the_domain_that_is_asked(world, monkeypatch):
     data = replace(world, catalogue=catalogue)
     parts = split(data)
     train_data = data.with_events(parts.train)
-    transition = Fitter(train_data)(TransitionSettings())
+    transition = TransitionFitter(train_data)(TransitionSettings())
     cases = replace(parts.validation, domain=domain[parts.validation.truth])
     loud = Loud(domain)
-    context = Context.of(train_data)
+    context = FusionContext.of(train_data)
     seen = []
 
     def logit(X, y, owner, group):
@@ -231,8 +231,8 @@ class Loud:
 def test_an_expert_that_ranks_better_alone_has_all_the_weight(monkeypatch, world):
     parts = split(world)
     train_data = world.with_events(parts.train)
-    transition = Fitter(train_data)(TransitionSettings())
-    noise, context = Noise(len(world.catalogue)), Context.of(train_data)
+    transition = TransitionFitter(train_data)(TransitionSettings())
+    noise, context = Noise(len(world.catalogue)), FusionContext.of(train_data)
     asked = transition, noise, context, parts.validation
     fitted, _ = fit_weights(*asked)
     assert np.count_nonzero(fitted) > len(fitted)

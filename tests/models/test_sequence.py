@@ -21,11 +21,11 @@ from penchant.errors import ConfigError, TrainingError  # noqa: E402
 from penchant.evaluation.evaluate import evaluate  # noqa: E402
 from penchant.models.sequence import SEQUENCE  # noqa: E402
 from penchant.models.sequence.batches import batches, windows  # noqa: E402
-from penchant.models.sequence.event_order import units  # noqa: E402
+from penchant.models.sequence.event_order import training_histories  # noqa: E402
 from penchant.models.sequence.losses import draw_negatives, excluded_negatives, sampled_softmax  # noqa: E402
-from penchant.models.sequence.network import Dropout, Network, Shape, Table  # noqa: E402
-from penchant.models.sequence.recommender import Fitter, built, lesson  # noqa: E402
-from penchant.models.sequence.sparse_adamw import RowAdam  # noqa: E402
+from penchant.models.sequence.network import Dropout, ItemTable, Network, Shape  # noqa: E402
+from penchant.models.sequence.recommender import SequenceFitter, build_network, training_data  # noqa: E402
+from penchant.models.sequence.sparse_adamw import SparseAdamW  # noqa: E402
 from penchant.models.sequence.training import Trainer  # noqa: E402
 from penchant.models.transition.recommender import TRANSITION  # noqa: E402
 from penchant.training.vector_diagnostics import agreement, judge_vectors  # noqa: E402
@@ -42,7 +42,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def model(data):
-    return Fitter(data, 0)(SMALL)
+    return SequenceFitter(data, 0)(SMALL)
 
 
 def histories(data, users=None):
@@ -111,22 +111,22 @@ def test_the_loss_has_the_gradient_of_its_formula():
 def test_what_is_no_negative_for_a_target(data, negatives, repeats):
     """The target itself; what its history holds where lists may not hold it; never a token."""
     settings = SMALL.model_copy(update={"negatives": negatives, "repeats": repeats})
-    taught = lesson(data, settings)
-    network, _ = built(data, settings, data.event_counts > 0)
-    trainer = Trainer(network, taught, settings, 0)
+    training = training_data(data, settings)
+    network, _ = build_network(data, settings, data.event_counts > 0)
+    trainer = Trainer(network, training, settings, 0)
     held = 0
     for starts, size in trainer._batches():
         part = trainer._part(starts, size, torch.Generator().manual_seed(size))
         if part is None:
             continue
         events = starts[:, None] + np.arange(size)
-        window, place = np.nonzero(taught.weight[events + 1] > 0)
+        window, place = np.nonzero(training.weight[events + 1] > 0)
         drawn = part.pool[part.drawn].numpy()
         right = part.pool[part.right].numpy()
         none = [{item} for item in right]
         if not repeats:
             places = zip(window, place, none, strict=True)
-            none = [own | set(taught.inputs.thing[events[w, : p + 1]]) for w, p, own in places]
+            none = [own | set(training.inputs.thing[events[w, : p + 1]]) for w, p, own in places]
         expected = [[item in some for item in drawn] for some in none]
         found = np.zeros((len(right), len(drawn)), bool)
         found.ravel()[part.struck.numpy()] = True
@@ -170,13 +170,13 @@ def test_held_items_are_negatives_unless_the_targets_are_mostly_such_items(data)
 
     def told(bought, repeats=None):
         settings = SMALL.model_copy(update={"repeats": repeats, "epochs": 1})
-        said = []
-        Fitter(made(bought), 0)(settings, progress=said.append)
-        found = lesson(made(bought), settings).repeats
-        assert any("are no negatives" in line for line in said) is (repeats is None and not found)
+        notes = []
+        SequenceFitter(made(bought), 0)(settings, progress=notes.append)
+        found = training_data(made(bought), settings).repeats
+        assert any("are no negatives" in line for line in notes) is (repeats is None and not found)
         return found
 
-    assert lesson(data, SMALL).repeats
+    assert training_data(data, SMALL).repeats
     assert told(8)
     assert told(9)
     assert not told(10)
@@ -203,7 +203,7 @@ def test_rows_read_now_and_then_move_as_in_dense_adam():
     dense = torch.nn.Parameter(start.clone())
     optimizer = torch.optim.AdamW([dense], lr=0.01, betas=(0.9, 0.98), weight_decay=0.1)
     table = start.clone()
-    rows = RowAdam([table], [0.1])
+    rows = SparseAdamW([table], [0.1])
     for _ in range(200):
         read = torch.from_numpy(rng.choice(40, 6, replace=False))
         gradient = torch.from_numpy(rng.standard_normal((6, 3)))
@@ -249,11 +249,11 @@ def test_the_past_alone_decides(model, data):
 
 
 def test_training_resumes_bit_for_bit(data, tmp_path):
-    whole = Fitter(data, 5)(SMALL)
+    whole = SequenceFitter(data, 5)(SMALL)
     file = tmp_path / "checkpoint"
     settings = SMALL.model_copy(update={"stop": 2})
-    Fitter(data, 5)(settings, checkpoint=file)
-    again = Fitter(data, 5)(SMALL, checkpoint=file)
+    SequenceFitter(data, 5)(settings, checkpoint=file)
+    again = SequenceFitter(data, 5)(SMALL, checkpoint=file)
     for name, value in whole.arrays().items():
         if name != "curve":
             assert np.array_equal(value, again.arrays()[name]), name
@@ -263,8 +263,8 @@ def test_training_resumes_bit_for_bit(data, tmp_path):
 def test_a_nan_stops_the_run_and_names_the_batch(data, tmp_path):
     torch.manual_seed(0)
     known = np.ones(len(data.catalogue), bool)
-    network, _ = built(data, SMALL, known)
-    trainer = Trainer(network, lesson(data, SMALL), SMALL, 0)
+    network, _ = build_network(data, SMALL, known)
+    trainer = Trainer(network, training_data(data, SMALL), SMALL, 0)
     file = tmp_path / "checkpoint"
 
     def poison(text):
@@ -280,10 +280,10 @@ def test_a_nan_stops_the_run_and_names_the_batch(data, tmp_path):
 def test_watching_stops_early_and_keeps_the_best(data):
     values = iter([0.1, 0.3, 0.2, 0.1])
     patient = SMALL.model_copy(update={"epochs": 20, "patience": 2})
-    found = Fitter(data, 0)(patient, watch=lambda model: next(values))
+    found = SequenceFitter(data, 0)(patient, watch=lambda model: next(values))
     assert found.settings.stop == 2
     assert len(found.curve) == 4
-    plain = Fitter(data, 0)(patient.model_copy(update={"stop": 2}))
+    plain = SequenceFitter(data, 0)(patient.model_copy(update={"stop": 2}))
     for name, value in plain.arrays().items():
         if name != "curve":
             assert np.array_equal(value, found.arrays()[name]), name
@@ -292,11 +292,11 @@ def test_watching_stops_early_and_keeps_the_best(data):
 def test_an_item_without_events_is_scored_by_its_content(data):
     cold = 17
     warm = data.with_events(data.events.take(data.events.item != cold))
-    found = Fitter(warm, 0)(SMALL)
+    found = SequenceFitter(warm, 0)(SMALL)
     scores = found.score(histories(warm))
     assert np.isfinite(scores[:, cold]).all()
     bare = replace(warm, catalogue=replace(warm.catalogue, tags=()))
-    found = Fitter(bare, 0)(SMALL)
+    found = SequenceFitter(bare, 0)(SMALL)
     assert (found.score(histories(bare))[:, cold] == -np.inf).all()
 
 
@@ -312,7 +312,7 @@ def test_it_learns_the_planted_world(interests, facets, precision):
         *(), embedding_size=32, layers=1, max_length=30, epochs=12, negatives=0, batch_size=512,
         learning_rate=3e-3, interests=interests, facets=facets, precision=precision,
     )  # fmt: skip
-    found = Fitter(train, 0)(settings)
+    found = SequenceFitter(train, 0)(settings)
     value = evaluate(found, data.catalogue, parts.test).mean("recall@10")
     assert value > 0.25  # 10 of 120 by chance: 0.08
 
@@ -322,7 +322,7 @@ def test_the_mixture_is_the_sum_of_logits_weighed_by_a_softmax_of_gates(spread):
     torch.manual_seed(0)
     settings = SequenceSettings(embedding_size=8, interests=3, facets=2)
     network = Network(Shape(9, 0, 1, 1), np.ones(9, bool), {}, settings).eval()
-    states, items = torch.randn(5, 8), Table(torch.randn(9, 8), torch.randn(9))
+    states, items = torch.randn(5, 8), ItemTable(torch.randn(9, 8), torch.randn(9))
     with torch.no_grad():
         for gate in (network.user_gate, network.item_gate):
             gate.weight.normal_(std=spread)
@@ -364,7 +364,7 @@ def test_one_history_alone_has_the_scores_that_it_has_among_others(clock, scale,
     data = load(tmp_path / "data")
     assert len(data.catalogue.tokens) == 7
     settings = SMALL.model_copy(update={"scale": scale, "length": length, "epochs": 1})
-    model = Fitter(data, 0)(settings)
+    model = SequenceFitter(data, 0)(settings)
     assert model.single is not None
     several = model.score(histories(data))
     threads = torch.get_num_threads()
@@ -380,10 +380,10 @@ def test_one_history_alone_has_the_scores_that_it_has_among_others(clock, scale,
 
 def test_asked_for_another_behavior_it_reads_the_same_items():
     world = synthetic.world(60, 120, seed=3).dataset()
-    model, user = Fitter(world, 0)(SMALL), histories(world, [3])
+    model, user = SequenceFitter(world, 0)(SMALL), histories(world, [3])
     _ = model.score(user), model.table
     other = model.with_target("view")
-    assert other.single.turned is model.single.turned
+    assert other.single.transposed is model.single.transposed
     assert other.table is model.table
     anew = SEQUENCE.restore(model.arrays(), world, model.settings).with_target("view")
     assert np.array_equal(other.score(user), anew.score(user))
@@ -448,7 +448,7 @@ def test_domains_without_a_common_order_are_read_one_by_one(kind):
         domain=[f"d{i % 3}" for i in item],
         time=kind,
     )
-    events, unit, own = units(data)
+    events, unit, own = training_histories(data)
     assert np.count_nonzero(own) == len(data.events)  # each event is a target once
     e = data.events
     for one in np.unique(unit):
@@ -459,11 +459,11 @@ def test_domains_without_a_common_order_are_read_one_by_one(kind):
         assert not own[mine][: np.count_nonzero(mine & ~own)].any()  # the others come first
         told = e.item[(e.user == user) & (e.domain == domain)]
         assert events.item[mine & own].tolist() == told.tolist()
-    model = Fitter(data)(SMALL)
+    model = SequenceFitter(data)(SMALL)
     whole = data.events.histories(np.arange(len(data.users)))
     scores = model.score(whole)
     moved = replace(e, time=np.where(e.domain == 1, 100 + e.time, e.time)).sorted()
     again = model.score(data.with_events(moved).events.histories(whole.users))
     assert np.allclose(again, scores, atol=1e-5)  # a common order is neither known nor read
-    curve = Fitter(data)(SMALL.model_copy(update={"epochs": 30, "dropout": 0.0})).curve
+    curve = SequenceFitter(data)(SMALL.model_copy(update={"epochs": 30, "dropout": 0.0})).curve
     assert curve[-1].loss < curve[0].loss

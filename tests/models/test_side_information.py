@@ -12,8 +12,8 @@ from penchant.data.merge import merge
 from penchant.data.user_attributes import attribute_rows, described_users
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
-from penchant.models.transition.recommender import Fitter
-from penchant.models.transition.side_information import OPENINGS, Sides
+from penchant.models.transition.recommender import TransitionFitter
+from penchant.models.transition.side_information import OPENINGS, SideInformation
 from penchant.models.transition.statistics import C_UNIT, Predictors, statistics
 from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain
@@ -65,7 +65,9 @@ def test_who_has_no_events_gets_what_others_began_with():
             item.append(name)
             at.append(1_700_000_000 + place)
     data = from_columns(user, item, timestamp=at)
-    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"short_history_weight": 1.0})))
+    model = Model(
+        data, TransitionFitter(data)(SETTINGS.model_copy(update={"short_history_weight": 1.0}))
+    )
     assert model.recommend("nobody", k=1).items[0].item == "first"
     assert model.recommend(history=["first"], k=1).items[0].item == "second"
     found = explain(model, "first", user="nobody")
@@ -102,7 +104,7 @@ def test_the_sums_are_those_of_rows_written_out(data, opening):
     """Every row made by hand: history, attributes, and friends' events before the row."""
     s, events = SETTINGS.model_copy(update={"short_history_weight": opening}), data.events.sorted()
     predictors = Predictors.of(data.catalogue)
-    first, P = predictors.before_sides, len(predictors)
+    first, P = predictors.side_offset, len(predictors)
     classes = len(OPENINGS) + 1
     users, attributes = attribute_rows(data)
     friends = {int(a): data.relations[data.relations[:, 0] == a, 1] for a in range(len(data.users))}
@@ -134,7 +136,9 @@ def test_the_sums_are_those_of_rows_written_out(data, opening):
                 x[events.item[past]] += np.rint(s.decay**age / unit) * unit
             G += np.outer(x, x)
             C[:, events.item[e]] += x
-    sums = statistics(data.events, data.catalogue, s, data.time, data.target, Sides.of(data))
+    sums = statistics(
+        data.events, data.catalogue, s, data.time, data.target, SideInformation.of(data)
+    )
     assert np.allclose(sums.gram(0.0).toarray(), G)
     found = sums.forward.C.toarray() * C_UNIT
     diagonal = np.arange(len(data.catalogue))
@@ -144,7 +148,9 @@ def test_the_sums_are_those_of_rows_written_out(data, opening):
 
 
 def test_somebody_without_events_gets_a_list_of_their_own(data):
-    model = Model(data, Fitter(data)(SETTINGS.model_copy(update={"short_history_weight": 0.0})))
+    model = Model(
+        data, TransitionFitter(data)(SETTINGS.model_copy(update={"short_history_weight": 0.0}))
+    )
     lengths = np.diff(data.events.sorted().indptr(len(data.users)))
     right = []
     for row in np.flatnonzero(lengths == 0)[:20]:
@@ -157,19 +163,19 @@ def test_somebody_without_events_gets_a_list_of_their_own(data):
     assert np.mean(right) > 0.9
     for opening in (0.0, 1.0):
         settings = SETTINGS.model_copy(update={"short_history_weight": opening})
-        model = Model(data, Fitter(data)(settings))
+        model = Model(data, TransitionFitter(data)(settings))
         assert model.recommend("a stranger", k=5).source == "popular"
 
 
 def test_openings_count_by_default_where_something_stands_beside_users(data):
-    assert Fitter(data)(SETTINGS).settings.short_history_weight == 1
+    assert TransitionFitter(data)(SETTINGS).settings.short_history_weight == 1
     bare = replace(data, relations=data.relations[:0], attributes={})
     bare = replace(bare, catalogue=replace(bare.catalogue, attributes=Vocabulary(())))
-    assert Fitter(bare)(SETTINGS).settings.short_history_weight == 0
+    assert TransitionFitter(bare)(SETTINGS).settings.short_history_weight == 0
 
 
 def test_the_parts_of_an_explanation_add_to_the_score(data):
-    model = Model(data, Fitter(data)(SETTINGS))
+    model = Model(data, TransitionFitter(data)(SETTINGS))
     kinds = set()
     for user in data.users.ids[:30]:
         found = explain(model, "i03", user=user)
@@ -194,13 +200,13 @@ def test_an_update_equals_a_refit_on_all():
         target="event",
         time="clock",
     )
-    model = Model(old, Fitter(old)(SETTINGS))
+    model = Model(old, TransitionFitter(old)(SETTINGS))
     found, receipt = update(model, new)
     joint = found.dataset
     assert joint.catalogue.attributes.ids == ("plan=a", "plan=b", "plan=c")
-    assert_same(found, Model(joint, Fitter(joint)(SETTINGS)))
+    assert_same(found, Model(joint, TransitionFitter(joint)(SETTINGS)))
     expected = described_users(merge(old, new).dataset, UserSettings())[0]
-    assert_same(found, Model(expected, Fitter(expected)(SETTINGS)))
+    assert_same(found, Model(expected, TransitionFitter(expected)(SETTINGS)))
     assert receipt.changed_users > len(set(names))  # who has them for friends too
 
 
@@ -208,12 +214,12 @@ def test_forgetting_takes_a_user_out_of_their_friends_rows():
     data = described_users(planted(), UserSettings())[0]
     lengths = np.diff(data.events.sorted().indptr(len(data.users)))
     gone = next(user for user in data.relations[:, 1].tolist() if lengths[user] > 3)
-    model = Model(data, Fitter(data)(SETTINGS))
+    model = Model(data, TransitionFitter(data)(SETTINGS))
     found, receipt = without_users(model, [data.users.ids[gone]])
     left = found.dataset
     assert len(left.users) == len(data.users) - 1
     assert len(left.relations) < len(data.relations)
-    assert_same(found, Model(left, Fitter(left)(SETTINGS)))
+    assert_same(found, Model(left, TransitionFitter(left)(SETTINGS)))
     assert receipt.users == 1
     assert receipt.changed_users > 1
 
@@ -244,8 +250,8 @@ def test_a_friends_event_is_not_a_seen_item():
     )
     assert isinstance(data.events, Events)
     described, _ = described_users(data, UserSettings())
-    model = Model(described, Fitter(described)(SETTINGS))
+    model = Model(described, TransitionFitter(described)(SETTINGS))
     assert "cup" in [row.item for row in model.recommend("ann", k=3).items]
     alone = replace(described, relations=described.relations[:0])
-    sides = Sides.of(alone).beside(described.history("ann"), SETTINGS, 0, 50)
+    sides = SideInformation.of(alone).side_inputs(described.history("ann"), SETTINGS, 0, 50)
     assert sides.nnz == 1  # her town

@@ -14,7 +14,7 @@ from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import Content, tag_rows, unit_rows
 from penchant.models.topk import top_k
-from penchant.models.transition.recommender import TRANSITION, Fitter, Transition
+from penchant.models.transition.recommender import TRANSITION, Transition, TransitionFitter
 from penchant.models.transition.solver import solve, system
 from penchant.models.transition.statistics import Predictors, Statistics, statistics
 from penchant.recommendation.explain import explain
@@ -132,7 +132,7 @@ def test_other_domains_are_sets_beside_the_order_of_ones_own():
 def test_a_score_reads_its_own_domain_in_order_and_the_others_as_sets():
     data = several_domains(1)
     settings = changed(SETTINGS, {"cross_domain_weight": 0.3})
-    model = Fitter(data)(settings)
+    model = TransitionFitter(data)(settings)
     histories = data.events.histories(np.arange(len(data.users)))
     scores = model.score(histories)
     e, B = histories.events, model.whole.toarray()
@@ -243,7 +243,7 @@ def dense_reference(statistics, contents, settings, events):
 @pytest.mark.parametrize("cold", [0.0, 20.0])
 def test_with_all_candidates_the_solve_is_the_dense_one(data, cold):
     settings = TransitionSettings(neighbors=1000, cold=cold)
-    fitter = Fitter(data)
+    fitter = TransitionFitter(data)
     sums, contents = fitter.statistics(settings), fitter.content(settings)
     both = system(sums, contents, settings, data.event_counts)
     P, N = both.right.shape
@@ -254,7 +254,7 @@ def test_with_all_candidates_the_solve_is_the_dense_one(data, cold):
 
 def test_each_column_is_the_ridge_regression_on_its_candidates(data):
     settings = TransitionSettings(content_weights={})
-    sums = Fitter(data).statistics(settings)
+    sums = TransitionFitter(data).statistics(settings)
     both = system(sums, {}, settings, data.event_counts)
     B, A, C = solve(both, 30).toarray(), both.left.toarray().astype(float), both.cross.toarray()
     for j in range(0, len(data.catalogue), 7):
@@ -266,7 +266,7 @@ def test_each_column_is_the_ridge_regression_on_its_candidates(data):
 
 
 def test_columns_do_not_depend_on_threads_or_company(data):
-    fitter = Fitter(data)
+    fitter = TransitionFitter(data)
     both = system(
         fitter.statistics(SETTINGS), fitter.content(SETTINGS), SETTINGS, data.event_counts
     )
@@ -285,7 +285,7 @@ def test_the_same_top_ten_with_one_thread_and_two(data):
     histories = data.events.histories(np.arange(len(data.users)))
     lists = []
     for threads in (1, 2):
-        fitter = Fitter(data)
+        fitter = TransitionFitter(data)
         sums = fitter.statistics(SETTINGS)
         B = solve(
             system(sums, fitter.content(SETTINGS), SETTINGS, data.event_counts), 50, threads=threads
@@ -298,13 +298,13 @@ def test_the_same_top_ten_with_one_thread_and_two(data):
 def test_an_item_without_events_is_scored_by_its_content(data):
     cold = 17
     warm = data.with_events(data.events.take(data.events.item != cold))
-    model = Fitter(warm)(SETTINGS)
+    model = TransitionFitter(warm)(SETTINGS)
     assert model.scored[cold]
     tags = data.catalogue.tags
     others = [i for i in range(len(tags)) if i != cold and set(tags[i]) == set(tags[cold])]
     reached = model.B.toarray()[: len(tags), cold]
     assert reached[others].mean() > reached.mean()
-    without = Fitter(warm)(SETTINGS.model_copy(update={"content_weights": {"tags": 0.0}}))
+    without = TransitionFitter(warm)(SETTINGS.model_copy(update={"content_weights": {"tags": 0.0}}))
     assert not without.scored[cold]
     history = warm.events.histories(np.array([0]))
     assert without.score(history)[0, cold] == -np.inf
@@ -344,7 +344,7 @@ def test_without_order_a_history_is_a_set_as_in_ease():
         [f"u{u:02d}" for u in pairs // 12], [f"i{i:02d}" for i in pairs % 12], time="none"
     )
     settings = TransitionSettings(ridge=3.0, candidates=100, reverse=0.0)
-    B = Fitter(data)(settings).B.toarray()
+    B = TransitionFitter(data)(settings).B.toarray()
     X = np.zeros((30, 12))
     X[pairs // 12, pairs % 12] = 1
     # one column: the ridge regression of an item on the other items, EASE without its scaling
@@ -358,7 +358,7 @@ def test_without_order_a_history_is_a_set_as_in_ease():
 def test_ages_decay_and_end_with_the_window():
     data = from_columns(["u"] * 6, list("abcdef"), timestamp=[1, 2, 3, 4, 5, 6])
     settings = TransitionSettings(decay=0.5, window=3)
-    model = Fitter(data)(settings)
+    model = TransitionFitter(data)(settings)
     weights = model.weights(data.history("u"))
     assert weights.tolist() == [0, 0, 0, 0.25, 0.5, 1]
 
@@ -369,7 +369,7 @@ def test_ages_decay_and_end_with_the_window():
 )
 def test_the_smallest_data_have_finite_scores(user, item):
     data = from_columns(user, item, timestamp=list(range(len(user))))
-    model = Fitter(data)(TransitionSettings())
+    model = TransitionFitter(data)(TransitionSettings())
     scores = model.score(data.history("u"))
     assert scores.shape == (1, len(data.catalogue))
     assert not np.isnan(scores).any()
@@ -378,7 +378,7 @@ def test_the_smallest_data_have_finite_scores(user, item):
 
 def test_a_split_of_the_planted_world_is_learned(data):
     parts = split(data)
-    model = Fitter(data.with_events(parts.train))(SETTINGS)
+    model = TransitionFitter(data.with_events(parts.train))(SETTINGS)
     scores = model.score(parts.test.histories)
     assert sparse.issparse(model.B)
     assert np.isfinite(scores).all()
@@ -395,7 +395,7 @@ def test_several_orders_are_updated_forgotten_and_explained_exactly():
     model = fit(data, Recipe.load(overrides=["search.budget=3"]), model="transition")
     gone = data.users.ids[3]
     less, _ = without_users(model, [gone])
-    fresh = Fitter(less.dataset)(model.settings)
+    fresh = TransitionFitter(less.dataset)(model.settings)
     assert less.recommender.statistics == fresh.statistics
     histories = less.dataset.events.histories(np.arange(20))
     assert np.array_equal(less.recommender.score(histories), fresh.score(histories))

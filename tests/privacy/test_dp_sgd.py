@@ -17,7 +17,7 @@ from penchant.data.splitting.split import split
 from penchant.errors import ConfigError
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.baselines.popularity import POPULARITY
-from penchant.models.sequence.recommender import built
+from penchant.models.sequence.recommender import build_network
 from penchant.privacy.differential.dp_sgd import _OneUser, _Reader, _Run, private_sequence
 from penchant.privacy.differential.fit import fit_private, in_words
 from penchant.training.update import update, without_users
@@ -33,7 +33,7 @@ def data():
 
 def run_of(data, noise, sampling=1.0, clip=0.1):
     torch.manual_seed(0)
-    network, _ = built(data, SMALL, np.ones(len(data.catalogue), bool))
+    network, _ = build_network(data, SMALL, np.ones(len(data.catalogue), bool))
     network.eval()
     return _Run(network, _Reader(data, SMALL), PrivacySettings(gradient=clip), noise, sampling)
 

@@ -19,7 +19,7 @@ from penchant.data.io.save import save as save_dataset
 from penchant.data.splitting.split import split
 from penchant.data.tombstones import Tombstones, digests, read_tombstones
 from penchant.errors import ConfigError, DataError
-from penchant.models.fusion.features import Context
+from penchant.models.fusion.features import FusionContext
 from penchant.models.fusion.weights import fit_weights
 from penchant.privacy.erasure.receipts import deadline, read_receipt, receipt, signed, verdict
 from penchant.privacy.erasure.refit import refit_calibration
@@ -152,7 +152,7 @@ def test_the_weights_of_a_fusion_are_fitted_again_without_them(fusion, gone, tmp
     transition = found.transition.refit(train, recipe.seed)
     cases = shared(train, parts.validation, 1, recipe.seed)
     assert not {data.users.ids[user] for user in cases.histories.users} & set(gone)
-    context = Context.of(train)
+    context = FusionContext.of(train)
     weights, spread = fit_weights(transition, found.holdout_model, context, cases, recipe.repeats)
     for one in (left, found):
         assert np.array_equal(one.recommender.weights, weights)

@@ -10,7 +10,7 @@ import pytest
 from penchant.config import Recipe, TransitionSettings
 from penchant.data import synthetic
 from penchant.errors import DataError
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.membership_inference import (
     Shadows,
     attacked,
@@ -29,7 +29,7 @@ SETTINGS = TransitionSettings(ridge=0.5, candidates=120, reverse=0.0, content_we
 
 
 def fitted(data):
-    return Fitter(data)(SETTINGS)
+    return TransitionFitter(data)(SETTINGS)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from penchant.data.dataset import Behavior, Events
 from penchant.data.io.save import save as save_dataset
 from penchant.data.synthetic.world import checkerboard, genres, world
 from penchant.errors import ConfigError, DataError, MissingExtraError, TrainingError
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy import federated
 from penchant.privacy.federated import secure_aggregation
 from penchant.privacy.federated.agreement import Agreement, best_sellers, cells, split_users
@@ -44,7 +44,7 @@ def agreement(people):
 def central(agreement, dataset):
     """The fit at one place, on the block, and its events of each item."""
     aligned = agreement.align(dataset)
-    return Fitter(aligned)(agreement.settings), aligned.event_counts
+    return TransitionFitter(aligned)(agreement.settings), aligned.event_counts
 
 
 def assert_same(agreement, found, dataset):

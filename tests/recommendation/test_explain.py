@@ -11,7 +11,7 @@ from penchant.cli import app
 from penchant.config import Recipe, TransitionSettings
 from penchant.data import synthetic
 from penchant.data.dataset import Histories
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain, fidelity, with_reasons
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
@@ -44,7 +44,7 @@ def fused(world):
 
 @pytest.fixture(scope="module")
 def closed(world):
-    return Model(world, Fitter(world)(TransitionSettings()))
+    return Model(world, TransitionFitter(world)(TransitionSettings()))
 
 
 @pytest.fixture(params=["fused", "closed"])
@@ -130,12 +130,12 @@ def test_the_list_without_the_cited_event_is_that_of_a_history_without_it(model,
 
 def test_what_carries_a_reason(world):
     settings = TransitionSettings(content_weights={"tags": 1e6, "columns": 0.0})
-    model = Model(world, Fitter(world)(settings))
+    model = Model(world, TransitionFitter(world)(settings))
     name = world.users.ids[0]
     item = model.recommend(name, k=1).items[0].item
     assert explain(model, item, user=name).carried == "tags"
     settings = TransitionSettings(content_weights={"tags": 0.0, "columns": 0.0})
-    model = Model(world, Fitter(world)(settings))
+    model = Model(world, TransitionFitter(world)(settings))
     item = model.recommend(name, k=1).items[0].item
     assert explain(model, item, user=name).carried == "together"
 
@@ -204,7 +204,7 @@ def test_what_is_cited_matters_more_than_what_is_not(model):
 
 def test_without_users_of_ten_events_there_is_no_fidelity():
     data, _, _ = synthetic.genres(200, 120, 6)
-    model = Model(data, Fitter(data)(TransitionSettings()))
+    model = Model(data, TransitionFitter(data)(TransitionSettings()))
     assert fidelity(model).users == 0
 
 

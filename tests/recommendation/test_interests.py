@@ -12,7 +12,7 @@ from penchant.cli import app
 from penchant.config import InterestSettings, Recipe, TransitionSettings
 from penchant.data import synthetic
 from penchant.errors import ConfigError
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model, save_controls
 from penchant.recommendation.interests import Control, ItemSpace, interests_of, match_controls
 from penchant.recommendation.interests.clusters import groups
@@ -24,7 +24,7 @@ TAGS = "own", "shared", "none"
 
 
 def made(data, **settings):
-    return Model(data, Fitter(data)(TransitionSettings(**settings)))
+    return Model(data, TransitionFitter(data)(TransitionSettings(**settings)))
 
 
 @pytest.fixture(scope="module", params=TAGS)
@@ -160,7 +160,9 @@ def test_browsing_and_buying_are_both_found_and_served():
     for kind in ("buy", "view"):  # what each is told most by is its own events
         weights = {b.name: float(b.name == kind) or 0.05 for b in data.catalogue.behaviors}
         settings = recipe.transition.model_copy(update={"behavior_weights": weights})
-        models[kind] = Model(data.with_target(kind), Fitter(data.with_target(kind))(settings))
+        models[kind] = Model(
+            data.with_target(kind), TransitionFitter(data.with_target(kind))(settings)
+        )
     both, inside = [], {name: [] for name in models}
     one_each = ((world.weights > 0).sum(1) == 1) & ((world.buying > 0).sum(1) <= 2)
     for user in np.flatnonzero(one_each)[:60]:
@@ -229,7 +231,7 @@ def test_erasing_an_interest_is_a_fit_without_its_events(model):
     renewed, receipt = without_events(model, name, rows)
     kept = np.ones(len(data.events), bool)
     kept[np.searchsorted(data.events.user, 4) + rows] = False
-    wanted = Fitter(data.with_events(data.events.take(kept)))(model.settings)
+    wanted = TransitionFitter(data.with_events(data.events.take(kept)))(model.settings)
     assert receipt.events == len(rows)
     assert np.array_equal(renewed.recommender.B.toarray(), wanted.B.toarray())
     assert len(renewed.interests(name)) == 1
@@ -277,7 +279,7 @@ def test_items_that_nobody_met_lie_by_their_content():
     data, genre, _ = synthetic.genres(200)
     kept = data.events.item >= 8
     few = data.with_events(data.events.take(kept))
-    expert = Fitter(few)(TransitionSettings())
+    expert = TransitionFitter(few)(TransitionSettings())
     space = ItemSpace.of(few.catalogue, expert.statistics, few.event_counts, InterestSettings())
     near = space.vectors[:8] @ space.vectors[8:].T
     assert (genre[8:][near.argmax(axis=1)] == genre[:8]).all()

@@ -16,7 +16,7 @@ from penchant.data.io.from_columns import from_columns
 from penchant.data.io.load import load as load_dataset
 from penchant.data.splitting.split import split
 from penchant.errors import ArtifactError, ConfigError, DataError
-from penchant.models.transition.recommender import TRANSITION, Fitter
+from penchant.models.transition.recommender import TRANSITION, TransitionFitter
 from penchant.recommendation import Model, load
 from penchant.recommendation.explain import explain, with_reasons
 from penchant.storage import artifact
@@ -49,7 +49,7 @@ def model(world):
 
 
 def plain(data, **settings):
-    return Model(data, Fitter(data)(TransitionSettings(**settings)))
+    return Model(data, TransitionFitter(data)(TransitionSettings(**settings)))
 
 
 def test_a_known_user_gets_k_unseen_items(model):

@@ -10,7 +10,7 @@ import pytest
 from penchant.config import Recipe, TransitionSettings
 from penchant.data.io.from_columns import from_columns
 from penchant.errors import ConfigError, DataError
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model
 from penchant.recommendation.rerank import Reranker, Rules
 
@@ -53,7 +53,7 @@ def shop():
 @pytest.fixture(scope="module")
 def model():
     data = shop()
-    return Model(data, Fitter(data)(TransitionSettings(ridge=5.0)))
+    return Model(data, TransitionFitter(data)(TransitionSettings(ridge=5.0)))
 
 
 def names(found):

@@ -23,7 +23,7 @@ from penchant.evaluation.fit_report import FitReport, Slice
 from penchant.evaluation.metrics import Interval
 from penchant.evaluation.slices import sliced
 from penchant.models.baselines.popularity import POPULARITY
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import load
 from penchant.report import report
 from penchant.report.diversity_section import tradeoff
@@ -200,7 +200,7 @@ def test_the_curve_begins_at_the_expert_that_saw_no_test_event(model):
     assert found.cases == len(asked.histories) == 15
     assert np.isin(asked.truth, parts.test.truth).all()
     train = data.with_events(parts.train)
-    expert = Fitter(train)(model.transition.settings)
+    expert = TransitionFitter(train)(model.transition.settings)
     alone = evaluate(expert, data.catalogue, asked, seed=0)
     for settings in (found.diversity, found.quota):
         assert settings[0].ndcg == pytest.approx(alone.mean("ndcg@10"))

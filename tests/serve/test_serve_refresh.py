@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from penchant import forget, load
 from penchant.cli import app
 from penchant.data.merge import without_users
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model
 from penchant.serve.service.refresh import refresh
 from penchant.serve.store.store import Store
@@ -56,8 +56,8 @@ def later_half(data):
 
 def test_a_run_that_took_its_store_is_that_of_a_fit_on_all_events(data, database, tmp_path):
     before, posted = later_half(data)
-    settings = Fitter(before)(load_settings(before)).settings
-    model = Model(before, Fitter(before)(settings))
+    settings = TransitionFitter(before)(load_settings(before)).settings
+    model = Model(before, TransitionFitter(before)(settings))
     model.save(tmp_path / "run")
     with client_of(tmp_path / "run", database) as client:
         for start in range(0, len(posted), 300):
@@ -68,7 +68,7 @@ def test_a_run_that_took_its_store_is_that_of_a_fit_on_all_events(data, database
         receipt = refresh(tmp_path / "run", store)
         assert receipt.added.events == len(posted)
         found = load(tmp_path / "run")
-        assert_same(found, Model(data, Fitter(data)(settings)))
+        assert_same(found, Model(data, TransitionFitter(data)(settings)))
         again = refresh(tmp_path / "run", store)  # nothing new: nothing to do
         assert again.added is None
         for _ in range(100):  # the service takes it over beside its requests
@@ -91,7 +91,7 @@ def load_settings(data):
 
 def test_who_was_forgotten_is_taken_out_of_the_run_and_stays_out(data, database, tmp_path):
     settings = load_settings(data)
-    model = Model(data, Fitter(data)(settings))
+    model = Model(data, TransitionFitter(data)(settings))
     model.save(tmp_path / "run")
     user, other = data.users.ids[5], data.users.ids[6]
     with client_of(tmp_path / "run", database) as client:
@@ -103,7 +103,9 @@ def test_who_was_forgotten_is_taken_out_of_the_run_and_stays_out(data, database,
         assert receipt.added is None
     found = load(tmp_path / "run")
     row = data.users.rows([user])
-    assert_same(found, Model(without_users(data, row), Fitter(without_users(data, row))(settings)))
+    assert_same(
+        found, Model(without_users(data, row), TransitionFitter(without_users(data, row))(settings))
+    )
     assert user not in found.dataset.users
     assert other in found.dataset.users
     with client_of(tmp_path / "run", database) as client:  # and may come back as somebody new
@@ -141,7 +143,7 @@ def test_without_a_clock_new_events_come_last(data, database, tmp_path, time):
     events = data.events
     times = np.arange(len(events)) if time == "order" else np.zeros(len(events), np.int64)
     bare = replace(data, time=time, events=replace(events, time=times))
-    model = Model(bare, Fitter(bare)(load_settings(bare)))
+    model = Model(bare, TransitionFitter(bare)(load_settings(bare)))
     model.save(tmp_path / "run")
     user = bare.users.ids[3]
     items = [row.item for row in model.recommend(user, k=2).items]

@@ -18,7 +18,7 @@ from penchant.data.merge import without_users as dataset_without
 from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import content_rows, unit_rows
 from penchant.models.transition.cold_start import cold_columns
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model
 from penchant.training.update import update, without_users
 from same_models import assert_same
@@ -29,7 +29,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 def fitted(data, candidates=60):
     settings = SETTINGS.model_copy(update={"candidates": candidates})
-    return Model(data, Fitter(data)(settings))
+    return Model(data, TransitionFitter(data)(settings))
 
 
 def some(data, mask):
@@ -172,7 +172,7 @@ def test_a_column_alone_is_that_of_the_whole_system(wide):
     expert = fitted(left, 20).recommender
     new = {name: unit_rows(rows)[unmet] for name, rows in content_rows(left.catalogue).items()}
     assert sorted(new) == ["noise", "tags"]
-    found = cold_columns(expert.statistics, expert.around, expert.settings, new)
+    found = cold_columns(expert.statistics, expert.cold_start_context, expert.settings, new)
     assert found.nnz == 3 * 20
     assert (found != expert.B[:, unmet].tocsc()).nnz == 0
 

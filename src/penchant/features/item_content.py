@@ -43,7 +43,7 @@ class ModalityRead(JsonRecord):
 
 
 @dataclass(frozen=True)
-class Read:
+class ContentReport:
     """What was read of the items, by modality, and what is to be said of it."""
 
     modalities: Mapping[str, Encoded] = field(default_factory=dict)
@@ -71,12 +71,18 @@ def encode_items(
     settings: ContentSettings,
     progress: Progress | None = None,
     cache: Cache | None = None,
-) -> tuple[Dataset, Read]:
+) -> tuple[Dataset, ContentReport]:
     """The dataset with a feature for each modality that its items have and the settings take.
 
-    What could not be read stands in the ``Read``, item by item. Raises ConfigError for an encoder
-    that is not known, and MissingExtraError for one that was asked for by name and is not
-    installed; "auto" takes what is installed, and a note names what is not.
+    What could not be read stands in the ``ContentReport``, item by item; "auto" takes what is
+    installed, and a note names what is not.
+
+    Raises
+    ------
+    ConfigError
+        For an encoder that is not known.
+    MissingExtraError
+        For one that was asked for by name and is not installed.
     """
     features, found, notes = dict(dataset.catalogue.features), {}, []
     for modality in MODALITIES:
@@ -110,7 +116,7 @@ def encode_items(
         counted = replace(catalogue, counted=names)
         notes += counted.described.notes
         catalogue = counted if counted.described.rows.shape[1] else catalogue
-    return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
+    return replace(dataset, catalogue=catalogue), ContentReport(found, tuple(notes))
 
 
 def encode_changed(
@@ -119,7 +125,7 @@ def encode_changed(
     items: Ints,
     progress: Progress | None = None,
     cache: Cache | None = None,
-) -> tuple[Dataset, Read]:
+) -> tuple[Dataset, ContentReport]:
     """The merged dataset with the features of what is new or described anew.
 
     ``before`` is the catalogue that had been described; its item i is now row ``items[i]``. The
@@ -145,7 +151,7 @@ def encode_changed(
         gone[rows] = 0
         features[name] = replace(feature, rows=gone).described(vectors, present)
     catalogue = replace(dataset.catalogue, features=features)
-    return replace(dataset, catalogue=catalogue), Read(found, tuple(notes))
+    return replace(dataset, catalogue=catalogue), ContentReport(found, tuple(notes))
 
 
 def sources(catalogue: Catalogue, modality: str) -> list[str | None]:

@@ -109,7 +109,9 @@ def content_names(catalogue: Catalogue) -> dict[str, Vocabulary]:
     return names
 
 
-def arrived(old: Catalogue, new: Catalogue, items: Ints, fresh: Ints) -> dict[str, Rows] | None:
+def new_item_content(
+    old: Catalogue, new: Catalogue, items: Ints, fresh: Ints
+) -> dict[str, Rows] | None:
     """Unit rows of what is new in a larger catalogue, (I, D), in the columns of the old one.
 
     Item i of the old catalogue is row ``items[i]`` of the larger, and row ``fresh[j]`` was not
@@ -208,13 +210,13 @@ def nearest_of(F: Rows, items: Ints, neighbors: int, known: NDArray[np.bool_]) -
     among = np.flatnonzero(known)
     place = np.full(F.shape[0], -1)
     place[among] = np.arange(len(among))
-    found = nearest_among(F[items], turned(F[among]), neighbors, place[items])
+    found = nearest_among(F[items], transposed(F[among]), neighbors, place[items])
     return sparse.csr_array(
         (found.data, among[found.indices], found.indptr), (len(items), F.shape[0])
     )
 
 
-def turned(rows: Rows) -> Rows:
+def transposed(rows: Rows) -> Rows:
     """Rows transposed, as ``nearest_among`` reads them: (K, D) -> (D, K)."""
     return rows.T.tocsr() if sparse.issparse(rows) else rows.T
 
@@ -284,14 +286,14 @@ def sparse_or_dense(product: Rows) -> NDArray[Any]:
     return np.asarray(product.toarray() if sparse.issparse(product) else product)
 
 
-def weighed_rows(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Floats:
+def weighted_sum(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Floats:
     """The sum of some rows (R,) of a matrix (N, D), each times its weight, (D,) float64.
 
     It is ``weights @ matrix[rows]`` without the sparse arrays between, which would take more time
     than the sum.
 
     >>> matrix = sparse.csr_array(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]]))
-    >>> weighed_rows(matrix, np.array([0, 2]), np.array([10.0, 1.0])).tolist()
+    >>> weighted_sum(matrix, np.array([0, 2]), np.array([10.0, 1.0])).tolist()
     [13.0, 4.0]
     """
     first = matrix.indptr[rows]

@@ -181,7 +181,7 @@ def score_histories(
     among = None if strangers.any() else among
     if model.transition is not None and strangers.any():
         # how few events a history has is all that is known of a stranger
-        beside = np.diff(model.transition.beside(histories).indptr)
+        beside = np.diff(model.transition.side_inputs(histories).indptr)
         strangers &= beside <= bool(model.transition.settings.short_history_weight)
     scores[strangers] = _UNSCORED
     mask_seen(scores, histories, hidden)

@@ -12,7 +12,7 @@ from penchant.errors import ConfigError, DataError
 from penchant.evaluation import metrics
 from penchant.evaluation.metrics import Interval
 from penchant.features.kernels import Rows, tag_rows, unit_rows
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import Model
 from penchant.recommendation.interests import Interests
 from penchant.recommendation.request import ListRequest
@@ -77,7 +77,7 @@ def tradeoff(
     parts = split(data, seed=model.recipe.seed)
     train = data.with_events(parts.train)
     progress("report: fitting a transition expert without the test events")
-    expert = Fitter(train, model.recipe.seed)(model.transition.settings)
+    expert = TransitionFitter(train, model.recipe.seed)(model.transition.settings)
     asked = sampled(parts.test, data.users.ids, cases, seed)
     if not len(asked.histories):
         raise DataError("expected test cases of known users with a history, received none")

@@ -27,7 +27,7 @@ def _layer(inside: int, out: int, size: int = 1, stride: int = 1, groups: int = 
     return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
 
 
-class _Block(nn.Module):
+class _InvertedResidual(nn.Module):
     """Inverted residual: widen, filter each channel, narrow without a non-linearity."""
 
     def __init__(self, inside: int, out: int, expansion: int, stride: int) -> None:
@@ -52,7 +52,9 @@ class MobileNetV2(nn.Module):
         inside = 32
         for expansion, out, blocks, stride in _STAGES:
             for block in range(blocks):
-                layers.append(_Block(inside, out, expansion, stride if block == 0 else 1))
+                layers.append(
+                    _InvertedResidual(inside, out, expansion, stride if block == 0 else 1)
+                )
                 inside = out
         self.features = nn.Sequential(*layers, _layer(inside, WIDTH))
 

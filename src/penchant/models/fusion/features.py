@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.data.dataset import Dataset, Histories
-from penchant.features.kernels import Rows, sparse_or_dense, unit_content, weighed_rows
+from penchant.features.kernels import Rows, sparse_or_dense, unit_content, weighted_sum
 from penchant.models.base import Recommender
 from penchant.types import Floats, Ints, Scores
 
@@ -22,7 +22,7 @@ _UNIT = 1.01  # no unit row is longer, rounded as they are
 
 
 @dataclass(frozen=True)
-class Context:
+class FusionContext:
     """What the features read besides the experts.
 
     popular  log of each item's share of target events, one added to each, (N,)
@@ -35,7 +35,7 @@ class Context:
     domain: Ints
 
     @cached_property
-    def turned(self) -> dict[str, Rows]:
+    def transposed(self) -> dict[str, Rows]:
         """The content with a column for each item, (F, N), as products read it."""
         return {
             name: sparse.csr_array(rows.T) if sparse.issparse(rows) else rows.T
@@ -48,26 +48,26 @@ class Context:
         return (*FEATURES, *self.content)
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Context":
+    def of(cls, dataset: Dataset) -> "FusionContext":
         """Of the events that the experts were fitted on."""
         counts = 1.0 + dataset.counts()
         content = unit_content(dataset.catalogue)
         return cls(np.log(counts / counts.sum()), content, dataset.catalogue.domain)
 
 
-class Regressed(Protocol):
+class InputScorer(Protocol):
     """What the features read of the transition expert."""
 
     def inputs(self, histories: Histories) -> Any:
         """x of each history, (B, P) sparse."""
         ...
 
-    def told(self, histories: Histories, x: Any) -> Scores:
+    def score_inputs(self, histories: Histories, x: Any) -> Scores:
         """Scores of all items from these inputs, (B, N)."""
         ...
 
 
-class Near(NamedTuple):
+class ContentSimilarity(NamedTuple):
     """How near items are to some histories by one modality: of all items, or of those asked for.
 
     ``past`` (B, F) is the weighed sum of the histories' rows, ``length`` (B, 1) of the weights;
@@ -76,7 +76,7 @@ class Near(NamedTuple):
 
     past: Rows
     rows: Rows
-    turned: Rows
+    transposed: Rows
     length: Floats
 
     def whole(self) -> Floats:
@@ -85,8 +85,8 @@ class Near(NamedTuple):
         if sparse.issparse(self.rows) and not sparse.issparse(self.past):
             past = self.past[0] / self.length[0]
             columns = np.flatnonzero(past)  # those that the history has, alone
-            return weighed_rows(self.turned, columns, past[columns])[None]
-        near = sparse_or_dense(self.past @ self.turned)
+            return weighted_sum(self.transposed, columns, past[columns])[None]
+        near = sparse_or_dense(self.past @ self.transposed)
         near /= self.length
         return near
 
@@ -102,7 +102,7 @@ class Near(NamedTuple):
 
 
 def features(
-    transition: Regressed, sequence: Recommender, context: Context, histories: Histories
+    transition: InputScorer, sequence: Recommender, context: FusionContext, histories: Histories
 ) -> tuple[list[Floats], NDArray[np.bool_]]:
     """Each feature of all items, (B, N), in the context's order; and what has no score at all.
 
@@ -114,11 +114,12 @@ def features(
     modalities  mean over the latest events, by the transition expert's weights, of the cosine
     """
     x = transition.inputs(histories)
-    values, missing = scored(transition.told(histories, x), sequence.score(histories), context)
-    return [*values, *(one.whole() for one in nearness(x, context))], missing
+    t, s = transition.score_inputs(histories, x), sequence.score(histories)
+    values, missing = score_features(t, s, context)
+    return [*values, *(one.whole() for one in content_similarities(x, context))], missing
 
 
-class Scale(NamedTuple):
+class ScoreScale(NamedTuple):
     """What scores of all items are measured by, (B, 1) each: a mean, a sum and a maximum."""
 
     mean: Floats
@@ -126,7 +127,7 @@ class Scale(NamedTuple):
     most: Floats
 
     @classmethod
-    def of(cls, t: Scores, s: Scores) -> "Scale":
+    def of(cls, t: Scores, s: Scores) -> "ScoreScale":
         """Of both experts' scores of all items, (B, N); t at least 0, s finite."""
         whole, most = t.sum(axis=1, keepdims=True), t.max(axis=1, keepdims=True, initial=0.0)
         return cls(s.mean(axis=1, keepdims=True), whole, most)
@@ -141,7 +142,9 @@ class Scale(NamedTuple):
         return np.log(t / whole + FLOOR), t / most
 
 
-def scored(t: Scores, s: Scores, context: Context) -> tuple[list[Floats], NDArray[np.bool_]]:
+def score_features(
+    t: Scores, s: Scores, context: FusionContext
+) -> tuple[list[Floats], NDArray[np.bool_]]:
     """The features besides the modalities, of both experts' scores; and what has none at all."""
     missing = s == -np.inf
     if missing.any():
@@ -150,10 +153,10 @@ def scored(t: Scores, s: Scores, context: Context) -> tuple[list[Floats], NDArra
         least = np.where(known, s, np.inf).min(axis=1, keepdims=True)
         s = np.where(known, s, np.where(np.isfinite(least), least, 0.0))
     t = np.maximum(t, 0.0)
-    return Scale.of(t, s).features(t, s, context.popular), missing
+    return ScoreScale.of(t, s).features(t, s, context.popular), missing
 
 
-def nearness(x: Any, context: Context) -> Sequence[Near]:
+def content_similarities(x: Any, context: FusionContext) -> Sequence[ContentSimilarity]:
     """How near the items are by each modality, in the context's order, to inputs (B, P)."""
     N = len(context.popular)
     if x.shape[0] == 1:
@@ -161,7 +164,7 @@ def nearness(x: Any, context: Context) -> Sequence[Near]:
         items, weight = x.indices[about], x.data[about]
         length = np.maximum(weight.sum(), 1e-12).reshape(1, 1)
         pasts = {
-            name: weighed_rows(rows, items, weight)[None]
+            name: weighted_sum(rows, items, weight)[None]
             if sparse.issparse(rows)
             else (weight @ rows[items])[None]
             for name, rows in context.content.items()
@@ -171,6 +174,6 @@ def nearness(x: Any, context: Context) -> Sequence[Near]:
         length = np.maximum(np.asarray(x.sum(axis=1)), 1e-12).reshape(-1, 1)
         pasts = {name: x @ rows for name, rows in context.content.items()}
     return [
-        Near(pasts[name], rows, context.turned[name], length)
+        ContentSimilarity(pasts[name], rows, context.transposed[name], length)
         for name, rows in context.content.items()
     ]

@@ -23,12 +23,12 @@ from penchant.features.kernels import Rows
 from penchant.models.base import DataChange, Family, FeatureEffects, Recommender, Refit, over, under
 from penchant.models.fusion.features import (
     FLOOR,
-    Context,
-    Near,
-    Regressed,
-    Scale,
+    ContentSimilarity,
+    FusionContext,
+    InputScorer,
+    ScoreScale,
+    content_similarities,
     features,
-    nearness,
 )
 from penchant.models.fusion.weights import LENGTHS, bucket, fit_weights
 from penchant.models.sequence import SEQUENCE, SequenceExpert
@@ -61,7 +61,7 @@ class Fusion(Recommender):
     # without ``field()`` the None of the base were the default of these two
     transition: Transition = field()
     sequence: SequenceExpert = field()
-    context: Context
+    context: FusionContext
     weights: Floats
     spread: Floats
 
@@ -79,7 +79,7 @@ class Fusion(Recommender):
         """Of experts fitted on a dataset, the weights fitted on cases that it does not hold."""
         assert isinstance(transition, Transition)
         assert isinstance(sequence, SequenceExpert)
-        context = Context.of(dataset)
+        context = FusionContext.of(dataset)
         fitted = fit_weights(transition, sequence, context, cases, repeats)
         return cls(transition, sequence, context, *fitted)
 
@@ -102,7 +102,9 @@ class Fusion(Recommender):
     def score(self, histories: Histories) -> Scores:
         return self.weigh(histories, self.transition, self.sequence)
 
-    def weigh(self, histories: Histories, transition: "Regressed", sequence: Recommender) -> Scores:
+    def weigh(
+        self, histories: Histories, transition: "InputScorer", sequence: Recommender
+    ) -> Scores:
         """Scores (B, N) with other experts in place of its own."""
         values, missing = features(transition, sequence, self.context, histories)
         weights = self.weights[bucket(histories.lengths)]
@@ -130,7 +132,7 @@ class Fusion(Recommender):
             return self.score(history), None
         x = self.transition.inputs(history)
         met, t = self.transition.positive(history, x)
-        scale = Scale.of(t[None], s[None])
+        scale = ScoreScale.of(t[None], s[None])
         place = int(bucket(history.lengths)[0])
         weights = dict(zip(self.context.features, self.weights[place], strict=True))
         # the sum of all but what is read later, less what is the same for all items
@@ -138,8 +140,10 @@ class Fusion(Recommender):
         base += self._standing[place]
         logs, lead = scale.shares(t[None])
         base[met] += weights["transition"] * (logs[0] - np.log(FLOOR)) + weights["lead"] * lead[0]
-        dense: dict[str, Near] = {}
-        for name, one in zip(self.context.content, nearness(x, self.context), strict=True):
+        dense: dict[str, ContentSimilarity] = {}
+        for name, one in zip(
+            self.context.content, content_similarities(x, self.context), strict=True
+        ):
             if sparse.issparse(one.rows):
                 base += weights[name] * one.whole()[0]
             else:
@@ -235,7 +239,7 @@ class Fusion(Recommender):
         """With other experts, fitted on the events of a dataset or asked for its target."""
         assert isinstance(transition, Transition)
         assert isinstance(sequence, SequenceExpert)
-        context = Context.of(dataset)
+        context = FusionContext.of(dataset)
         return replace(self, transition=transition, sequence=sequence, context=context)
 
     def without_event(self, history: Histories, place: int) -> Scores:
@@ -289,7 +293,7 @@ def restore(arrays: Arrays, dataset: Dataset, settings: FusionSettings) -> Fusio
     assert isinstance(transition, Transition)
     assert isinstance(sequence, SequenceExpert)
     weights, spread = arrays["weights"], arrays["spread"]
-    return Fusion(transition, sequence, Context.of(dataset), weights, spread)
+    return Fusion(transition, sequence, FusionContext.of(dataset), weights, spread)
 
 
 def _no_fitter(dataset: Dataset, seed: int = 0) -> Any:

@@ -8,7 +8,7 @@ from penchant.data.splitting.cases import Cases
 from penchant.errors import DataError
 from penchant.features.kernels import on_cores
 from penchant.models.base import Recommender
-from penchant.models.fusion.features import Context, features
+from penchant.models.fusion.features import FusionContext, features
 from penchant.models.transition.recommender import Transition
 from penchant.types import Floats, Ints
 
@@ -35,7 +35,7 @@ def bucket(lengths: Ints) -> Ints:
 def fit_weights(
     transition: Transition,
     sequence: Recommender,
-    context: Context,
+    context: FusionContext,
     cases: Cases,
     repeats: bool = False,
 ) -> tuple[Floats, Floats]:
@@ -85,17 +85,17 @@ def fit_weights(
     group = bucket(cases.histories.lengths)
     alone = np.eye(X.shape[1])[:2, None].repeat(len(LENGTHS) + 1, axis=1)
     tried = [_logit(X, y, owner, group), *alone]
-    gained = [gains((X * weights[group[owner]]).sum(axis=1), y, owner) for weights in tried]
+    gained = [ndcg_gains((X * weights[group[owner]]).sum(axis=1), y, owner) for weights in tried]
     better = 1 + int(gained[2].mean() > gained[1].mean())
     more = gained[better] - gained[0]
     error = float(more.std()) / max(1, len(more)) ** 0.5
     return tried[better if more.mean() > 2 * error else 0], X.std(axis=0)
 
 
-def gains(score: Floats, y: Floats, owner: Ints, k: int = 10) -> Floats:
+def ndcg_gains(score: Floats, y: Floats, owner: Ints, k: int = 10) -> Floats:
     """DCG@k of each case, (cases,), whose candidates are ranked among themselves.
 
-    >>> gains(np.array([3.0, 2.0, 1.0]), np.array([0.0, 1.0, 0.0]), np.zeros(3, int)).round(4)
+    >>> ndcg_gains(np.array([3.0, 2.0, 1.0]), np.array([0.0, 1.0, 0.0]), np.zeros(3, int)).round(4)
     array([0.6309])
     """
     order = np.lexsort((-score, owner))

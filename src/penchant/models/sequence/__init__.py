@@ -67,19 +67,19 @@ class SequenceExpert(Recommender):
 def fitter(dataset: Dataset, seed: int = 0) -> Callable[..., SequenceExpert]:
     """Train on the dataset's events. Raises MissingExtraError without the extra ``deep``."""
     try:
-        from penchant.models.sequence.recommender import Fitter
+        from penchant.models.sequence.recommender import SequenceFitter
     except ImportError as error:
         raise MissingExtraError("torch", "deep") from error
-    return Fitter(dataset, seed)
+    return SequenceFitter(dataset, seed)
 
 
 def restore(arrays: Arrays, dataset: Dataset, settings: Any) -> SequenceExpert:
     """The expert that gave these arrays."""
     try:
-        from penchant.models.sequence.recommender import restored
+        from penchant.models.sequence.recommender import restore
     except ImportError as error:
         raise MissingExtraError("torch", "deep") from error
-    return restored(arrays, dataset, settings)
+    return restore(arrays, dataset, settings)
 
 
 SEQUENCE = Family("sequence", SequenceSettings, {}, fitter, restore, watched=True)

@@ -9,7 +9,7 @@ from penchant.data.dataset import Dataset, Events, Histories
 from penchant.types import Ints
 
 
-def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:
+def training_histories(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:
     """What is read as one history: events in order, the number of their history, and its targets.
 
     It is all that a user did. Where domains have no order in common, each domain of a user has a
@@ -29,8 +29,8 @@ def units(dataset: Dataset) -> tuple[Events, Ints, NDArray[np.bool_]]:
     return events.take(np.concatenate(index)), np.concatenate(unit), np.concatenate(own)
 
 
-def _turned(histories: Histories, items: Ints | None, dataset: Dataset) -> Histories:
-    """The histories as ``units`` reads them for the domain of these items."""
+def reorder_by_domain(histories: Histories, items: Ints | None, dataset: Dataset) -> Histories:
+    """The histories as ``training_histories`` reads them for the domain of these items."""
     if items is None:
         return histories
     return replace(

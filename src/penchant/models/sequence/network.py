@@ -28,7 +28,7 @@ class Shape:
     domains: int
 
 
-class Table(NamedTuple):
+class ItemTable(NamedTuple):
     """Some items as the network sees them: vectors (I, D) and biases (I,).
 
     ``unit`` are the vectors as a plain inner product reads them, where they have been made.
@@ -38,11 +38,11 @@ class Table(NamedTuple):
     bias: Tensor
     unit: Tensor | None = None
 
-    def take(self, places: Tensor) -> "Table":
+    def take(self, places: Tensor) -> "ItemTable":
         """The items at some places."""
         vectors = functional.embedding(places, self.vectors)
         unit = None if self.unit is None else functional.embedding(places, self.unit)
-        return Table(vectors, self.bias.index_select(0, places), unit)
+        return ItemTable(vectors, self.bias.index_select(0, places), unit)
 
 
 class Modality(nn.Module):
@@ -228,12 +228,12 @@ class Network(nn.Module):
                     rows = copies.out_features // D
                     copies.weight.mul_(0.1).add_(torch.eye(D).repeat(rows, 1))
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Every item as it is."""
         everything = torch.arange(self.shape.items, device=self.items.bias.device)
         own, bias = self.items.own(everything)
         vectors = self.items(everything, own)
-        return Table(vectors, bias, self._unit(vectors))
+        return ItemTable(vectors, bias, self._unit(vectors))
 
     def read(self, fields: Sequence[Tensor], vectors: Tensor) -> Tensor:
         """States after each event, (B, L, D), of thing, behavior, domain, gap, asked, (B, L) each.
@@ -241,15 +241,16 @@ class Network(nn.Module):
         A thing is a row of the item ``vectors`` (I, D), or I + the row of a token. ``asked`` is
         the behavior of the event to come: what is read of the past depends on it.
         """
-        return self.passed(self.said(fields, vectors) + self.standing(fields[-1]))
+        content = self.content_embedding(fields, vectors)
+        return self.passed(content + self.position_embedding(fields[-1]))
 
-    def said(self, fields: Sequence[Tensor], vectors: Tensor) -> Tensor:
+    def content_embedding(self, fields: Sequence[Tensor], vectors: Tensor) -> Tensor:
         """What each event itself says, (B, L, D)."""
         thing, behavior, domain, gap, _ = fields
         x = self._things(thing, vectors)
         return x + self.behaviors(behavior) + self.domains(domain) + self.gaps(gap)
 
-    def standing(self, asked: Tensor) -> Tensor:
+    def position_embedding(self, asked: Tensor) -> Tensor:
         """What is known without the events: places, and what is asked next (B, L), (B, L, D)."""
         # the latest event has one place in all windows
         return self.asked(asked) + self.places.weight[-asked.shape[1] :]
@@ -269,7 +270,7 @@ class Network(nn.Module):
         of_tokens = self.tokens((thing - len(vectors)).clamp(min=0))
         return torch.where(about, of_items, of_tokens)
 
-    def logits(self, states: Tensor, items: Table) -> Tensor:
+    def logits(self, states: Tensor, items: ItemTable) -> Tensor:
         """Scores of some items for asked states (T, D), (T, I).
 
         One interest and one facet: <x_u, x_i> + b_i, x_u of length ``scale`` and x_i of at most 1
@@ -283,7 +284,7 @@ class Network(nn.Module):
         told = u.flatten(1) @ v.flatten(1).T
         return told / (p.flatten(1) @ q.flatten(1).T) + items.bias
 
-    def each(self, states: Tensor, items: Table) -> tuple[Tensor, Tensor]:
+    def each(self, states: Tensor, items: ItemTable) -> tuple[Tensor, Tensor]:
         """What each of the K vectors of asked states (T, D) says: logits and shares, (T, K, I).
 
         The logits of a vector are those of the mixture with its own facets' gates alone; its
@@ -297,7 +298,7 @@ class Network(nn.Module):
         own = torch.einsum("tkf,ikf->tki", u, v) / gate + items.bias
         return own, gate / gate.sum(1, keepdim=True)
 
-    def pair_logits(self, states: Tensor, items: Table) -> Tensor:
+    def pair_logits(self, states: Tensor, items: ItemTable) -> Tensor:
         """Score of one item for each asked state (T, D), (T,)."""
         if self.user_gate is None or self.item_gate is None:
             return (self._scaled(states) * self._unit(items.vectors)).sum(-1) + items.bias

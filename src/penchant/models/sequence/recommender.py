@@ -16,9 +16,9 @@ from penchant.data.splitting.protocols import met_before
 from penchant.features.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence import SequenceExpert
 from penchant.models.sequence.batches import Inputs
-from penchant.models.sequence.event_order import _turned, units
-from penchant.models.sequence.network import Network, Shape, Table
-from penchant.models.sequence.single_history import Single
+from penchant.models.sequence.event_order import reorder_by_domain, training_histories
+from penchant.models.sequence.network import ItemTable, Network, Shape
+from penchant.models.sequence.single_history import SingleHistoryNetwork
 from penchant.models.sequence.training import Epoch, Trainer, TrainingData
 from penchant.models.transition.statistics import TARGET_BITS, grid
 from penchant.types import Arrays, Floats, Ints, Progress, Scores
@@ -28,7 +28,7 @@ _EVENTS = 1 << 15
 
 
 @dataclass(frozen=True)
-class Sequence(SequenceExpert):
+class SequenceRecommender(SequenceExpert):
     """A trained network with its catalogue: scores are logits for the target behavior.
 
     An item that was in no training event is scored by its content; without content it has no
@@ -54,7 +54,7 @@ class Sequence(SequenceExpert):
         scores = np.zeros((B, N))
         with torch.inference_mode():
             for items, table in self.tables:
-                part, states = self._states(_turned(histories, items, self.dataset))
+                part, states = self._states(reorder_by_domain(histories, items, self.dataset))
                 # threads of two libraries would get in each other's way
                 if self.single is None or torch.get_num_threads() > 1:
                     logits = self.network.logits(states, table).float().cpu().numpy()
@@ -81,7 +81,7 @@ class Sequence(SequenceExpert):
         every = np.arange(K)
         with torch.inference_mode():
             for items, table in self.tables:
-                part, states = self._states(_turned(histories, items, self.dataset))
+                part, states = self._states(reorder_by_domain(histories, items, self.dataset))
                 found = self.network.each(states, table)
                 place = part if items is None else np.ix_(part, every, items)
                 scores[place], shares[place] = (each.float().cpu().numpy() for each in found)
@@ -133,7 +133,7 @@ class Sequence(SequenceExpert):
                 yield part, self.network.read(fields, self.table.vectors)[:, -1]
 
     @cached_property
-    def tables(self) -> list[tuple[Ints | None, Table]]:
+    def tables(self) -> list[tuple[Ints | None, ItemTable]]:
         """The items of each domain, where domains have no order in common; else None, for all."""
         domain = self.dataset.catalogue.domain
         if not self.dataset.no_common_clock:
@@ -144,22 +144,22 @@ class Sequence(SequenceExpert):
             return [(some, self.table.take(torch.from_numpy(some).to(device))) for some in items]
 
     @cached_property
-    def single(self) -> Single | None:
+    def single(self) -> SingleHistoryNetwork | None:
         """What scores in less time; None where there is more than one table or one interest."""
         return (
             None
             if self.dataset.no_common_clock
-            else Single.of(self.network, self.table, self.dataset)
+            else SingleHistoryNetwork.of(self.network, self.table, self.dataset)
         )
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Every item as the network sees it."""
         self.network.eval()
         with torch.inference_mode():
             return self.network.table()
 
-    def moved(self, dataset: Dataset, items: Ints, tokens: Ints) -> "Sequence":
+    def moved(self, dataset: Dataset, items: Ints, tokens: Ints) -> "SequenceRecommender":
         """The same network for a larger dataset: item i is now row ``items[i]``, and so on.
 
         A new item has its content alone, and a new token, domain or tag says nothing yet.
@@ -167,7 +167,7 @@ class Sequence(SequenceExpert):
         old = self.dataset.catalogue
         known = np.zeros(len(dataset.catalogue), bool)
         known[items] = self.network.items.known.cpu().numpy()
-        network, scored = built(dataset, self.settings, known)
+        network, scored = build_network(dataset, self.settings, known)
         new = dataset.catalogue
         domains = [0, *(1 + new.domains.index(name) for name in old.domains)]
         rows = {
@@ -192,9 +192,9 @@ class Sequence(SequenceExpert):
         for name in learned - self.network.state_dict().keys():  # a modality that is new
             state[name].zero_()
         network.to(self.settings.device).eval()
-        return Sequence(network, dataset, self.settings, scored, self.curve)
+        return SequenceRecommender(network, dataset, self.settings, scored, self.curve)
 
-    def with_target(self, behavior: str) -> "Sequence":
+    def with_target(self, behavior: str) -> "SequenceRecommender":
         """The same network asked for another behavior."""
         found = replace(self, dataset=self.dataset.with_target(behavior))
         if "table" in self.__dict__:  # the items are the same, and held once
@@ -218,7 +218,7 @@ class Sequence(SequenceExpert):
         return {name: kept[name].cpu().numpy() for name in sorted(learned)} | {"curve": curve}
 
 
-class Fitter:
+class SequenceFitter:
     """Trains on a dataset's events."""
 
     def __init__(self, dataset: Dataset, seed: int = 0) -> None:
@@ -227,39 +227,39 @@ class Fitter:
     def __call__(
         self,
         settings: SequenceSettings,
-        watch: Callable[[Sequence], float] | None = None,
+        watch: Callable[[SequenceRecommender], float] | None = None,
         progress: Progress | None = None,
         checkpoint: Path | None = None,
-    ) -> Sequence:
+    ) -> SequenceRecommender:
         """Train; with ``watch`` it stops early, and the settings say after which epoch."""
         data = self.dataset
         torch.manual_seed(self.seed)
-        network, scored = built(data, settings, data.event_counts > 0)
+        network, scored = build_network(data, settings, data.event_counts > 0)
         network.to(settings.device)
-        taught = lesson(data, settings)
-        if progress and settings.repeats is None and not taught.repeats:
+        training = training_data(data, settings)
+        if progress and settings.repeats is None and not training.repeats:
             progress(
                 f"sequence: most events of {data.target!r} are about items that the history holds "
                 "already, which lists leave out, so such items are no negatives; with --set "
                 "sequence.repeats=true they are"
             )
-        trainer = Trainer(network, taught, settings, self.seed)
+        trainer = Trainer(network, training, settings, self.seed)
 
         def watched() -> float:
             assert watch is not None
-            return watch(Sequence(network, data, settings, scored))
+            return watch(SequenceRecommender(network, data, settings, scored))
 
         best = trainer.run(None if watch is None else watched, progress, checkpoint)
         network.eval()
         if watch is not None:
             settings = settings.model_copy(update={"stop": max(1, best)})
-        return Sequence(network, data, settings, scored, tuple(trainer.curve))
+        return SequenceRecommender(network, data, settings, scored, tuple(trainer.curve))
 
 
-def lesson(dataset: Dataset, settings: SequenceSettings) -> TrainingData:
-    """The dataset's events as a lesson; targets are positive events about items."""
+def training_data(dataset: Dataset, settings: SequenceSettings) -> TrainingData:
+    """The dataset's events as training data; targets are positive events about items."""
     catalogue = dataset.catalogue
-    events, unit, own = units(dataset)
+    events, unit, own = training_histories(dataset)
     values = grid(catalogue, settings.targets, TARGET_BITS) * 2.0**-TARGET_BITS
     values[[b.polarity < 0 for b in catalogue.behaviors]] = 0
     weight = (values[events.behavior] * (events.item >= 0) * own).astype(np.float32)
@@ -271,16 +271,16 @@ def lesson(dataset: Dataset, settings: SequenceSettings) -> TrainingData:
         np.maximum(events.item, 0),
         weight,
         torch.from_numpy(share.astype(np.float32)),
-        held_as_negatives(dataset, settings),
+        history_is_negative(dataset, settings),
     )
 
 
-def held_as_negatives(dataset: Dataset, settings: SequenceSettings) -> bool:
+def history_is_negative(dataset: Dataset, settings: SequenceSettings) -> bool:
     """Whether items that a history holds are negatives: as is said, else as lists ask for."""
     return not met_before(dataset) if settings.repeats is None else settings.repeats
 
 
-def built(
+def build_network(
     dataset: Dataset, settings: SequenceSettings, known: NDArray[np.bool_]
 ) -> tuple[Network, NDArray[np.bool_]]:
     """A network for a dataset, and which items it can score, (N,)."""
@@ -298,12 +298,12 @@ def built(
     return Network(shape, known, contents, settings), scored
 
 
-def restored(arrays: Arrays, dataset: Dataset, settings: Any) -> Sequence:
+def restore(arrays: Arrays, dataset: Dataset, settings: Any) -> SequenceRecommender:
     """The expert that gave these arrays."""
     arrays = dict(arrays)
     curve = tuple(Epoch(int(line[0]), *map(float, line[1:])) for line in arrays.pop("curve"))
-    network, scored = built(dataset, settings, arrays["items.known"])
+    network, scored = build_network(dataset, settings, arrays["items.known"])
     state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
     network.load_state_dict(state, strict=False)
     network.to(settings.device).eval()
-    return Sequence(network, dataset, settings, scored, curve)
+    return SequenceRecommender(network, dataset, settings, scored, curve)

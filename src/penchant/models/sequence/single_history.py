@@ -13,13 +13,13 @@ from torch import Tensor
 
 from penchant.data.dataset import Dataset, Histories
 from penchant.models.sequence.batches import Inputs
-from penchant.models.sequence.network import Network, Table
+from penchant.models.sequence.network import ItemTable, Network
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Single:
+class SingleHistoryNetwork:
     """What ``Network.read`` and ``Network.logits`` say of one history, for one interest.
 
     L events, N items, D width.
@@ -28,22 +28,24 @@ class Single:
     network: Network
     dataset: Dataset
     vectors: Array
-    turned: Array
+    transposed: Array
     bias: Array
-    blocks: "tuple[_Block, ...]"
-    last: "_Norm"
+    blocks: "tuple[_ArrayBlock, ...]"
+    last: "_ArrayNorm"
 
     @classmethod
-    def of(cls, network: Network, table: Table, dataset: Dataset) -> Self | None:
+    def of(cls, network: Network, table: ItemTable, dataset: Dataset) -> Self | None:
         """Of a network on the processor; None for several interests, or another device."""
         settings = network.settings
         if settings.interests * settings.facets > 1 or settings.device != "cpu":
             return None
         assert table.unit is not None
-        turned = np.array(table.unit.numpy().T, order="C")  # as a vector times a matrix reads it
-        blocks = tuple(_Block.of(block) for block in network.blocks)
-        arrays = table.vectors.numpy(), turned, table.bias.detach().numpy()
-        return cls(network, dataset, *arrays, blocks, _Norm.of(network.last))
+        transposed = np.array(
+            table.unit.numpy().T, order="C"
+        )  # as a vector times a matrix reads it
+        blocks = tuple(_ArrayBlock.of(block) for block in network.blocks)
+        arrays = table.vectors.numpy(), transposed, table.bias.detach().numpy()
+        return cls(network, dataset, *arrays, blocks, _ArrayNorm.of(network.last))
 
     def logits(self, history: Histories) -> Array:
         """Scores of all items after one history that is not empty, (N,)."""
@@ -58,7 +60,7 @@ class Single:
         if scale:
             length = np.sqrt(np.einsum("bd,bd->b", states, states))
             states = states * (scale / np.maximum(length, np.float32(1e-12)))[:, None]
-        found: Array = states @ self.turned
+        found: Array = states @ self.transposed
         found += self.bias
         return found
 
@@ -88,7 +90,7 @@ class Single:
 
 
 @dataclass(frozen=True)
-class _Norm:
+class _ArrayNorm:
     """Layer normalization (Ba et al. 2016)."""
 
     weight: Array
@@ -109,12 +111,12 @@ class _Norm:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _ArrayBlock:
     """Pre-norm causal attention and feed-forward, each with a residual."""
 
     heads: int
-    before_attention: _Norm
-    before_forward: _Norm
+    before_attention: _ArrayNorm
+    before_forward: _ArrayNorm
     qkv: Array
     out: Array
     up: Array
@@ -124,9 +126,12 @@ class _Block:
 
     @classmethod
     def of(cls, block: Any) -> Self:
-        norms = _Norm.of(block.before_attention), _Norm.of(block.before_forward)
-        up, down = (_turned(block.up.weight), _array(block.up.bias)), _turned(block.down.weight)
-        attention = _turned(block.qkv.weight), _turned(block.out.weight)
+        norms = _ArrayNorm.of(block.before_attention), _ArrayNorm.of(block.before_forward)
+        up, down = (
+            (_transposed(block.up.weight), _array(block.up.bias)),
+            _transposed(block.down.weight),
+        )
+        attention = _transposed(block.qkv.weight), _transposed(block.out.weight)
         return cls(block.heads, *norms, *attention, *up, down, _array(block.down.bias))
 
     def __call__(self, x: Array, latest: bool) -> Array:
@@ -155,5 +160,5 @@ def _array(parameter: Tensor) -> Array:
     return found
 
 
-def _turned(parameter: Tensor) -> Array:
+def _transposed(parameter: Tensor) -> Array:
     return np.array(_array(parameter).T, order="C")

@@ -12,7 +12,7 @@ _SETTLED = 1 << 11
 """Rows that are brought up to date at once after a pass."""
 
 
-class Row(NamedTuple):
+class TableRows(NamedTuple):
     """Some rows of a table and of their two moments, as they are now, (I, ...) each."""
 
     own: Tensor
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     second: Tensor
 
 
-class RowAdam:
+class SparseAdamW:
     """AdamW (Loshchilov and Hutter 2019) for tables with one row for each item, (N, ...) each.
 
     Between two steps that read a row, dense AdamW goes on moving it: its moments decay, and it
@@ -45,9 +45,9 @@ class RowAdam:
         self.steps, self.rate = 0, 0.0
 
     @torch.no_grad()
-    def read(self, rows: Tensor) -> list[Row]:
+    def read(self, rows: Tensor) -> list[TableRows]:
         """The rows (I,) of each table after all that they have missed; the tables stay."""
-        found = [Row(*(x.index_select(0, rows) for x in each)) for *each, _ in self._each()]
+        found = [TableRows(*(x.index_select(0, rows) for x in each)) for *each, _ in self._each()]
         if not self.steps:
             return found
         b1, b2 = self.betas
@@ -65,7 +65,7 @@ class RowAdam:
 
     @torch.no_grad()
     def step(
-        self, rows: Tensor, found: Sequence[Row], gradients: Sequence[Tensor], rate: float
+        self, rows: Tensor, found: Sequence[TableRows], gradients: Sequence[Tensor], rate: float
     ) -> None:
         """One step from the gradients of the rows (I,), which are distinct and ``found`` now."""
         self.steps += 1
@@ -84,7 +84,7 @@ class RowAdam:
             rows = torch.arange(part.start, part.stop, device=self.seen.device)
             self._write(rows, self.read(rows))
 
-    def _write(self, rows: Tensor, found: Sequence[Row]) -> None:
+    def _write(self, rows: Tensor, found: Sequence[TableRows]) -> None:
         self.seen[rows] = self.steps
         for (*tables, _), row in zip(self._each(), found, strict=True):
             for table, values in zip(tables, row, strict=True):

@@ -16,8 +16,8 @@ from penchant.config import SequenceSettings
 from penchant.errors import TrainingError
 from penchant.models.sequence.batches import Inputs, batches, windows
 from penchant.models.sequence.losses import draw_negatives, excluded_negatives, sampled_softmax
-from penchant.models.sequence.network import Dropout, Network, Table
-from penchant.models.sequence.sparse_adamw import Row, RowAdam
+from penchant.models.sequence.network import Dropout, ItemTable, Network
+from penchant.models.sequence.sparse_adamw import SparseAdamW, TableRows
 from penchant.types import Ints, Progress
 
 Watch = Callable[[], float]
@@ -56,12 +56,12 @@ class Trainer:
     """Trains a network epoch by epoch; ``state`` and ``load`` are the whole of it, bit for bit."""
 
     def __init__(
-        self, network: Network, lesson: TrainingData, settings: SequenceSettings, seed: int
+        self, network: Network, data: TrainingData, settings: SequenceSettings, seed: int
     ) -> None:
-        self.network, self.lesson, self.settings, self.seed = network, lesson, settings, seed
+        self.network, self.data, self.settings, self.seed = network, data, settings, seed
         items = network.items
         tables = [items.embedding.weight, items.bias]
-        self.rows = RowAdam([table.detach() for table in tables], [settings.weight_decay, 0.0])
+        self.rows = SparseAdamW([table.detach() for table in tables], [settings.weight_decay, 0.0])
         self.dense = [p for p in network.parameters() if all(p is not table for table in tables)]
         self.optimizer = torch.optim.AdamW(
             [
@@ -77,7 +77,7 @@ class Trainer:
         )
         self.epoch = 0
         self.curve: list[Epoch] = []
-        starts, sizes = windows(lesson.indptr, settings.max_length, np.random.default_rng(seed))
+        starts, sizes = windows(data.indptr, settings.max_length, np.random.default_rng(seed))
         self.steps = settings.epochs * sum(
             1 for _ in batches(starts, sizes, settings.batch_size, np.random.default_rng(seed))
         )
@@ -189,7 +189,7 @@ class Trainer:
 
     def _batches(self) -> Iterator[tuple[Ints, int]]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        starts, sizes = windows(self.lesson.indptr, self.settings.max_length, rng)
+        starts, sizes = windows(self.data.indptr, self.settings.max_length, rng)
         return batches(starts, sizes, self.settings.batch_size, rng)
 
     def _rate(self, step: int) -> float:
@@ -198,19 +198,19 @@ class Trainer:
         factor = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * share))
         return self.settings.learning_rate * factor
 
-    def _part(self, starts: Ints, size: int, generator: torch.Generator) -> "Part | None":
+    def _part(self, starts: Ints, size: int, generator: torch.Generator) -> "TrainingBatch | None":
         """A batch with its negatives; None where it has no target."""
-        lesson, N = self.lesson, self.network.shape.items
+        data, N = self.data, self.network.shape.items
         place = starts[:, None] + np.arange(size)
-        weight = lesson.weight[place + 1]
+        weight = data.weight[place + 1]
         wanted = weight > 0
         if not wanted.any():
             return None
-        read = lesson.inputs.take(place)
-        right = torch.from_numpy(lesson.item[place + 1][wanted])
+        read = data.inputs.take(place)
+        right = torch.from_numpy(data.item[place + 1][wanted])
         if self.settings.negatives:
             drawn, expected = draw_negatives(
-                right, N, self.settings.negatives, lesson.share, generator
+                right, N, self.settings.negatives, data.share, generator
             )
         else:
             drawn, expected = torch.arange(N), torch.zeros(N)
@@ -220,16 +220,16 @@ class Trainer:
         of_thing, right, drawn = places.split([int(about.sum()), len(right), len(drawn)])
         # a token comes after the items of the batch as it comes after all of them
         thing = (thing - N + len(pool)).masked_scatter(about, of_thing)
-        arrays = (read.behavior, read.domain, read.gap, lesson.inputs.behavior[place + 1])
+        arrays = (read.behavior, read.domain, read.gap, data.inputs.behavior[place + 1])
         device = self.settings.device
         fields = (thing, *(torch.from_numpy(array) for array in arrays))
         follow = torch.from_numpy(wanted)
         none = excluded_negatives(
-            thing.numpy(), wanted, right.numpy(), drawn.numpy(), not lesson.repeats
+            thing.numpy(), wanted, right.numpy(), drawn.numpy(), not data.repeats
         )
         pool = pool.to(device)
         rows = self.rows.read(pool)
-        return Part(
+        return TrainingBatch(
             pool,
             rows,
             [row.own.detach().requires_grad_() for row in rows],
@@ -243,12 +243,12 @@ class Trainer:
             float(weight.sum()),
         )
 
-    def _loss(self, part: "Part") -> Tensor:
+    def _loss(self, part: "TrainingBatch") -> Tensor:
         """Summed weighted loss of a batch."""
         network, half = self.network, self.settings.precision == "bfloat16"
         with torch.autocast(torch.device(self.settings.device).type, torch.bfloat16, enabled=half):
             own, bias = part.own
-            items = Table(network.items(part.pool, own), bias)
+            items = ItemTable(network.items(part.pool, own), bias)
             states = network.read(part.fields, items.vectors)[part.wanted]
             negative = network.logits(states, items.take(part.drawn))
             positive = network.pair_logits(states, items.take(part.right))
@@ -257,7 +257,7 @@ class Trainer:
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingBatch:
     """A batch: the distinct items of its events, targets and negatives, and where they are.
 
     pool         places of the I distinct items in the tables, (I,), and their ``rows`` there
@@ -272,7 +272,7 @@ class Part:
     """
 
     pool: Tensor
-    rows: list[Row]
+    rows: list[TableRows]
     own: list[Tensor]
     fields: list[Tensor]
     wanted: Tensor

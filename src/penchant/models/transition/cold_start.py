@@ -17,11 +17,11 @@ from penchant.features.kernels import (
     on_cores,
     sparse_or_dense,
     strongest,
-    turned,
+    transposed,
     unit_rows,
 )
 from penchant.models.transition.exact_sums import Sums
-from penchant.models.transition.solver import ALPHA, column, trust
+from penchant.models.transition.solver import ALPHA, column, content_trust
 from penchant.models.transition.statistics import Statistics
 from penchant.types import Ints
 
@@ -32,7 +32,7 @@ class ColdStartContext:
 
     known  the items that have events, ascending rows, (K,)
     unit   of each modality that counts, by name: its weight, the unit rows of the known items
-           (K, D), and these turned (D, K)
+           (K, D), and these transposed (D, K)
     """
 
     known: Ints
@@ -48,7 +48,7 @@ class ColdStartContext:
         for name, rows in sorted(contents.items()):
             if (alpha := settings.content_weights.get(name, ALPHA)) > 0:
                 exact = unit_rows(rows[some])
-                unit[name] = alpha, exact, turned(exact)
+                unit[name] = alpha, exact, transposed(exact)
         return cls(some, unit)
 
 
@@ -69,7 +69,7 @@ def cold_columns(
         found = nearest_among(new[name], others, settings.neighbors, np.full(count, -1))
         near = near + alpha * found.astype(np.float64)
     near.sort_indices()
-    more = trust(np.zeros(1, np.int64), settings)[0]
+    more = content_trust(np.zeros(1, np.int64), settings)[0]
 
     def work(item: int) -> tuple[Ints, NDArray[np.float32]]:
         mine = slice(*near.indptr[item : item + 2])

@@ -20,7 +20,7 @@ class TransitionWithoutEvent:
     expert: "Transition"
     place: int
 
-    def told(self, histories: Histories, x: sparse.csr_array) -> Scores:
+    def score_inputs(self, histories: Histories, x: sparse.csr_array) -> Scores:
         """(1, N)"""
         return self.score(histories)
 

@@ -8,11 +8,11 @@ from scipy import sparse
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset
 from penchant.data.merge import Merged
-from penchant.features.kernels import arrived
+from penchant.features.kernels import new_item_content
 from penchant.models.base import DataChange
 from penchant.models.transition.cold_start import cold_columns
-from penchant.models.transition.side_information import OPENINGS, Sides
-from penchant.models.transition.solver import contents, solve, system, touched
+from penchant.models.transition.side_information import OPENINGS, SideInformation
+from penchant.models.transition.solver import changed_columns, contents, solve, system
 from penchant.models.transition.statistics import Predictors, Statistics, statistics
 from penchant.types import Ints
 
@@ -23,7 +23,7 @@ Solution = tuple[sparse.sparray, Statistics, int]
 """B, the sums that it solves, and how many of its columns were solved."""
 
 
-def solved_anew(expert: "Transition", change: DataChange) -> Solution:
+def solve_changed(expert: "Transition", change: DataChange) -> Solution:
     """What the transition expert is on the changed data, and how many columns were solved again."""
     old, merged, data = change.before, change.merged, change.merged.dataset
     settings = expert.settings
@@ -33,9 +33,9 @@ def solved_anew(expert: "Transition", change: DataChange) -> Solution:
     new = np.setdiff1d(np.arange(shape[1]), merged.items)
     rows = None
     if not len(change.leaving) + len(change.coming):
-        rows = arrived(old.catalogue, data.catalogue, merged.items, new)
+        rows = new_item_content(old.catalogue, data.catalogue, merged.items, new)
     if rows is not None:
-        found = cold_columns(expert.statistics, expert.around, settings, rows).tocoo()
+        found = cold_columns(expert.statistics, expert.cold_start_context, settings, rows).tocoo()
         fresh = sparse.csr_array((found.data, (old_rows[found.row], new[found.col])), shape)
         B = _moved(expert.B, old_rows, merged.items, shape, new) + fresh
         return B, before, len(new)
@@ -53,7 +53,7 @@ def solved_anew(expert: "Transition", change: DataChange) -> Solution:
         system(before, first, settings, counts),
         system(after, second, settings, data.event_counts),
     )
-    columns = touched(*systems, settings.candidates, described)
+    columns = changed_columns(*systems, settings.candidates, described)
     fresh = solve(systems[1], settings.candidates, columns)
     B = _moved(expert.B, old_rows, merged.items, shape, columns) + fresh
     return B, after, len(columns)
@@ -62,7 +62,7 @@ def solved_anew(expert: "Transition", change: DataChange) -> Solution:
 def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statistics:
     """What some users contribute; a user row of -1 contributes nothing."""
     mine = np.isin(dataset.events.user, users)
-    events, sides = dataset.events.take(mine), Sides.of(dataset)
+    events, sides = dataset.events.take(mine), SideInformation.of(dataset)
     return statistics(events, dataset.catalogue, settings, dataset.time, dataset.target, sides)
 
 
@@ -74,7 +74,7 @@ def _predictor_rows(old: Dataset, merged: Merged) -> Ints:
     negative = predictors.negative
     shifts = [items + tokens + place * items for place in range(len(negative))]
     attributes = catalogue.attributes.rows(old.catalogue.attributes.ids)
-    first = Predictors.of(catalogue).before_sides
+    first = Predictors.of(catalogue).side_offset
     moved = [merged.items + shift for shift in shifts]
     sides = np.append(np.arange(len(OPENINGS) + 1), len(OPENINGS) + 1 + attributes)
     return np.concatenate([merged.items, items + merged.tokens, *moved, first + sides])

@@ -14,13 +14,13 @@ from scipy import sparse
 
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Catalogue, Dataset, Histories
-from penchant.features.kernels import Contents, content_rows, weighed_rows
+from penchant.features.kernels import Contents, content_rows, weighted_sum
 from penchant.models.base import DataChange, Family, Recommender
 from penchant.models.transition.cold_start import ColdStartContext
 from penchant.models.transition.event_masking import TransitionWithoutEvent
 from penchant.models.transition.exact_sums import Sums
-from penchant.models.transition.incremental import solved_anew
-from penchant.models.transition.side_information import Sides
+from penchant.models.transition.incremental import solve_changed
+from penchant.models.transition.side_information import SideInformation
 from penchant.models.transition.solver import ALPHA, contents, solve, system
 from penchant.models.transition.statistics import (
     SUMMED,
@@ -46,7 +46,8 @@ class Transition(Recommender):
     statistics  the sums that B solves, for updates
     catalogue   what it was fitted on, and ``known`` (N,), the items that had events
     domain      of each item, (N,), where domains have no order in common
-    sides       what stands beside the histories of the dataset's users
+    side_information
+                what stands beside the histories of the dataset's users
     """
 
     B: sparse.csr_array
@@ -59,7 +60,7 @@ class Transition(Recommender):
     catalogue: Catalogue
     known: NDArray[np.bool_]
     domain: Ints | None = None
-    sides: Sides | None = None
+    side_information: SideInformation | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +78,7 @@ class Transition(Recommender):
         return (None, {}) if self is main else super().saved_head(main)
 
     def updated(self, change: DataChange) -> tuple["Transition", int]:
-        B, sums, columns = solved_anew(self, change)
+        B, sums, columns = solve_changed(self, change)
         return Transition.of(B, change.merged.dataset, self.settings, sums), columns
 
     def remapped(self, dataset: Dataset, tokens: Ints, seed: int) -> "Transition":
@@ -104,7 +105,13 @@ class Transition(Recommender):
         decay = decays(dataset.catalogue, settings)
         domain = dataset.catalogue.domain if dataset.domains_unordered else None
         solved = B.tocsr(), weight, decay, predictors, settings, dataset.time, statistics
-        return cls(*solved, dataset.catalogue, dataset.event_counts > 0, domain, Sides.of(dataset))
+        return cls(
+            *solved,
+            dataset.catalogue,
+            dataset.event_counts > 0,
+            domain,
+            SideInformation.of(dataset),
+        )
 
     def weights(self, histories: Histories, item: int | None = None) -> Floats:
         """Weight of each event of the histories now: w(behavior) decay^(age - 1), (E,).
@@ -139,21 +146,24 @@ class Transition(Recommender):
         x = self.weights(histories, item), p, histories.indptr.copy()  # the sums are made in place
         own = sparse.csr_array(x, shape=(len(histories), len(self.predictors)))
         own.sum_duplicates()
-        if self.sides is None or not self.sides.counts(self.settings):
+        if self.side_information is None or not self.side_information.counts(self.settings):
             return own
-        return (own + self.beside(histories)).tocsr()
+        return (own + self.side_inputs(histories)).tocsr()
 
-    def beside(self, histories: Histories) -> sparse.csr_array:
+    def side_inputs(self, histories: Histories) -> sparse.csr_array:
         """What stands beside the histories, (B, P) sparse float64."""
-        if self.sides is None:
+        if self.side_information is None:
             return sparse.csr_array((len(histories), len(self.predictors)))
-        first, size = self.predictors.before_sides, len(self.predictors)
-        return self.sides.beside(histories, self.settings, first, size) * 2.0**-WEIGHT_BITS
+        first, size = self.predictors.side_offset, len(self.predictors)
+        return (
+            self.side_information.side_inputs(histories, self.settings, first, size)
+            * 2.0**-WEIGHT_BITS
+        )
 
     def score(self, histories: Histories) -> Scores:
-        return self.told(histories, self.inputs(histories))
+        return self.score_inputs(histories, self.inputs(histories))
 
-    def told(self, histories: Histories, x: sparse.csr_array) -> Scores:
+    def score_inputs(self, histories: Histories, x: sparse.csr_array) -> Scores:
         """As ``score``, from inputs (B, P) that are at hand."""
         # each row of a sparse product is summed on its own, so batches cannot change it
         if self.domain is None:
@@ -170,14 +180,14 @@ class Transition(Recommender):
     def positive(self, history: Histories, x: sparse.csr_array) -> tuple[Ints, Floats]:
         """The items whose score after one history is above 0, (I,), and these scores."""
         if self.domain is None:
-            scores = weighed_rows(self.whole, x.indices, x.data)
+            scores = weighted_sum(self.whole, x.indices, x.data)
         else:
-            scores = self.told(history, x)[0]
+            scores = self.score_inputs(history, x)[0]
         items = np.flatnonzero(scores > 0)
         return items, scores[items]
 
     @cached_property
-    def around(self) -> ColdStartContext:
+    def cold_start_context(self) -> ColdStartContext:
         """What the columns of new items read, made when the first of them comes."""
         return ColdStartContext.of(content_rows(self.catalogue), self.settings, self.known)
 
@@ -246,7 +256,7 @@ def restore(arrays: Arrays, dataset: Dataset, settings: TransitionSettings) -> T
     return Transition.of(matrix("B", N), dataset, settings, Statistics(*sums))
 
 
-class Fitter:
+class TransitionFitter:
     """Fits the expert on a dataset, again and again for the settings of a search.
 
     The content and, for each (decay, window, weights), the sums are made once.
@@ -258,7 +268,7 @@ class Fitter:
         self.contents: dict[int, Contents] = {}
 
     def __call__(self, settings: TransitionSettings) -> Transition:
-        settings = sized(settings, self.dataset)
+        settings = with_defaults(settings, self.dataset)
         sums = self.statistics(settings)
         both = system(sums, self.content(settings), settings, self.dataset.event_counts)
         B = solve(both, settings.candidates)
@@ -270,7 +280,12 @@ class Fitter:
         if key not in self.sums:
             data = self.dataset
             self.sums[key] = statistics(
-                data.events, data.catalogue, settings, data.time, data.target, Sides.of(data)
+                data.events,
+                data.catalogue,
+                settings,
+                data.time,
+                data.target,
+                SideInformation.of(data),
             )
         return self.sums[key]
 
@@ -281,7 +296,7 @@ class Fitter:
         return self.contents[settings.neighbors]
 
 
-def sized(settings: TransitionSettings, dataset: Dataset) -> TransitionSettings:
+def with_defaults(settings: TransitionSettings, dataset: Dataset) -> TransitionSettings:
     """The settings with what they leave to the dataset: candidates, and the weight of openings."""
     count = settings.candidates
     if not count:
@@ -292,7 +307,7 @@ def sized(settings: TransitionSettings, dataset: Dataset) -> TransitionSettings:
     return settings.model_copy(update={"candidates": count, "short_history_weight": opening})
 
 
-def entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
+def default_entry(settings: TransitionSettings, name: str, dataset: Dataset) -> float:
     """What an entry stands at where the settings say nothing of it."""
     field, _, key = name.partition(".")
     if field == "content_weights":
@@ -319,8 +334,8 @@ TRANSITION = Family(
         "reverse": (0.0, 0.15, 0.3, 0.5, 0.8),
         "cold": (0.0, 1.0, 3.0, 10.0, 30.0),
     },
-    Fitter,
+    TransitionFitter,
     restore,
-    entry,
+    default_entry,
     cheap={"candidates": 100},
 )

@@ -24,7 +24,7 @@ OPENINGS = (9,)
 
 
 @dataclass(frozen=True)
-class Sides:
+class SideInformation:
     """What stands beside the histories of U users.
 
     attributes  (U, A), 1 where a user has one
@@ -41,7 +41,7 @@ class Sides:
     strength: NDArray[np.float64]
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Sides":
+    def of(cls, dataset: Dataset) -> "SideInformation":
         """Of a dataset's users, relations and events."""
         users = len(dataset.users)
         owner, attribute = attribute_rows(dataset)
@@ -110,7 +110,7 @@ class Sides:
         rows, columns = np.concatenate(row), np.concatenate(column)
         return coo(np.concatenate(weight), rows, columns, shape)
 
-    def beside(
+    def side_inputs(
         self, histories: Histories, settings: TransitionSettings, first: int, predictors: int
     ) -> sparse.csr_array:
         """What is added to the x of histories, (B, P): "now" is a history's last event."""

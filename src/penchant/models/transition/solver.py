@@ -85,13 +85,15 @@ def system(
         near = near + weight * content.near.astype(np.float64)
     indptr = np.append(near.indptr, np.full(P - N, near.indptr[-1]))
     right = (C + sparse.csr_array((near.data, near.indices, indptr), (P, N))).tocsc()
-    return System(left, right, C.tocsc() if weighed else right, weighed, trust(events, settings))
+    return System(
+        left, right, C.tocsc() if weighed else right, weighed, content_trust(events, settings)
+    )
 
 
-def trust(events: Ints, settings: TransitionSettings) -> NDArray[np.float32]:
+def content_trust(events: Ints, settings: TransitionSettings) -> NDArray[np.float32]:
     """1 + cold / (1 + n)^2 for columns of items with n events, (N,).
 
-    >>> trust(np.array([0, 1, 9]), TransitionSettings(cold=100.0)).tolist()
+    >>> content_trust(np.array([0, 1, 9]), TransitionSettings(cold=100.0)).tolist()
     [101.0, 26.0, 2.0]
     """
     return (1 + settings.cold / (1.0 + events) ** 2).astype(np.float32)
@@ -242,7 +244,7 @@ def _columns(
     return sparse.csc_array((data, indices, np.cumsum(lengths)), shape=shape)
 
 
-def touched(before: System, after: System, count: int, described: bool) -> Ints:
+def changed_columns(before: System, after: System, count: int, described: bool) -> Ints:
     """The columns whose solution may differ between two systems of one shape, ascending.
 
     A column is read from its right side, from the left side among its candidates, and from the

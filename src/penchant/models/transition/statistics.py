@@ -22,8 +22,12 @@ from penchant.data.dataset import Catalogue, Events
 from penchant.errors import DataError
 from penchant.models.transition import exact_sums
 from penchant.models.transition.exact_sums import EXACT, Accumulator, Sums, stacked
-from penchant.models.transition.side_information import OPENINGS, Sides
-from penchant.models.transition.unordered_statistics import gains_across, gains_beside, set_sums
+from penchant.models.transition.side_information import OPENINGS, SideInformation
+from penchant.models.transition.unordered_statistics import (
+    cross_domain_sums,
+    set_sums,
+    side_information_sums,
+)
 from penchant.types import Floats, Ints, TimeKind
 
 WEIGHT_BITS = 12  # weights in a history are multiples of 2^-12
@@ -57,10 +61,10 @@ class Predictors:
         return cls(len(catalogue.items), len(catalogue.tokens), negative, attributes)
 
     def __len__(self) -> int:
-        return self.before_sides + len(OPENINGS) + 1 + self.attributes
+        return self.side_offset + len(OPENINGS) + 1 + self.attributes
 
     @property
-    def before_sides(self) -> int:
+    def side_offset(self) -> int:
         """The row of the first of what stands beside a history."""
         return self.items * (1 + len(self.negative)) + self.tokens
 
@@ -137,11 +141,11 @@ def statistics(
     settings: TransitionSettings,
     time: TimeKind,
     target: str | None = None,
-    sides: Sides | None = None,
+    sides: SideInformation | None = None,
 ) -> Statistics:
     """Sum the forward and reverse rows of all histories in ``events`` (whole users, sorted).
 
-    ``sides`` is what stands beside each user's history; a forward row holds it too.
+    ``side_information`` is what stands beside each user's history; a forward row holds it too.
 
     ``target`` names the behavior that is predicted: ``settings.other_behavior_weight`` is for the
     targets of all others. Of the settings, only those of SUMMED have a part in the sums.
@@ -154,7 +158,7 @@ def statistics(
     value[~predictors.targets(events)] = 0
     p = predictors.rows(events)
     shape = len(predictors), predictors.items
-    first = predictors.before_sides
+    first = predictors.side_offset
     if time == "none":
         people = np.unique(events.user)
         own = sparse.csr_array((len(people), shape[0]), dtype=np.int64)
@@ -176,7 +180,7 @@ def statistics(
         order = np.argsort(unit, kind="stable")
         columns = unit[order], p[order], events.item[order], columns[3][order], value[order]
         other = np.rint(weight * settings.cross_domain_weight).astype(np.int64)[order]
-        beside = gains_across(*columns, table, events.user[order], other, shape)
+        beside = cross_domain_sums(*columns, table, events.user[order], other, shape)
 
     def summed(order: slice) -> Sums:
         user, p, item, level, value = (column[order] for column in columns)
@@ -187,7 +191,7 @@ def statistics(
     if sides is not None and sides.counts(settings):
         acts = events.user, p, events.item, level.ravel().astype(np.int64), value, events.time
         rows = partial(sides.rows, settings=settings, first=first)
-        for gained in gains_beside(*acts, table, shape, rows):
+        for gained in side_information_sums(*acts, table, shape, rows):
             beside = beside + gained
     return Statistics(forward + beside if beside.C.nnz else forward, backward)
 

@@ -13,7 +13,7 @@ from penchant.models.transition.exact_sums import Sums, canonical, coo
 from penchant.types import Ints
 
 
-def gains_across(
+def cross_domain_sums(
     unit: Ints,
     p: Ints,
     item: Ints,
@@ -57,7 +57,7 @@ def gains_across(
     return Sums(canonical(G), canonical(o.T @ Y))
 
 
-def gains_beside(
+def side_information_sums(
     user: Ints,
     p: Ints,
     item: Ints,

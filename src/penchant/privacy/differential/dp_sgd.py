@@ -23,7 +23,7 @@ from penchant.config import PrivacySettings, SequenceSettings
 from penchant.data.dataset import Dataset
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.models.sequence.network import Network
-from penchant.models.sequence.recommender import Sequence, built, lesson
+from penchant.models.sequence.recommender import SequenceRecommender, build_network, training_data
 from penchant.privacy.differential.accountant import check
 from penchant.types import Ints, Progress
 
@@ -59,7 +59,7 @@ def private_sequence(
     budget: tuple[float, float],
     privacy: PrivacySettings | None = None,
     progress: Progress | None = None,
-) -> tuple[Sequence, Spent]:
+) -> tuple[SequenceRecommender, Spent]:
     """Train the deep expert so that the budget, (epsilon, delta), holds for one user more or less.
 
     A user's sequence is the latest ``settings.max_length`` + 1 of their events. The loss is the
@@ -82,7 +82,7 @@ def private_sequence(
         z = get_noise_multiplier(**asked, sample_rate=q, steps=count)
     settings = settings.model_copy(update={"dropout": 0.0, "id_dropout": 0.0, "device": "cpu"})
     # which items anyone has met is private: all have a vector of their own
-    network, scored = built(dataset, settings, np.ones(len(dataset.catalogue), bool))
+    network, scored = build_network(dataset, settings, np.ones(len(dataset.catalogue), bool))
     network.eval()
     reader = _Reader(dataset, settings)
     run = _Run(network, reader, privacy, z, q)
@@ -96,7 +96,7 @@ def private_sequence(
         warnings.filterwarnings("ignore", "Optimal order")
         cost = float(accountant.get_epsilon(delta, alphas=_ORDERS))
     spent = Spent(cost, delta, float(z), q, count)
-    return Sequence(network, dataset, settings, scored), spent
+    return SequenceRecommender(network, dataset, settings, scored), spent
 
 
 def _possible(settings: SequenceSettings, dataset: Dataset) -> None:
@@ -115,24 +115,24 @@ class _Reader:
     """The one sequence of each user, of one length: events before the first say nothing."""
 
     def __init__(self, dataset: Dataset, settings: SequenceSettings) -> None:
-        self.lesson = lesson(dataset, settings)
+        self.data = training_data(dataset, settings)
         self.length = settings.max_length
 
     def __len__(self) -> int:
-        return len(self.lesson.indptr) - 1
+        return len(self.data.indptr) - 1
 
     def take(self, users: Ints) -> list[Tensor]:
         """Thing, behavior, domain, gap, next behavior, next item, weight, there: (B, L) each."""
-        first, last = self.lesson.indptr[users, None], self.lesson.indptr[users + 1, None]
+        first, last = self.data.indptr[users, None], self.data.indptr[users + 1, None]
         place = last - 1 - self.length + np.arange(self.length)
         there = place >= first
         place = np.where(there, place, last - 1)
         then = np.minimum(place + 1, last - 1)
-        read, inputs = self.lesson.inputs.take(place), self.lesson.inputs
-        weight = self.lesson.weight[then] * there
+        read, inputs = self.data.inputs.take(place), self.data.inputs
+        weight = self.data.weight[then] * there
         columns: tuple[NDArray[Any], ...] = (
             *(read.thing, read.behavior, read.domain, read.gap, inputs.behavior[then]),
-            *(self.lesson.item[then], weight, there.astype(np.float32)),
+            *(self.data.item[then], weight, there.astype(np.float32)),
         )
         return [torch.from_numpy(column) for column in columns]
 
@@ -147,8 +147,8 @@ class _OneUser(nn.Module):
     def forward(self, columns: list[Tensor]) -> Tensor:
         *fields, item, weight, there = (column[None] for column in columns)
         table = self.network.table()
-        said = self.network.said(fields, table.vectors) * there[..., None]
-        states = self.network.passed(said + self.network.standing(fields[-1]))[0]
+        content = self.network.content_embedding(fields, table.vectors) * there[..., None]
+        states = self.network.passed(content + self.network.position_embedding(fields[-1]))[0]
         logits = self.network.logits(states, table)
         right = torch.log_softmax(logits, -1).gather(-1, item[0, :, None])[:, 0]
         return -(right * weight[0]).sum() / weight.sum().clamp(min=1e-6)

@@ -22,7 +22,7 @@ from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError
 from penchant.features.kernels import Content, content_rows
 from penchant.models.transition.exact_sums import Sums, canonical
-from penchant.models.transition.recommender import Fitter, Transition, sized
+from penchant.models.transition.recommender import Transition, TransitionFitter, with_defaults
 from penchant.models.transition.solver import solve, system
 from penchant.models.transition.statistics import Predictors, Statistics
 from penchant.types import Ints, TimeKind
@@ -149,7 +149,7 @@ class Agreement:
     @property
     def rows(self) -> int:
         """R: rows of the sums, an item under all behaviors of one polarity each."""
-        return Predictors.of(self.catalogue).before_sides
+        return Predictors.of(self.catalogue).side_offset
 
     @property
     def cells(self) -> int:
@@ -165,11 +165,11 @@ class Agreement:
     @property
     def settings(self) -> TransitionSettings:
         """The transition's settings, none of them left open."""
-        return sized(self.transition, self.empty)
+        return with_defaults(self.transition, self.empty)
 
     def vector(self, dataset: Dataset) -> UInt64s:
         """The sums of an aligned dataset's events, (``cells``,), zeros and all."""
-        statistics = Fitter(dataset).statistics(self.settings)
+        statistics = TransitionFitter(dataset).statistics(self.settings)
         parts = [dataset.event_counts]
         for sums in (statistics.forward, statistics.backward)[: _directions(self.time)]:
             parts += [sums.G[: self.rows, : self.rows].toarray().ravel()]

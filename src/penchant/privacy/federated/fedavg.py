@@ -23,7 +23,7 @@ from penchant.data.dataset import Dataset
 from penchant.errors import ConfigError
 from penchant.models.sequence.batches import windows
 from penchant.models.sequence.network import Network
-from penchant.models.sequence.recommender import Sequence, built, lesson
+from penchant.models.sequence.recommender import SequenceRecommender, build_network, training_data
 from penchant.models.sequence.training import Trainer
 from penchant.privacy.federated import participants
 from penchant.privacy.federated.agreement import Agreement
@@ -71,7 +71,7 @@ class ClientPrivacy:
 class FedAvgResult:
     """The expert after all rounds, and what they took; ``rho`` is spent in all, or None."""
 
-    expert: Sequence
+    expert: SequenceRecommender
     rounds: tuple[Round, ...]
     sent: dict[str, int]
     dropped: tuple[DroppedClient, ...]
@@ -142,7 +142,7 @@ def fed_avg(
             )
     load(network, weights)
     network.eval()
-    expert = Sequence(network, agreement.empty, agreement.sequence, scored)
+    expert = SequenceRecommender(network, agreement.empty, agreement.sequence, scored)
     sent = {clients.names[node]: clients.sent[node] for node in clients.nodes}
     spent = None if privacy is None else rounds * privacy.rho
     seconds = time.perf_counter() - began
@@ -204,12 +204,12 @@ def train_locally(
     # one client's events are too few to say what negatives are: all clients have the same
     again = agreement.sequence.repeats is not False
     settings = agreement.sequence.model_copy(update={"stop": 0, "repeats": again})
-    taught = lesson(data, settings)
+    training = training_data(data, settings)
     rng = np.random.default_rng(seed)
-    examples = int(windows(taught.indptr, settings.max_length, rng)[1].sum())
+    examples = int(windows(training.indptr, settings.max_length, rng)[1].sum())
     if examples:
         network.to(settings.device)
-        Trainer(network, taught, settings, seed).run()
+        Trainer(network, training, settings, seed).run()
     return weights_of(network), examples
 
 
@@ -232,7 +232,9 @@ def load(network: Network, weights: Mapping[str, NDArray[Any]]) -> None:
 
 def _built(agreement: Agreement) -> tuple[Network, NDArray[np.bool_]]:
     """A network in which every item of the block has a vector of its own."""
-    return built(agreement.empty, agreement.sequence, np.ones(len(agreement.catalogue), bool))
+    return build_network(
+        agreement.empty, agreement.sequence, np.ones(len(agreement.catalogue), bool)
+    )
 
 
 def _length(change: Mapping[str, Floats]) -> float:

@@ -26,7 +26,7 @@ from penchant.errors import MissingExtraError
 from penchant.evaluation.evaluate import evaluate
 from penchant.evaluation.metrics.intervals import interval_dict
 from penchant.models.base import Recommender
-from penchant.models.transition.recommender import Fitter
+from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.federated.agreement import Agreement, best_sellers, cells, split_users
 from penchant.privacy.federated.client import client_app
 from penchant.privacy.federated.in_process_grid import InProcessGrid
@@ -211,7 +211,7 @@ def _by_sums(
     expert = agreement.solve(round_.event_counts, round_.statistics)
     solving = time.perf_counter() - began
     progress("the central fit")
-    central = Fitter(data)(agreement.settings)
+    central = TransitionFitter(data)(agreement.settings)
     same = {
         "sums": round_.statistics == central.statistics,
         "counts": bool(np.array_equal(round_.event_counts, data.event_counts)),

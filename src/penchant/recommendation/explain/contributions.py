@@ -144,7 +144,7 @@ class Past:
         """Predictors (S,) and weights (S,) of what stands beside the history."""
         if self.expert is None:
             return np.zeros(0, np.int64), np.zeros(0)
-        sides = self.expert.beside(self.given).tocoo()
+        sides = self.expert.side_inputs(self.given).tocoo()
         return sides.col, sides.data
 
     @cached_property
@@ -186,7 +186,7 @@ class Past:
         own, beside = self.parts(item)
         catalogue = self.model.dataset.catalogue
         mass = float(np.abs(own).sum() + np.abs(beside).sum()) or 1.0
-        first = self.expert.predictors.before_sides if self.expert else 0
+        first = self.expert.predictors.side_offset if self.expert else 0
         named = (*OPENED, *catalogue.attributes.ids)
         order = np.argsort(-np.abs(np.concatenate([own, beside])), kind="stable")
         found: list[Reason] = []

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from penchant.config import CleaningSettings
+from penchant.data.cleaning.report import CleaningReport
 from penchant.data.ingest import ingest
 from penchant.data.io.load import load
 from penchant.errors import ConfigError, DataError, StrictError
@@ -229,6 +230,7 @@ def test_the_report_is_told_to_people_and_machines(tmp_path):
     assert told["findings"][0]["examples"] == [
         {"row": 1, "user": "u", "item": "a", "received": "nan"}
     ]
+    assert CleaningReport.from_dict(told) == report
 
 
 def test_one_user_with_one_item(tmp_path):

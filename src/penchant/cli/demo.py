@@ -87,7 +87,7 @@ def demo(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Demo:
-    """Generate a world, write it as dirty raw files, and do the whole job on these.
+    """Generate a world, write it as raw files with errors in them, and do the whole job on these.
 
     ``out`` receives raw/, data/, run/ and report.html. Every number comes from this run.
     """
@@ -95,7 +95,7 @@ def demo(
     progress = progress or (lambda text: None)
     out = Path(out)
     world = synthetic.world(users, items, seed)
-    progress("writing raw files, with dirt in them")
+    progress("writing raw files, with errors in them")
     events, goods = world.write_raw(out / "raw")
     progress("cleaning")
     named = DataMapping(name="a planted world", target=synthetic.TARGET)
@@ -109,7 +109,7 @@ def demo(
     model.save(out / "run")
     page = html(model, cases=REPORTED, progress=progress)
     (out / "report.html").write_text(page, encoding="utf-8")
-    progress("looking for the planted interests")
+    progress("looking for the interests that users were given")
     recovery = recover(model, world)
     user = _someone(world)
     name = world.users.ids[user]

@@ -43,6 +43,14 @@ class DocumentedCommand(TyperCommand):
 class PanelGroup(TyperGroup):
     """The list of commands in panels; each summary is shown whole."""
 
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            if hasattr(error, "possibilities"):  # click 8.5 suggests what typer suggests already
+                error.possibilities = None
+            raise
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_parameters(self, ctx, formatter)
         width = max(map(len, self.commands))

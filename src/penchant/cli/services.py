@@ -6,7 +6,7 @@ from penchant.errors import MissingExtraError
 
 
 def open_store(address: str) -> Any:
-    """The store at an address, made where there is none."""
+    """The store at an address, created where there is none."""
     from penchant.serve.store.store import Store
 
     return Store(address)

@@ -103,8 +103,8 @@ def from_json(kind: Any, value: Any, where: str = "value") -> Any:
         return origin.from_dict(value)
     if isinstance(origin, type) and hasattr(origin, "_fields"):
         return _record(origin, value, where)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(from_json(arguments[0], one, f"{where}[{i}]") for i, one in enumerate(value))
+    if origin in (tuple, list) and isinstance(value, list | tuple):
+        return origin(from_json(arguments[0], one, f"{where}[{i}]") for i, one in enumerate(value))
     if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
         return {name: from_json(arguments[1], of, f"{where}.{name}") for name, of in value.items()}
     if origin in (str, int, float, bool) and type(value) is origin:

@@ -16,7 +16,7 @@ RULES = {
     "bad_values": "bad value",
     "malformed": "malformed rows",
 }
-"""The dirt that a world plants, and the cleaning rule that should find it."""
+"""The errors that a generated shop has, and the cleaning rule that should find each."""
 
 
 def show(demo: Demo, verbose: bool) -> None:
@@ -29,7 +29,7 @@ def show(demo: Demo, verbose: bool) -> None:
         found = demo.report.count(rule)
         actions = {f.action for f in demo.report.findings if f.rule == rule}
         rows.append((rule, ", ".join(sorted(actions)), f"{demo.planted[planted]:,}", f"{found:,}"))
-    table(None, ("problem", "rows were", "planted", "found"), rows, left=2)
+    table(None, ("problem", "rows were", "made", "found"), rows, left=2)
     say("\n2. Who ranks best", "bold")
     show_benchmark(demo.table.to_dict(), verbose)
     say("\n3. The interests that users were given", "bold")

@@ -20,7 +20,7 @@ from typing import Any
 from local_model import NAME, serving
 from penchant.data.io.enrichment import FILE
 from penchant.llm.client.openai_chat import chat_of
-from penchant.llm.tasks.enrich_items import Enriching, enrich
+from penchant.llm.tasks.enrich_items import EnrichmentReport, enrich
 
 COLUMNS = ("items", "kept", "failed", "requests", "cached", "read", "written", "seconds", "an item")
 _TABLES = ("events", "items", "users", "relations", "test")
@@ -35,7 +35,7 @@ def copied(data: Path, folder: Path) -> Path:
     return folder
 
 
-def row(report: Enriching) -> dict[str, Any]:
+def row(report: EnrichmentReport) -> dict[str, Any]:
     """What a run took: tokens as the service counts them, seconds with the reading of the data."""
     made = report.done + len(report.failed)
     spent = report.spent

@@ -18,7 +18,7 @@ from penchant.config import Recipe
 from penchant.data.io.load import load
 from penchant.data.user_attributes import described_users
 from penchant.models.transition.recommender import TransitionFitter
-from penchant.privacy.membership_inference import Shadows, attacked, drawn
+from penchant.privacy.membership_inference import Shadows, attack, sample_groups
 from penchant.recommendation import Model
 from penchant.training.update import without_users
 
@@ -32,7 +32,7 @@ def compared(data, recipe=None, each=500, shadows=8, seed=0):
     def fitted(some):
         return TransitionFitter(some)(settings)
 
-    groups = drawn(data, each, seed)
+    groups = sample_groups(data, each, seed)
     model = Model(groups.data, fitted(groups.data), recipe)
     began = time.perf_counter()
     gone, receipt = without_users(model, [data.users.ids[row] for row in groups.members])
@@ -43,7 +43,7 @@ def compared(data, recipe=None, each=500, shadows=8, seed=0):
     whole = time.perf_counter() - began
     after = gone.recommender
     many = Shadows.of(data, users, fitted, shadows, seed, print)
-    found = attacked(groups, data, model.recommender, after, many, seed)
+    found = attack(groups, data, model.recommender, after, many, seed)
     return {
         "data": data.name,
         "model": "transition",

@@ -25,7 +25,7 @@ from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.private import ReleaseSettings
 from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy import Ledger
-from penchant.privacy.differential.fit import released
+from penchant.privacy.differential.fit import release_model
 from penchant.privacy.differential.release import MOST_ITEMS, Budget
 
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, None)
@@ -61,7 +61,7 @@ def curve(dataset: Dataset, delta: float, recipe: Recipe, methods: list[str]) ->
                 continue  # each is minutes of training
             ledger = None if epsilon is None else Ledger(epsilon, delta)
             start = time.perf_counter()
-            model, spent = released(data, settings, recipe.sequence, Budget(ledger))
+            model, spent = release_model(data, settings, recipe.sequence, Budget(ledger))
             seconds = time.perf_counter() - start
             found = asked(model)
             rows.append(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from penchant.evaluation import metrics
-from penchant.llm.tasks.fact_check import Mentions
+from penchant.llm.tasks.fact_check import MentionIndex
 
 
 def best(part: Callable[[], object], times: int = 5) -> float:
@@ -31,7 +31,7 @@ def main():
     bootstrap = best(lambda: metrics.bootstrap(values, seed=0, samples=1000))
     print(f"bootstrap of 22,000 cases, 1,000 samples: {bootstrap:.3f} s")
     names = [" ".join(f"w{n}" for n in rng.integers(20_000, size=3)) for _ in range(100_000)]
-    titles = Mentions.called(names)
+    titles = MentionIndex.called(names)
     text = f"Because of {names[99_999].title()}."
     print(f"one text against 100,000 titles: {best(lambda: titles.within(text)):.6f} s")
 

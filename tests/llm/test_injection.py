@@ -14,7 +14,7 @@ from penchant.errors import ConfigError
 from penchant.llm.client import prompts
 from penchant.llm.client.prompts import prompt
 from penchant.llm.client.sanitize import LONGEST, plain
-from penchant.llm.tasks.rerank import Reorder, ReorderSettings
+from penchant.llm.tasks.rerank import LanguageReranker, ReorderSettings
 
 FOLDER = prompts.FOLDER
 NAMES = sorted(path.stem for path in FOLDER.glob("*.txt"))
@@ -146,7 +146,7 @@ def model():
 def test_what_reordering_tells_is_plain_whatever_items_say(model, texts):
     llm = FakeModel(lambda asked: {"order": [1]})
     items = np.arange(len(model.dataset.catalogue))
-    reorder = Reorder(llm, ReorderSettings(shown=100, texts=texts))
+    reorder = LanguageReranker(llm, ReorderSettings(shown=100, texts=texts))
     found = reorder(model, model.dataset.history("u0"), items)
     assert found.failed is None
     _, before, after = parts("reorder")

@@ -20,16 +20,22 @@ from penchant.errors import ArtifactError, ConfigError, DataError, LanguageModel
 from penchant.evaluation import metrics
 from penchant.evaluation.fit_report import PrivacyReport, RerankReport
 from penchant.llm.tasks.rerank import (
-    Reorder,
+    LanguageReranker,
     ReorderSettings,
-    fused,
-    off,
-    order_of,
-    reordered,
-    shuffled,
-    wanted,
+    bounded_borda,
+    candidates_needed,
+    order_schema,
+    rerank_list,
+    shuffle,
+    why_unchanged,
 )
-from penchant.llm.tasks.rerank_evaluation import FEWEST, chosen, judge, keep, listing
+from penchant.llm.tasks.rerank_evaluation import (
+    FEWEST,
+    choose_cases,
+    judge_run,
+    rank_cases,
+    save_outcome,
+)
 from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import load
 from penchant.recommendation.rerank import Rules
@@ -144,8 +150,8 @@ def names(found):
 
 def listed(model, llm, user="u000", k=20):
     past = model.dataset.history(user)
-    found = model.recommend(user, k=wanted(model, llm, k))
-    return reordered(found, model, past, llm, k)
+    found = model.recommend(user, k=candidates_needed(model, llm, k))
+    return rerank_list(found, model, past, llm, k)
 
 
 # the bound
@@ -154,7 +160,7 @@ def listed(model, llm, user="u000", k=20):
 def test_no_reply_moves_an_item_further_than_its_reach():
     for n, reach in itertools.product(range(1, 7), range(5)):
         for liked in itertools.permutations(range(n)):
-            order = fused(liked, reach)
+            order = bounded_borda(liked, reach)
             assert sorted(order) == list(range(n))
             assert max(abs(place - item) for place, item in enumerate(order)) <= reach
 
@@ -162,7 +168,7 @@ def test_no_reply_moves_an_item_further_than_its_reach():
 @given(st.permutations(range(20)), st.integers(1, 15))
 @settings(max_examples=200, deadline=None)
 def test_neighbors_stand_at_most_the_bound_apart(liked, bound):
-    place = np.argsort(fused(liked, ReorderSettings(bound=bound).reach))
+    place = np.argsort(bounded_borda(liked, ReorderSettings(bound=bound).reach))
     assert np.abs(np.diff(place)).max() <= bound
     assert np.abs(place - np.arange(20)).max() <= ReorderSettings(bound=bound).reach
 
@@ -171,17 +177,17 @@ def test_neighbors_stand_at_most_the_bound_apart(liked, bound):
 @settings(max_examples=200, deadline=None)
 def test_one_item_with_two_texts_stands_in_places_less_than_the_bound_apart(one, other, bound):
     reach = ReorderSettings(bound=bound).reach
-    first, second = np.argsort(fused(one, reach)), np.argsort(fused(other, reach))
+    first, second = np.argsort(bounded_borda(one, reach)), np.argsort(bounded_borda(other, reach))
     assert np.abs(first - second).max() < bound
 
 
 def test_the_bound_is_reached_and_without_it_the_fusion_is_a_borda_count():
-    assert fused([5, 4, 3, 2, 1, 0], 0) == tuple(range(6))
-    assert fused(range(6), 3) == tuple(range(6))
-    assert fused([9, *range(9)], 4).index(9) == 5  # up by its reach
+    assert bounded_borda([5, 4, 3, 2, 1, 0], 0) == tuple(range(6))
+    assert bounded_borda(range(6), 3) == tuple(range(6))
+    assert bounded_borda([9, *range(9)], 4).index(9) == 5  # up by its reach
     liked = [3, 0, 5, 1, 4, 2]
     borda = sorted(range(6), key=lambda item: (item + liked.index(item), item))
-    assert fused(liked, 6) == tuple(borda)
+    assert bounded_borda(liked, 6) == tuple(borda)
 
 
 def with_title(model, item, title):
@@ -297,12 +303,12 @@ def test_only_the_latest_events_are_told(model):
 def test_the_order_shown_says_nothing_of_the_order(model):
     catalogue, past = model.dataset.catalogue, model.dataset.history("u000")
     items = catalogue.items.rows(names(model.recommend("u000", k=20)))
-    shown = items[shuffled(catalogue, past, items)]
+    shown = items[shuffle(catalogue, past, items)]
     back = items[::-1]
-    assert shown.tolist() == back[shuffled(catalogue, past, back)].tolist()
+    assert shown.tolist() == back[shuffle(catalogue, past, back)].tolist()
     assert shown.tolist() != items.tolist()
     other = model.dataset.history("u001")
-    assert shown.tolist() != items[shuffled(catalogue, other, items)].tolist()
+    assert shown.tolist() != items[shuffle(catalogue, other, items)].tolist()
 
 
 # what comes back
@@ -316,16 +322,16 @@ def answered(model, reply, k=20, **asked):
 def test_inventions_and_repeats_are_dropped_counted_and_told(model):
     llm = FakeModel(lambda prompt: {"order": [99, 0, -1, 3, 3, 2, 3]})
     items = model.dataset.catalogue.items.rows(names(model.recommend("u000", k=20)))
-    found = Reorder(llm)(model, model.dataset.history("u000"), items)
+    found = LanguageReranker(llm)(model, model.dataset.history("u000"), items)
     assert (found.invented, found.repeated, found.left_out) == (3, 2, 18)
     assert sorted(found.places) == list(range(20))
     (note,) = found.notes
-    assert "3 invented and 2 repeated" in note
-    assert "18 items" in note
+    assert "3 unknown and 2 repeated" in note
+    assert note.endswith("order: 18")
 
 
 def test_the_schema_ends_a_reply_and_a_longer_one_is_read_all_the_same():
-    reply = order_of(3)
+    reply = order_schema(3)
     assert reply.model_json_schema()["properties"]["order"]["maxItems"] == 3
     assert reply.model_validate_json('{"order": [1, 2, 3, 4]}').order == [1, 2, 3, 4]
 
@@ -334,7 +340,7 @@ def test_what_is_left_out_follows_in_the_recommenders_order(model):
     before = names(model.recommend("u000", k=20))
     found = answered(model, {"order": []})
     assert names(found.found) == before
-    assert "20 items" in found.notes[0]
+    assert found.notes[0].endswith("order: 20")
     llm = FakeModel(lambda prompt: {"order": [7]})
     after = names(listed(switched_on(model, llm), llm).found)
     raised = [item for item in after if after.index(item) < before.index(item)]
@@ -377,16 +383,18 @@ def test_without_leave_to_speak_of_users_nothing_is_sent(model):
 
 def test_it_is_off_until_it_is_measured_and_then_only_for_what_won(model):
     llm = FakeModel(informed)
-    assert "no language model" in off(model, None)
-    assert "evaluate RUN --reorder" in off(model, llm)
+    assert "no language model" in why_unchanged(model, None)
+    assert "evaluate RUN --reorder" in why_unchanged(model, llm)
     on = switched_on(model, llm)
-    assert off(on, llm) is None
-    assert "measured with fake at nowhere, not with other" in off(on, FakeModel(informed, "other"))
+    assert why_unchanged(on, llm) is None
+    assert "measured with fake at nowhere, not with other" in why_unchanged(
+        on, FakeModel(informed, "other")
+    )
     won = on.report.reorder
     lost = replace(won, wins=False, difference=0.01, low=-0.02, high=0.04, cases=50)
-    assert "+0.0100 [-0.0200, +0.0400]" in off(reported(on, lost), llm)
+    assert "+0.0100 [-0.0200, +0.0400]" in why_unchanged(reported(on, lost), llm)
     bought = replace(won, behavior="buy")
-    assert "measured for 'buy' only" in off(reported(on, bought), llm)
+    assert "measured for 'buy' only" in why_unchanged(reported(on, bought), llm)
     for found in (listed(model, llm, k=5), listed(model, None, k=5)):
         assert not found.used
         assert names(found.found) == names(model.recommend("u000", k=5))
@@ -397,10 +405,10 @@ def test_it_is_off_until_it_is_measured_and_then_only_for_what_won(model):
 def test_only_users_with_few_events_and_any_are_asked_about(model):
     llm = FakeModel(informed)
     on = switched_on(model, llm, below=4)
-    assert "4 events are known" in listed(on, llm).notes[0]
+    assert "the user has 4 events" in listed(on, llm).notes[0]
     past = on.histories([])[0]
-    found = reordered(on.recommend(history=[], k=20), on, past, llm)
-    assert "no event is known" in found.notes[0]
+    found = rerank_list(on.recommend(history=[], k=20), on, past, llm)
+    assert "has no events" in found.notes[0]
     assert llm.prompts == []
 
 
@@ -408,7 +416,7 @@ def test_a_list_by_rules_stays_as_it_is(model):
     llm = FakeModel(informed)
     on = switched_on(model, llm)
     ruled = on.recommend("u000", rules=Rules(explore=1), k=5)
-    found = reordered(ruled, on, on.dataset.history("u000"), llm, 5)
+    found = rerank_list(ruled, on, on.dataset.history("u000"), llm, 5)
     assert found.found is ruled
     assert "rules" in found.notes[0]
 
@@ -416,9 +424,9 @@ def test_a_list_by_rules_stays_as_it_is(model):
 def test_a_list_is_cut_and_says_where_it_is_short(model):
     llm = FakeModel(informed)
     on = switched_on(model, llm)
-    assert wanted(on, llm, 5) == 20
-    assert wanted(on, llm, 30) == 30
-    assert wanted(model, llm, 5) == 5
+    assert candidates_needed(on, llm, 5) == 20
+    assert candidates_needed(on, llm, 30) == 30
+    assert candidates_needed(model, llm, 5) == 5
     assert len(listed(on, llm, k=5).found.items) == 5
     assert not listed(on, llm, k=5).found.short
     long = listed(on, llm, k=100).found
@@ -432,7 +440,7 @@ def test_a_list_is_cut_and_says_where_it_is_short(model):
 def test_a_model_that_knows_wins_and_is_switched_on(model, tmp_path):
     run = model.save(tmp_path / "run")
     llm = FakeModel(informed)
-    outcome = judge(load(run), llm, users=100)
+    outcome = judge_run(load(run), llm, users=100)
     assert outcome.wins
     assert outcome.low > 0
     assert outcome.cases == 100
@@ -440,7 +448,7 @@ def test_a_model_that_knows_wins_and_is_switched_on(model, tmp_path):
     assert outcome.failed == outcome.invented == outcome.left_out == 0
     assert outcome.cost["requests"] == 100
     assert outcome.cost["read"] == llm.spent.read
-    keep(run, outcome)
+    save_outcome(run, outcome)
     kept = load(run)
     assert kept.report.reorder == outcome
     assert kept.report.evaluation.cases == model.report.evaluation.cases
@@ -456,33 +464,33 @@ def test_a_model_that_knows_wins_and_is_switched_on(model, tmp_path):
 def test_a_model_that_guesses_does_not_win_and_stays_off(model, tmp_path):
     run = model.save(tmp_path / "run")
     llm = FakeModel(at_random)
-    outcome = judge(model, llm, users=200)
+    outcome = judge_run(model, llm, users=200)
     assert not outcome.wins
     assert outcome.low <= 0
-    keep(run, outcome)
+    save_outcome(run, outcome)
     found = listed(load(run), llm, k=10)
     assert not found.used
-    assert "did not win" in found.notes[0]
+    assert "did not improve" in found.notes[0]
     assert names(found.found) == names(model.recommend("u000", k=10))
 
 
 def test_one_that_obeys_injections_does_not_win(data):
     seller = data.catalogue.items.ids[-1]  # the least popular of its kind
     model = penchant.fit(data, model="popularity")
-    outcome = judge(with_title(model, seller, INJECTION), FakeModel(obedient), users=100)
+    outcome = judge_run(with_title(model, seller, INJECTION), FakeModel(obedient), users=100)
     assert not outcome.wins
 
 
 def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
     asked = ReorderSettings()
     llm = FakeModel(informed)
-    outcome = judge(model, llm, asked, users=60, seed=5)
+    outcome = judge_run(model, llm, asked, users=60, seed=5)
     parts = split(model.dataset, seed=model.recipe.seed)
-    cases, histories = chosen(parts.test, model.dataset, asked.below, 60, 5)
+    cases, histories = choose_cases(parts.test, model.dataset, asked.below, 60, 5)
     train = model.dataset.with_events(parts.train)
     holdout_model = replace(model, dataset=train, recommender=holdout_model_of(model, train))
-    before = listing(holdout_model, cases, histories, 20)
-    again = Reorder(FakeModel(informed), asked)
+    before = rank_cases(holdout_model, cases, histories, 20)
+    again = LanguageReranker(FakeModel(informed), asked)
     after = np.array(
         [
             row[list(again(holdout_model, histories.take(np.array([at])), row).places)]
@@ -501,7 +509,7 @@ def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
 
 def test_what_is_measured_without_is_what_the_fit_measured(model):
     """All test cases have few events here, so the two must agree."""
-    outcome = judge(model, FakeModel(informed), users=10_000)
+    outcome = judge_run(model, FakeModel(informed), users=10_000)
     fitted = model.report.evaluation
     assert outcome.cases == fitted.cases
     for name in ("ndcg@10", "recall@10"):
@@ -512,19 +520,19 @@ def test_what_is_measured_without_is_what_the_fit_measured(model):
 def test_where_few_users_are_new_others_stand_in_with_what_they_did_last():
     model = penchant.fit(planted(users=60, length=9), model="popularity")
     llm = FakeModel(informed)
-    outcome = judge(model, llm, ReorderSettings(below=4), users=40)
+    outcome = judge_run(model, llm, ReorderSettings(below=4), users=40)
     assert outcome.shortened
     assert outcome.cases == 40
     assert {len(told(prompt)["events"]) for prompt in llm.prompts} == {3}
-    cases, cut = chosen(split(model.dataset).test, model.dataset, 4, 40, 0)
+    cases, cut = choose_cases(split(model.dataset).test, model.dataset, 4, 40, 0)
     assert set(cut.lengths) == {3}
-    lists = listing(model, cases, cut, 20)
+    lists = rank_cases(model, cases, cut, 20)
     for row in range(len(cut)):  # what came before the cut is seen all the same
         assert not set(lists[row]) & set(cases.histories.take(np.array([row])).events.item)
 
 
 def test_a_win_needs_enough_cases(model):
-    outcome = judge(model, FakeModel(informed), users=FEWEST - 1)
+    outcome = judge_run(model, FakeModel(informed), users=FEWEST - 1)
     assert outcome.cases == FEWEST - 1
     assert not outcome.wins
 
@@ -537,19 +545,19 @@ def test_failures_count_as_the_recommenders_order_and_many_end_it(model, tmp_pat
             raise LanguageModelError("busy")
         return informed(prompt)
 
-    outcome = judge(model, FakeModel(sometimes), users=60)
+    outcome = judge_run(model, FakeModel(sometimes), users=60)
     assert outcome.failed == 20
     assert outcome.difference > 0
     llm = FakeModel(informed, users=False)
     with pytest.raises(LanguageModelError, match="users = true"):
-        judge(model, llm, users=60)
+        judge_run(model, llm, users=60)
 
     def failing(prompt):
         raise LanguageModelError("away")
 
     llm = FakeModel(failing)
     with pytest.raises(LanguageModelError, match="stays as it is: away"):
-        judge(model, llm, users=60)
+        judge_run(model, llm, users=60)
     assert len(llm.prompts) < 10
 
 
@@ -558,18 +566,18 @@ def test_runs_that_cannot_be_measured_say_why(model):
     budget = PrivacyReport(1.0, 1e-6, None, {}, "a user", "full", "", ())
     private = replace(model, report=replace(model.report, privacy=budget))
     with pytest.raises(ConfigError, match="privacy budget"):
-        judge(private, llm)
+        judge_run(private, llm)
     small = penchant.from_columns(["a", "b"], ["x", "y"], timestamp=[1, 2])
     with pytest.raises(DataError, match="nobody to test"):
-        judge(penchant.fit(small, model="popularity"), llm)
+        judge_run(penchant.fit(small, model="popularity"), llm)
     with pytest.raises(ArtifactError):
-        keep("nowhere", switched_on(model, llm).report.reorder)
+        save_outcome("nowhere", switched_on(model, llm).report.reorder)
     assert llm.prompts == []
 
 
 def test_a_transition_run_is_measured_by_a_twin_of_its_own(data):
     model = penchant.fit(data, model="transition")
-    outcome = judge(model, FakeModel(informed), users=60)
+    outcome = judge_run(model, FakeModel(informed), users=60)
     assert outcome.cases == 60
     assert 0 < outcome.without["ndcg@10"].value < 1
 
@@ -580,11 +588,11 @@ def test_a_fusion_is_measured_by_the_twin_that_it_keeps(tmp_path):
     model = penchant.fit(planted(users=80), quick, model="fusion")
     assert model.family == "fusion"
     run = model.save(tmp_path / "run")
-    outcome = judge(load(run), FakeModel(informed), users=60)
+    outcome = judge_run(load(run), FakeModel(informed), users=60)
     assert outcome.cases == 60
     assert 0 < outcome.without["ndcg@10"].value < 1
     with pytest.raises(ConfigError, match="fit the run again"):
-        judge(replace(model, holdout_model=None), FakeModel(informed))
+        judge_run(replace(model, holdout_model=None), FakeModel(informed))
 
 
 # the commands
@@ -610,7 +618,7 @@ def test_evaluate_measures_and_recommend_follows(commands, model, tmp_path):
     user = "recommend", run, "--user", "u000", "--reorder"
     plain = json.loads(commands(*user, "--json", llm=llm))
     assert not plain["reordered"]["used"]
-    assert "does not know whether that helps" in plain["reordered"]["notes"][0]
+    assert "whether that helps was not measured" in plain["reordered"]["notes"][0]
     text = commands("evaluate", run, "--reorder", "--users", "80", llm=llm)
     assert "it helps" in text
     assert "80 users with fewer than 5 events" in text
@@ -631,7 +639,7 @@ def test_evaluate_measures_and_recommend_follows(commands, model, tmp_path):
     assert not outcome["wins"]
     assert outcome["settings"]["below"] == 4
     assert read_manifest(run)["info"]["reorder"]["wins"] is False
-    assert "did not win" in commands(*user, llm=llm)
+    assert "did not improve" in commands(*user, llm=llm)
     shown = json.loads(commands("evaluate", run, "--json"))
     assert shown["reorder"]["wins"] is False
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from penchant.errors import ConfigError, DataError
 from penchant.llm.client import Prompt, prompts
 from penchant.llm.client.openai_chat import Chat, chat_of
-from penchant.llm.client.settings import ModelSettings, key_told, settings_of
+from penchant.llm.client.settings import ModelSettings, key_from_environment, settings_of
 
 SECRET = "sk-secret-123"
 URL = "http://127.0.0.1:9/v1"
@@ -46,7 +46,7 @@ def test_variables_configure_a_model(monkeypatch):
     assert isinstance(chat, Chat)
     assert chat.name == f"small at {URL}"
     assert chat.settings == ModelSettings(url=URL, model="small", timeout=3.0, tries=1)
-    assert key_told() == SECRET
+    assert key_from_environment() == SECRET
 
 
 def test_a_file_configures_a_model(file, monkeypatch):

@@ -12,10 +12,10 @@ from penchant.cli import app
 from penchant.config import TransitionSettings
 from penchant.data import synthetic
 from penchant.errors import ArtifactError, ConfigError, LanguageModelError
-from penchant.llm.tasks.user_profile import CHECK, NONE, plainly, profiled
+from penchant.llm.tasks.user_profile import LIMITS, NONE, plain_profile, write_profile
 from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.erasure.erase import erase
-from penchant.privacy.subject_access import held
+from penchant.privacy.subject_access import subject_data
 from penchant.recommendation import Model, save_profiles
 from penchant.recommendation.interests import Profile
 from penchant.storage.signing_key import key_of
@@ -69,53 +69,53 @@ def told(*arguments, code=0):
 
 def test_without_a_model_a_profile_is_plain(model, user):
     interests = model.interests(user)
-    found = profiled(interests, model.dataset.catalogue)
+    found = write_profile(interests, model.dataset.catalogue)
     assert found.text.startswith(f"Mostly {interests.clusters[0].label} (")
-    assert 0 < len(found.text) <= CHECK.longest
+    assert 0 < len(found.text) <= LIMITS.longest
     assert (found.edited, found.model, found.note) == (False, None, None)
     long = replace(interests.clusters[0], titles=tuple("x" * 90 + str(n) for n in range(9)))
-    assert 300 < len(plainly([long] * 30)) <= CHECK.longest
+    assert 300 < len(plain_profile([long] * 30)) <= LIMITS.longest
     muted = tuple(replace(one, factor=0.0) for one in interests.clusters)
-    assert profiled(replace(interests, clusters=muted), model.dataset.catalogue).text == NONE
+    assert write_profile(replace(interests, clusters=muted), model.dataset.catalogue).text == NONE
 
 
 def test_a_model_writes_it_and_is_asked_again_only_for_other_interests(model, user):
     fake, catalogue = FakeModel(obedient), model.dataset.catalogue
     interests = model.interests(user)
-    found = profiled(interests, catalogue, fake)
+    found = write_profile(interests, catalogue, fake)
     assert found.model == fake.name
     assert interests.clusters[0].titles[0] in found.text
     assert fake.prompts[0].about_users
     assert user not in fake.prompts[0].system + fake.prompts[0].user
-    assert profiled(interests, catalogue, fake, found) is found
-    assert profiled(interests, catalogue, None, found) is found
+    assert write_profile(interests, catalogue, fake, found) is found
+    assert write_profile(interests, catalogue, None, found) is found
     assert len(fake.prompts) == 1
     fewer = replace(interests, clusters=interests.clusters[:1])
-    assert profiled(fewer, catalogue, fake, found) != found
-    plain = profiled(interests, catalogue)
-    assert profiled(interests, catalogue, fake, plain).model == fake.name
+    assert write_profile(fewer, catalogue, fake, found) != found
+    plain = write_profile(interests, catalogue)
+    assert write_profile(interests, catalogue, fake, plain).model == fake.name
     own = Profile.written(OWN)
-    assert profiled(interests, catalogue, fake, own) is own
+    assert write_profile(interests, catalogue, fake, own) is own
     assert len(fake.prompts) == 3
 
 
 def test_a_model_that_lies_is_asked_once_and_one_that_fails_again(model, user):
     interests, catalogue = model.interests(user), model.dataset.catalogue
-    plain = profiled(interests, catalogue)
+    plain = write_profile(interests, catalogue)
     seen = {title for one in interests.clusters for title in one.titles}
     other = next(one for one in catalogue.items.ids if one not in seen)
     for lie in (f"also {other}", "the user is sick", "99999 times", "<b>so</b>"):
         liar = FakeModel(lambda prompt, lie=lie: {"text": f"{obedient(prompt)['text']} {lie}"})
-        found = profiled(interests, catalogue, liar)
+        found = write_profile(interests, catalogue, liar)
         assert (found.text, found.model) == (plain.text, None)
         assert "refused" in found.note
-        assert profiled(interests, catalogue, liar, found) is found
+        assert write_profile(interests, catalogue, liar, found) is found
         assert len(liar.prompts) == 1
     for broken in (FakeModel(failing), FakeModel(obedient, users=False)):
-        found = profiled(interests, catalogue, broken)
+        found = write_profile(interests, catalogue, broken)
         assert found.text == plain.text
-        assert "plain words" in found.note
-        assert profiled(interests, catalogue, FakeModel(obedient), found).model
+        assert "the text without it" in found.note
+        assert write_profile(interests, catalogue, FakeModel(obedient), found).model
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * 1001, "a\x00b", "\ud800"])
@@ -155,9 +155,9 @@ def test_profiles_go_with_the_user_and_with_the_events(model, user):
     other = model.dataset.users.ids[1]
     made, own = Profile("made", made="0f"), Profile.written(OWN)
     both = replace(model, profiles={user: made, other: own})
-    assert held(both, user)["profile"] == made.to_dict()
-    assert held(both, other)["profile"]["text"] == own.text
-    assert held(model, user)["profile"] is None
+    assert subject_data(both, user)["profile"] == made.to_dict()
+    assert subject_data(both, other)["profile"]["text"] == own.text
+    assert subject_data(model, user)["profile"] is None
     assert without_users(both, [user])[0].profiles == {other: own}
     rows = model.interests(user).clusters[0].rows
     assert without_events(both, user, rows)[0].profiles == {other: own}

@@ -19,7 +19,7 @@ from penchant.evaluation.evaluate import evaluate
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.sequence.recommender import build_network
 from penchant.privacy.differential.dp_sgd import _OneUser, _Reader, _Run, private_sequence
-from penchant.privacy.differential.fit import fit_private, in_words
+from penchant.privacy.differential.fit import fit_private, summary_lines
 from penchant.training.update import update, without_users
 
 SMALL = SequenceSettings(embedding_size=16, layers=1, heads=2, max_length=8, dropout=0.0)
@@ -149,7 +149,7 @@ def test_a_private_run_is_saved_served_and_says_what_it_holds(data, tmp_path):
     assert model.report.privacy.epsilon == 4
     assert model.report.privacy.spent["epsilon"] <= 4
     assert model.report.evaluation.metrics["ndcg@10"]
-    lines = in_words(model.report)
+    lines = summary_lines(model.report)
     assert lines[0].startswith("private (sequence): epsilon 4, delta 0.0001 for a user with their")
     assert "NDCG@10" in lines[0]
     assert len(model.recommend(data.users.ids[3], k=5).items) == 5

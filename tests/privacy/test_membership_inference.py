@@ -13,13 +13,13 @@ from penchant.errors import DataError
 from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.membership_inference import (
     Shadows,
-    attacked,
+    attack,
     auc,
-    drawn,
     interval,
     losses,
+    sample_groups,
     verdict,
-    without,
+    without_events_of,
 )
 from penchant.recommendation import Model
 from penchant.training.update import without_users
@@ -39,7 +39,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def groups(world):
-    return drawn(world, 90, seed=1)
+    return sample_groups(world, 90, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_groups_are_apart_and_others_are_not_fitted_on(world, groups):
     assert not np.isin(groups.others, groups.data.events.user).any()
     assert np.isin(groups.members, groups.data.events.user).all()
     with pytest.raises(DataError, match="expected 1000 users of at least 4 events of 'buy'"):
-        drawn(world)
+        sample_groups(world)
 
 
 def test_a_loss_is_that_of_each_event_after_all_before(world, forgotten):
@@ -80,13 +80,13 @@ def test_a_loss_is_that_of_each_event_after_all_before(world, forgotten):
 
 def test_forgetting_takes_away_what_an_attack_could_tell(world, groups, forgotten, shadows):
     before, after = forgotten
-    found = attacked(groups, world, before, after, shadows)
+    found = attack(groups, world, before, after, shadows)
     for name in ("threshold", "shadow"):
         areas = found[name]["auc"]
         assert areas["before"]["value"] > 0.8
         assert areas["after"]["low"] < 0.5 < areas["after"]["high"]
         assert found[name]["verdict"] == "told members before, tells none after"
-    never = fitted(without(world, np.concatenate([groups.members, groups.others])))
+    never = fitted(without_events_of(world, np.concatenate([groups.members, groups.others])))
     users = np.concatenate([groups.members, groups.others])
     assert np.array_equal(losses(after, world, users), losses(never, world, users))
 

@@ -21,8 +21,8 @@ from penchant.models.private import ReleaseSettings
 from penchant.models.transition.statistics import statistics
 from penchant.privacy import Ledger, fit_private
 from penchant.privacy.differential.contributions import (
-    Acts,
-    clipped,
+    Contributions,
+    clip_users,
     counts,
     projected_sums,
     whole_sums,
@@ -32,7 +32,7 @@ from penchant.privacy.differential.release import (
     public_space,
     release,
     ridge,
-    solved,
+    solve_ridge,
     units,
 )
 
@@ -65,7 +65,7 @@ def recipe(**privacy):
 
 def summed(data, kind, settings=TEN):
     """The clipped sums as one vector, its upper triangle of G alone."""
-    acts = Acts.of(data, TRANSITION, settings)
+    acts = Contributions.of(data, TRANSITION, settings)
     if kind == "popularity":
         return counts(acts, len(data.catalogue), settings, D)
     if kind == "full":
@@ -107,7 +107,7 @@ def test_sums_that_nothing_clips_are_those_of_the_expert():
     positive = data.events.behavior != data.catalogue.behavior("hide")
     data = data.with_events(data.events.take(positive))
     settings = PrivacySettings(clip=1e5, events=1000, balance=1.0)
-    acts = Acts.of(data, TRANSITION, settings)
+    acts = Contributions.of(data, TRANSITION, settings)
     units = 10**9
     G, C = whole_sums(acts, len(data.catalogue), TRANSITION, settings, units)
     exact = statistics(data.events, data.catalogue, TRANSITION, data.time, data.target)
@@ -121,7 +121,7 @@ def test_sums_that_nothing_clips_are_those_of_the_expert():
 def test_projected_sums_are_the_whole_ones_between_contents():
     data = world()
     settings = PrivacySettings(clip=1e4, balance=1.0)
-    acts = Acts.of(data, TRANSITION, settings)
+    acts = Contributions.of(data, TRANSITION, settings)
     F, scale = public_space(data.catalogue, 3), 1e4 / 10**9
     G, C = whole_sums(acts, len(data.catalogue), TRANSITION, settings, 10**9)
     small, cross = projected_sums(acts, F, TRANSITION, settings, 10**9)
@@ -131,9 +131,9 @@ def test_projected_sums_are_the_whole_ones_between_contents():
 
 
 def test_clipping_rounds_toward_zero():
-    found = clipped(np.array([1.0, -1.0, 0.0]), np.zeros(3, int), 1.0, 3)
+    found = clip_users(np.array([1.0, -1.0, 0.0]), np.zeros(3, int), 1.0, 3)
     assert found.tolist() == [2, -2, 0]
-    assert clipped(np.zeros(0), np.zeros(0, int), 1.0, 3).tolist() == []
+    assert clip_users(np.zeros(0), np.zeros(0, int), 1.0, 3).tolist() == []
 
 
 def test_settings_whose_sums_are_not_exact_are_refused():
@@ -142,7 +142,11 @@ def test_settings_whose_sums_are_not_exact_are_refused():
     settings = PrivacySettings(events=100_000)
     with pytest.raises(ConfigError, match="exact"):
         projected_sums(
-            Acts.of(data, wide, settings), public_space(data.catalogue, 3), wide, settings, D
+            Contributions.of(data, wide, settings),
+            public_space(data.catalogue, 3),
+            wide,
+            settings,
+            D,
         )
 
 
@@ -205,7 +209,7 @@ def test_a_release_spends_all_and_the_ledger_refuses_the_next(method):
 
 def test_the_ridge_lifts_a_noised_matrix_until_it_can_be_solved():
     G = -np.eye(3)
-    found = solved(G, np.ones((3, 1)), 0.7)
+    found = solve_ridge(G, np.ones((3, 1)), 0.7)
     assert found == pytest.approx(np.full((3, 1), 1 / 0.4))  # -1 + 1.4
     assert ridge(np.eye(2), 0.0, 0.0, 0.5) == 0.5
 

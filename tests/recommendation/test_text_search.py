@@ -16,7 +16,7 @@ from penchant.data.ingest import ingest
 from penchant.data.io.load import load
 from penchant.data.text_query import TextQuery
 from penchant.errors import ConfigError, LanguageModelError
-from penchant.llm.tasks.question import question
+from penchant.llm.tasks.question import read_question
 from penchant.recommendation import load as load_model
 from penchant.recommendation.interests import Profile
 from penchant.recommendation.ranking import named_items, rank
@@ -105,7 +105,7 @@ def test_without_an_encoder_words_and_named_tags_are_left(model, monkeypatch):
 
 def test_a_question_takes_the_whole_list_and_leaves_out_what_it_rules_out(model):
     text = "a film for children, not animation"
-    asked = question(text, model.dataset.catalogue)
+    asked = read_question(text, model.dataset.catalogue)
     assert asked.parsed.excluded_tags == ("Animation",)
     found = model.ask(text, user="u3", k=3)
     assert found == model.ask(asked, user="u3", k=3)
@@ -268,7 +268,7 @@ def test_lists_of_all_are_those_of_each(model):
 def test_a_model_that_rules_everything_out_is_not_believed(model):
     every = sorted({tag for _, tags in TITLES.values() for tag in tags})
     reply = {"wanted": "scary", "avoid": every, "domain": None}
-    read = question("scary film", model.dataset.catalogue, FakeModel(lambda prompt: reply))
+    read = read_question("scary film", model.dataset.catalogue, FakeModel(lambda prompt: reply))
     assert (read.parsed.text, read.parsed.excluded_tags, read.model) == ("scary film", (), None)
     assert "ruled out most" in read.notes[0]
 
@@ -306,7 +306,7 @@ def test_words_are_compared_without_case_plural_or_possessive():
 
 def test_a_models_reading_is_checked_against_the_catalogue(model):
     reply = {"wanted": "funny", "avoid": ["Horror", "Nazis", "Horror"], "domain": "moon base"}
-    read = question("cheer me up", model.dataset.catalogue, FakeModel(lambda prompt: reply))
+    read = read_question("cheer me up", model.dataset.catalogue, FakeModel(lambda prompt: reply))
     assert read.parsed.text == "funny"
     assert read.parsed.excluded_tags == ("Horror",)
     assert "1 tags or domains" in read.notes[0]
@@ -317,13 +317,13 @@ def test_a_model_that_fails_leaves_the_plain_reading_and_a_note(model):
     def fails(prompt):
         raise LanguageModelError("no answer")
 
-    read = question("scary, not drama", model.dataset.catalogue, FakeModel(fails))
+    read = read_question("scary, not drama", model.dataset.catalogue, FakeModel(fails))
     assert (read.parsed.text, read.parsed.excluded_tags, read.model) == ("scary", ("Drama",), None)
     assert "no answer" in read.notes[0]
     off = FakeModel(lambda prompt: {"wanted": "x", "avoid": [], "domain": None}, users=False)
-    assert "users" in question("scary", model.dataset.catalogue, off).notes[0]
+    assert "users" in read_question("scary", model.dataset.catalogue, off).notes[0]
     with pytest.raises(ConfigError, match="a word in it"):
-        question(" ?! ", model.dataset.catalogue)
+        read_question(" ?! ", model.dataset.catalogue)
 
 
 def test_the_command_says_how_it_understood(model, tmp_path):

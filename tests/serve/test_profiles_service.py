@@ -13,7 +13,7 @@ from test_user_profile import obedient
 
 from llm_server import FakeModel
 from penchant.errors import LanguageModelError
-from penchant.llm.client.time_limit import Patient
+from penchant.llm.client.time_limit import TimeLimited
 from penchant.recommendation.interests import Profile
 from penchant.serve.service import profiles
 from penchant.serve.store.records import now
@@ -169,7 +169,7 @@ def test_worded_answers_are_checked_or_plain(client, user, data, answer):
 
 def test_no_request_hangs_on_a_model(client, user):
     hanging = threading.Event()
-    client.live.llm = Patient(FakeModel(lambda _: hanging.wait(30) and {}), 0.2)
+    client.live.llm = TimeLimited(FakeModel(lambda _: hanging.wait(30) and {}), 0.2)
     try:
         began = time.monotonic()
         for _ in range(5):
@@ -186,7 +186,7 @@ def test_the_settings_name_a_model(run, database, tmp_path, monkeypatch):
     file = tmp_path / "llm.toml"
     file.write_text('url = "http://127.0.0.1:9/v1"\nmodel = "m"\n', encoding="utf-8")
     with client_of(run, database, llm=str(file), patience=2.0) as client:
-        assert isinstance(client.live.llm, Patient)
+        assert isinstance(client.live.llm, TimeLimited)
         assert client.live.llm.seconds == 2.0
         user = client.live.arms["main"].model.dataset.users.ids[0]
         found = told(client.get(f"/users/{user}/profile"))

@@ -27,11 +27,11 @@ _FLOOR = 1e-4  # share of an item that a regression gives nothing
 _CASES = 20  # latest events of each user that are asked for
 _DRAWS = 1000
 
-Fitted = Callable[[Dataset], Recommender]
+FitFunction = Callable[[Dataset], Recommender]
 
 
 @dataclass(frozen=True)
-class Groups:
+class AttackGroups:
     """Rows of users: ``members`` are fitted on, ``others`` are not; and the data without others."""
 
     members: Ints
@@ -39,7 +39,7 @@ class Groups:
     data: Dataset
 
 
-def drawn(dataset: Dataset, each: int = 500, seed: int = 0) -> Groups:
+def sample_groups(dataset: Dataset, each: int = 500, seed: int = 0) -> AttackGroups:
     """Members and others, ``each`` of them, by chance among users of at least 4 target events.
 
     Raises DataError where there are fewer users than that.
@@ -54,10 +54,10 @@ def drawn(dataset: Dataset, each: int = 500, seed: int = 0) -> Groups:
         )
     chosen = np.random.default_rng(seed).permutation(able)[: 2 * each]
     members, others = np.sort(chosen[:each]), np.sort(chosen[each:])
-    return Groups(members, others, without(dataset, others))
+    return AttackGroups(members, others, without_events_of(dataset, others))
 
 
-def without(dataset: Dataset, users: Ints) -> Dataset:
+def without_events_of(dataset: Dataset, users: Ints) -> Dataset:
     """The dataset, its users and catalogue as they are, without the events of some users."""
     return dataset.with_events(dataset.events.take(~np.isin(dataset.events.user, users)))
 
@@ -124,7 +124,7 @@ class Shadows:
         cls,
         dataset: Dataset,
         users: Ints,
-        fitted: Fitted,
+        fitted: FitFunction,
         models: int = 8,
         seed: int = 0,
         progress: Progress = lambda text: None,
@@ -138,7 +138,7 @@ class Shadows:
             half[rng.permutation(len(users))[: len(users) // 2]] = True
             for kept in (half, ~half):
                 progress(f"shadow {len(found) + 1} of {2 * max(1, models // 2)}")
-                shadow = fitted(without(dataset, users[~kept]))
+                shadow = fitted(without_events_of(dataset, users[~kept]))
                 found.append(losses(shadow, dataset, users))
                 inside.append(kept)
         return cls(np.array(found), np.array(inside))
@@ -196,8 +196,8 @@ def verdict(before: float, after: dict[str, float]) -> str:
     return "still tells members after" if after["low"] > 0.5 else "tells the forgotten by absence"
 
 
-def attacked(
-    groups: Groups,
+def attack(
+    groups: AttackGroups,
     dataset: Dataset,
     before: Recommender,
     after: Recommender,

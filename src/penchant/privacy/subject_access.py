@@ -15,7 +15,7 @@ from penchant.errors import ConfigError
 from penchant.recommendation import Model
 
 
-def held(model: Model, user: str) -> dict[str, Any] | None:
+def subject_data(model: Model, user: str) -> dict[str, Any] | None:
     """What a model holds about a user, as JSON types; None for one that it does not know.
 
     Events in their order, attributes (consent among them), whom they have for friends and who has
@@ -42,7 +42,7 @@ def held(model: Model, user: str) -> dict[str, Any] | None:
     }
 
 
-def gathered(
+def collect(
     user: str,
     runs: Mapping[str, Model],
     store: Mapping[str, Any],
@@ -53,7 +53,7 @@ def gathered(
     ``consent`` is what the store was told last, null where it was told nothing. Raises ConfigError
     for a user whom none of them knows.
     """
-    parts = {name: held(model, user) for name, model in runs.items()}
+    parts = {name: subject_data(model, user) for name, model in runs.items()}
     known = {name: part for name, part in parts.items() if part is not None}
     if not known and not store and not data:
         raise ConfigError(
@@ -67,7 +67,7 @@ def gathered(
     return found if data is None else {**found, "data": dict(data)}
 
 
-def in_directory(directory: str | Path, user: str) -> dict[str, list[dict[str, Any]]]:
+def directory_rows(directory: str | Path, user: str) -> dict[str, list[dict[str, Any]]]:
     """The rows of a DATA directory that name a user, by table, as JSON types.
 
     Raises DataError where a file cannot be read.

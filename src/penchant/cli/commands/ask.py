@@ -51,7 +51,7 @@ def ask(
     --------
     penchant ask run/ --user ann "something lighter for tonight, not horror"
     """
-    from penchant.llm.tasks.question import question as parsed_question
+    from penchant.llm.tasks.question import read_question
     from penchant.recommendation import load
 
     if user is not None and history is not None:
@@ -59,7 +59,7 @@ def ask(
     with working(f"loading {run}") as progress:
         model = load(run)
         progress("reading the question")
-        question = parsed_question(text, model.dataset.catalogue, language_model(llm))
+        question = read_question(text, model.dataset.catalogue, language_model(llm))
         listed = model.ask(
             question,
             user,

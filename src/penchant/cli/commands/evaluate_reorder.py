@@ -24,11 +24,11 @@ def evaluate_reorder(
     ------
     ConfigError
         No model is configured, a setting is not known, or as
-        ``penchant.llm.tasks.rerank_evaluation.judge``.
+        ``penchant.llm.tasks.rerank_evaluation.judge_run``.
     """
     from penchant.config import assign, parse
     from penchant.llm.tasks.rerank import ReorderSettings
-    from penchant.llm.tasks.rerank_evaluation import judge, keep
+    from penchant.llm.tasks.rerank_evaluation import judge_run, save_outcome
     from penchant.recommendation import load
 
     values: dict[str, Any] = {} if below is None else {"below": below}
@@ -44,7 +44,7 @@ def evaluate_reorder(
             "PENCHANT_LLM_URL and PENCHANT_LLM_MODEL"
         )
     with working(f"loading {run}") as progress:
-        outcome = judge(load(run), model, settings, users=users or 300, progress=progress)
-        keep(run, outcome)
+        outcome = judge_run(load(run), model, settings, users=users or 300, progress=progress)
+        save_outcome(run, outcome)
     content = outcome.to_dict()
     emit({"run": str(run), **content}) if as_json else show_judged(content)

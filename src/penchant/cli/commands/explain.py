@@ -43,7 +43,7 @@ def explain(
     explanation = explained(model, item, user=user, history=history_items(history))
     content = explanation.to_dict()
     if worded:
-        from penchant.llm.tasks.explanation_text import worded as sentences
+        from penchant.llm.tasks.explanation_text import word_explanation as sentences
 
         catalogue = model.dataset.catalogue
         content["worded"] = sentences(explanation, catalogue, language_model(llm)).to_dict()

@@ -30,18 +30,18 @@ def export_user(
     --------
     penchant export-user run/ --user ann --data data/ --out ann.json
     """
-    from penchant.privacy.subject_access import gathered, in_directory
+    from penchant.privacy.subject_access import collect, directory_rows
     from penchant.recommendation import load
 
     with working(f"loading {run}"):
         model = load(run)
-    rows = {} if data is None else in_directory(data, user)
+    rows = {} if data is None else directory_rows(data, user)
     stored: dict[str, Any] = {}
     if database is not None:
         store = subject_access(database)
         stored = store.held(user)
         store.close()
-    content = gathered(user, {str(run): model}, stored, rows)
+    content = collect(user, {str(run): model}, stored, rows)
     if out is None:
         emit(content)
         return

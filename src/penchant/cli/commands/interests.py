@@ -84,9 +84,9 @@ def interests(
         profile = model.interests(user)
     content = profile.to_dict()
     if worded:
-        from penchant.llm.tasks.interest_names import named
+        from penchant.llm.tasks.interest_names import name_interests
 
-        names = named(profile, model.dataset.catalogue, language_model(llm))
+        names = name_interests(profile, model.dataset.catalogue, language_model(llm))
         content["worded"] = names.to_dict()
     if as_json:
         emit(content | ({"erased": erased} if erased else {}))

@@ -70,14 +70,14 @@ def profile(
 
 def _current(model: "Model", run: Path, user: str, llm: Path | None, reset: bool) -> Profile:
     """The text that is saved, or one that is written now and saved."""
-    from penchant.llm.tasks.user_profile import profiled
+    from penchant.llm.tasks.user_profile import write_profile
 
     before = model.profiles.get(user)
     saved = None if reset else before
     if saved is not None and saved.edited:
         return saved
     interests = model.interests(user)
-    text = profiled(interests, model.dataset.catalogue, language_model(llm), saved)
+    text = write_profile(interests, model.dataset.catalogue, language_model(llm), saved)
     lasting = text.made and interests.clusters
     if (lasting and text != before) or (reset and before is not None):
         _save(model, run, user, text if lasting else None)

@@ -30,7 +30,7 @@ from penchant.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from penchant.data.dataset import Histories
-    from penchant.llm.tasks.rerank import Reordered
+    from penchant.llm.tasks.rerank import LanguageReranking
     from penchant.recommendation import Model
 
 
@@ -93,7 +93,7 @@ def recommend(
     reordering: dict[str, Any] = {}
     if reorder:
         ordered = _reordered(model, past, query, user, llm)
-        listed, reordering = ordered.found, {"reordered": ordered.said}
+        listed, reordering = ordered.found, {"reordered": ordered.status}
         if with_explanations:
             listed = with_reasons(model.with_target(behavior), listed, past)
     else:
@@ -122,11 +122,11 @@ def recommend(
 
 def _reordered(
     model: "Model", past: "Histories", query: dict[str, Any], user: str | None, llm: Path | None
-) -> "Reordered":
+) -> "LanguageReranking":
     """The list of a user or a history, as ``Model.recommend`` takes it, with re-ranking."""
-    from penchant.llm.tasks.rerank import reordered, wanted
+    from penchant.llm.tasks.rerank import candidates_needed, rerank_list
 
     language, k = language_model(llm), query["k"]
     head = model.with_target(query["behavior"])
-    listed = model.recommend(user, **query | {"k": wanted(head, language, k)})
-    return reordered(listed, head, past, language, k)
+    listed = model.recommend(user, **query | {"k": candidates_needed(head, language, k)})
+    return rerank_list(listed, head, past, language, k)

@@ -191,7 +191,7 @@ def show_calibration(calibration: dict[str, Any]) -> None:
 def show_private(content: dict[str, Any]) -> None:
     """Print the budget beside NDCG@10, and what the guarantee covers."""
     from penchant.evaluation.fit_report import FitReport
-    from penchant.privacy.differential.fit import in_words
+    from penchant.privacy.differential.fit import summary_lines
 
-    for line in in_words(FitReport.from_dict(content)):
+    for line in summary_lines(FitReport.from_dict(content)):
         say(line)

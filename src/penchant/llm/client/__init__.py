@@ -4,6 +4,6 @@ Nothing here is imported before a model is asked for, and everything that uses o
 words without it.
 """
 
-from penchant.llm.client.base import LanguageModel, Prompt, Spent
+from penchant.llm.client.base import LanguageModel, Prompt, Usage
 
-__all__ = ["LanguageModel", "Prompt", "Spent"]
+__all__ = ["LanguageModel", "Prompt", "Usage"]

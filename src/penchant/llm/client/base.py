@@ -27,7 +27,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Spent:
+class Usage:
     """What a model has cost so far.
 
     requests  sent, repeated ones among them; ``failed`` had no reply that could be used
@@ -56,7 +56,7 @@ class LanguageModel(Protocol):
         ...
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         """What it has cost so far."""
         ...
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from penchant.errors import LanguageModelError
-from penchant.llm.client.base import Spent
+from penchant.llm.client.base import Usage
 from penchant.llm.client.settings import ModelSettings
 
 
@@ -40,16 +40,16 @@ def estimated(characters: int) -> int:
     return math.ceil(characters / 4)
 
 
-class Ledger:
+class UsageLedger:
     """Adds up bills; any number of threads may have one open."""
 
     def __init__(self, settings: ModelSettings, name: str) -> None:
         self._settings, self._name = settings, name
         self._lock = threading.Lock()
-        self._spent, self._open, self._estimated = Spent(), 0, 0
+        self._spent, self._open, self._estimated = Usage(), 0, 0
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         """All bills that are closed."""
         with self._lock:
             return self._spent

@@ -9,11 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from penchant.errors import LanguageModelError
-from penchant.llm.client.base import LanguageModel, Prompt, Reply, Spent
-from penchant.llm.client.budget import Bill, Ledger
-from penchant.llm.client.reply_cache import Replies, question_of
-from penchant.llm.client.settings import ModelSettings, checked_key, key_told, settings_of
-from penchant.llm.client.structured_output import UnfitReplyError, checked, schema_of, told
+from penchant.llm.client.base import LanguageModel, Prompt, Reply, Usage
+from penchant.llm.client.budget import Bill, UsageLedger
+from penchant.llm.client.reply_cache import ReplyCache, reply_key
+from penchant.llm.client.settings import (
+    ModelSettings,
+    checked_key,
+    key_from_environment,
+    settings_of,
+)
+from penchant.llm.client.structured_output import (
+    UnfitReplyError,
+    parse_reply,
+    schema_instruction,
+    schema_of,
+)
 from penchant.llm.client.transport import Messages, PassingError, RefusedError, Service
 
 _LONGEST_WAIT = 60.0  # seconds
@@ -30,7 +40,7 @@ class Chat(LanguageModel):
     those of requests, not of the pauses between tries.
 
     key      sent as a bearer token to that address alone; no message, name or file bears it
-    folder   of kept replies; default: see ``Replies``
+    folder   of kept replies; default: see ``ReplyCache``
     sleep    waits so many seconds
     chance   a number in [0, 1): the share of the longest pause that is waited before a next try
     """
@@ -46,8 +56,8 @@ class Chat(LanguageModel):
         self.settings = settings
         self._service = Service(settings, checked_key(key))
         self._name = f"{settings.model} at {self._service.address}"
-        self._ledger = Ledger(settings, self._name)
-        self._replies = Replies(folder) if settings.cache else None
+        self._ledger = UsageLedger(settings, self._name)
+        self._replies = ReplyCache(folder) if settings.cache else None
         self._free = threading.BoundedSemaphore(settings.concurrent)
         self._sleep, self._chance = sleep, chance
         self._lean = False
@@ -57,7 +67,7 @@ class Chat(LanguageModel):
         return self._name
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._ledger.spent
 
     @property
@@ -124,13 +134,13 @@ class Chat(LanguageModel):
         schema = schema_of(reply, lean)
         base, form = _messages(prompt), self._form(reply, schema)
         if form is None or form["type"] != "json_schema":
-            base[0]["content"] = f"{base[0]['content']}\n\n{told(schema)}".strip()
+            base[0]["content"] = f"{base[0]['content']}\n\n{schema_instruction(schema)}".strip()
         messages = base
         for attempt in range(1, self.settings.tries + 1):
             try:
                 with self._request(messages) as bill:
                     text = self._service.answer(messages, form, bill)
-                    made = checked(text, reply)
+                    made = parse_reply(text, reply)
                     bill.usable = True
                 return made, text
             except UnfitReplyError as unfit:
@@ -182,7 +192,7 @@ class Chat(LanguageModel):
         if text is None:
             return None
         try:
-            made = checked(text, reply)
+            made = parse_reply(text, reply)
         except UnfitReplyError:
             return None
         self._ledger.kept()
@@ -192,7 +202,7 @@ class Chat(LanguageModel):
         names = ("model", "temperature", "longest")
         asked = {name: getattr(self.settings, name) for name in names}
         asked["address"] = self._service.address
-        return question_of(asked, prompt, schema_of(reply))
+        return reply_key(asked, prompt, schema_of(reply))
 
     def _form(self, reply: type[Reply], schema: dict[str, Any]) -> dict[str, Any] | None:
         if self.settings.format == "none":
@@ -223,7 +233,7 @@ def chat_of(file: Path | None = None, **overrides: Any) -> Chat | None:
     half a configuration, MissingExtraError without the extra ``llm``.
     """
     settings = settings_of(file, **overrides)
-    return None if settings is None else Chat(settings, key_told())
+    return None if settings is None else Chat(settings, key_from_environment())
 
 
 def _messages(prompt: Prompt) -> Messages:

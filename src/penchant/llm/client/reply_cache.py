@@ -20,7 +20,7 @@ _TABLE = (
 _PROBE = "SELECT question, reply, crc FROM replies LIMIT 1"
 
 
-class Replies:
+class ReplyCache:
     """The kept replies in a folder, for any number of threads and processes.
 
     A file that is damaged or not ours is put aside; ``notes`` tells of it.
@@ -68,7 +68,7 @@ class Replies:
         self.notes += [note for note in file.notes if note not in self.notes]
 
 
-def question_of(asked: dict[str, Any], prompt: Prompt, schema: dict[str, Any]) -> bytes:
+def reply_key(asked: dict[str, Any], prompt: Prompt, schema: dict[str, Any]) -> bytes:
     """The key of a reply: of whom it was asked and how, the prompt's messages, and its form."""
     parts = [asked, prompt.system, prompt.user, schema]
     return sha256(json.dumps(parts, sort_keys=True).encode()).digest()

@@ -15,7 +15,7 @@ URL, MODEL, KEY = "PENCHANT_LLM_URL", "PENCHANT_LLM_MODEL", "PENCHANT_LLM_KEY"
 
 
 class ModelSettings(Settings):
-    """A model behind an OpenAI-compatible service. Its key is no setting: see ``key_told``.
+    """A model behind an OpenAI-compatible service; its key is none of the settings.
 
     url          of the API ("http://localhost:8000/v1")
     model        its name there
@@ -102,7 +102,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not TOML: {error}; mend that line") from error
 
 
-def key_told() -> str | None:
+def key_from_environment() -> str | None:
     """The service's key, from PENCHANT_LLM_KEY. Raises ConfigError where no header can bear it."""
     return checked_key(os.environ.get(KEY))
 

@@ -27,7 +27,7 @@ def schema_of(reply: type[BaseModel], lean: bool = False) -> dict[str, Any]:
     """The JSON schema of a type, as services want it that keep to a schema strictly.
 
     Each property is required and none may be added. ``lean`` leaves out the bounds of lengths and
-    values, which some services refuse; ``checked`` holds replies to them all the same.
+    values, which some services refuse; ``parse_reply`` holds replies to them all the same.
     """
     schema: dict[str, Any] = _strict(reply.model_json_schema(), lean)
     return schema
@@ -55,7 +55,7 @@ def _strict(node: Any, lean: bool) -> Any:
     return made
 
 
-def told(schema: dict[str, Any]) -> str:
+def schema_instruction(schema: dict[str, Any]) -> str:
     """The schema in words, for a model whose service does not hold it to one."""
     return (
         "Reply with one JSON object that fits this JSON schema, and with nothing else:\n"
@@ -63,12 +63,12 @@ def told(schema: dict[str, Any]) -> str:
     )
 
 
-def checked(text: str, reply: type[Reply]) -> Reply:
+def parse_reply(text: str, reply: type[Reply]) -> Reply:
     """The reply as an object. Raises UnfitReplyError that says what does not fit.
 
     >>> class Word(BaseModel):
     ...     word: str
-    >>> checked('```json\\n{"word": "so"}\\n```', Word)
+    >>> parse_reply('```json\\n{"word": "so"}\\n```', Word)
     Word(word='so')
     """
     bare = text.strip()

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 
 from penchant.errors import LanguageModelError
-from penchant.llm.client.base import LanguageModel, Prompt, Reply, Spent
+from penchant.llm.client.base import LanguageModel, Prompt, Reply, Usage
 
 REST = 30.0
 """Seconds for which nothing is asked after an answer did not come in time."""
 
 
-class Patient:
+class TimeLimited:
     """A model whose answers must come within some seconds, asked by few at once.
 
     Whoever finds it busy, or asks soon after an answer did not come in time, is told so at once.
@@ -31,7 +31,7 @@ class Patient:
         return self.model.name
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         """What it has cost so far, answers that came too late among it."""
         return self.model.spent
 

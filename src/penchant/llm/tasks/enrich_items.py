@@ -5,13 +5,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from penchant.data.dataset import Catalogue
 from penchant.data.io.enrichment import Enriched, read_enriched, write_enriched
 from penchant.data.io.load import load
 from penchant.errors import LanguageModelError
-from penchant.llm.client.base import LanguageModel, Spent
+from penchant.llm.client.base import LanguageModel, Usage
 from penchant.llm.tasks.item_enrichment import Enrichment, digest, prompt_of
 
 IN_A_ROW = 5
@@ -24,7 +23,7 @@ _LEAST = 50  # items after which the file is written, or a twentieth of it where
 
 
 @dataclass
-class Enriching:
+class EnrichmentReport:
     """What was done, and what it took.
 
     model         which was asked
@@ -46,7 +45,7 @@ class Enriching:
     failed: list[tuple[str, str]] = field(default_factory=list)
     dropped: int = 0
     cut: int = 0
-    spent: Spent = field(default_factory=Spent)
+    spent: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     stopped: str | None = None
 
@@ -55,7 +54,7 @@ class Enriching:
         """Items that were not asked about."""
         return self.items - self.done - self.kept - self.textless - len(self.failed)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON types; of the items that failed the first ten."""
         examples = [{"item": item, "reason": reason} for item, reason in self.failed[:_SHOWN]]
         numbers = {name: getattr(self, name) for name in ("items", "done", "kept", "textless")}
@@ -89,7 +88,7 @@ def enrich(
     items: int | None = None,
     concurrent: int = 4,
     progress: Callable[..., None] | None = None,
-) -> Enriching:
+) -> EnrichmentReport:
     """Describe the items of a DATA directory, the first ``items`` by identifier or all of them.
 
     What is made is written to enriched.parquet as it comes, so that a run that was ended goes on
@@ -121,16 +120,16 @@ class _Run:
     def __init__(self, folder: Path, catalogue: Catalogue, model: LanguageModel) -> None:
         self.folder, self.catalogue, self.model = folder, catalogue, model
         self.rows = read_enriched(folder)
-        self.report = Enriching(model.name)
+        self.report = EnrichmentReport(model.name)
         self.unwritten = self.in_a_row = 0
         self.before = model.spent
         self.start = self.last = perf_counter()
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         """What the model has cost since the start."""
         now, before = asdict(self.model.spent), asdict(self.before)
-        return Spent(**{name: now[name] - before[name] for name in now})
+        return Usage(**{name: now[name] - before[name] for name in now})
 
     def waiting(self, items: int | None) -> list[_Asked]:
         """What the model is to be asked; the report counts the rest."""
@@ -220,10 +219,10 @@ class _Run:
             progress(_progress(done, total, now - self.start, self.spent))
 
 
-def _progress(done: int, total: int, seconds: float, spent: Spent) -> str:
+def _progress(done: int, total: int, seconds: float, spent: Usage) -> str:
     """How far a run is, in words.
 
-    >>> _progress(30, 120, 60.0, Spent(read=3000, written=1500, cached=4))
+    >>> _progress(30, 120, 60.0, Usage(read=3000, written=1500, cached=4))
     '30 of 120 items, 0.5 a second, 3 min left; tokens: 3,000 read, 1,500 written; 4 from the cache'
     """
     rate = done / max(seconds, 1e-9)

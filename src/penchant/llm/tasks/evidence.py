@@ -1,4 +1,4 @@
-"""What a model is told of interests and reasons, and what comes of a text that it gives back."""
+"""What a prompt says of interests and reasons, and what comes of a text that a model gives back."""
 
 import re
 from calendar import month_name
@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from penchant.data.dataset import Catalogue
 from penchant.data.io.assembler import TOKENS
 from penchant.recommendation.interests import Interest
 
-NO_MODEL = "no language model is set up: these are the plain words"
+NO_MODEL = "no language model is configured: this is the text without one"
 TITLE = 200
-"""Characters of a title that a model is told."""
+"""Characters of a title in a prompt."""
 
 _TITLES = 6  # of an interest
 _TAGS = 5
@@ -29,7 +29,7 @@ class Aliases:
     given: list[str] = field(default_factory=list)
 
     def name(self, item: str, title: str | None = None) -> str:
-        """What a model is told of an item or of what an event was about besides."""
+        """How a prompt calls an item, or what else an event was about."""
         if item not in self.catalogue.items:
             kind = next((prefix for prefix in TOKENS.values() if item.startswith(prefix)), "")
             return cut(title or item.removeprefix(kind), TITLE)
@@ -37,7 +37,7 @@ class Aliases:
         return cut(title, TITLE) if title and title != item else self._number(item)
 
     def label(self, label: str) -> str:
-        """What a model is told of an interest's label, which may be an identifier."""
+        """How a prompt calls an interest's label, which may be an identifier."""
         row = self.catalogue.items.index.get(label)
         nameless = row is not None and self.catalogue.title(row) in (None, "", label)
         return self._number(label) if nameless else cut(label, TITLE)
@@ -50,56 +50,74 @@ class Aliases:
     def back(self, text: str) -> str:
         """The text with identifiers in the place of the numbers."""
 
-        def item(found: re.Match[str]) -> str:
-            place = int(found[1]) - 1
-            return self.given[place] if 0 <= place < len(self.given) else found[0]
+        def item(alias: re.Match[str]) -> str:
+            place = int(alias[1]) - 1
+            return self.given[place] if 0 <= place < len(self.given) else alias[0]
 
         return re.sub(rf"\b{_ALIAS} (\d+)\b", item, text, flags=re.IGNORECASE)
+
+
+class InterestEvidence(TypedDict):
+    """What a prompt says of an interest; a saved profile keeps a digest of it.
+
+    titles     of its items
+    tags       of its items, in percent of the items; ``behaviors`` in percent of its events
+    events     how many
+    last       month of the last event
+    share      percent of all that the user did
+    """
+
+    titles: list[str]
+    tags: dict[str, int]
+    behaviors: dict[str, int]
+    events: int
+    last: str | None
+    share: int
 
 
 @dataclass(frozen=True)
 class Wording:
     """A text for a person.
 
-    model   that wrote it; None where these are the plain words
-    note    why they are; None where a model wrote the text
+    model   that wrote it; None where the text was written without one
+    note    why it was; None where a model wrote the text
     """
 
     text: str
     model: str | None = None
     note: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON types."""
         return {"text": self.text, "model": self.model, "note": self.note}
 
 
-def unanswered(error: Exception) -> str:
+def failure_note(error: Exception) -> str:
     """The note where a model failed."""
-    return f"the language model gave no answer, these are the plain words: {str(error)[:400]}"
+    return f"the language model gave no answer; this is the text without it: {str(error)[:400]}"
 
 
-def refused(reason: str) -> str:
+def refusal_note(reason: str) -> str:
     """The note where a text was not taken."""
-    return f"the language model's text was refused, these are the plain words: {reason}"
+    return f"the language model's text was refused; this is the text without it: {reason}"
 
 
-def evidence(one: Interest, catalogue: Catalogue, aliases: Aliases) -> dict[str, Any]:
-    """An interest for a model: shares in whole percent, no identifier."""
-    items = list(zip(one.items, one.titles, strict=True))[:_TITLES]
+def evidence(interest: Interest, catalogue: Catalogue, aliases: Aliases) -> InterestEvidence:
+    """An interest as a prompt describes it: shares in whole percent, no identifier."""
+    items = list(zip(interest.items, interest.titles, strict=True))[:_TITLES]
     return {
         "titles": [aliases.name(item, title if title != item else None) for item, title in items],
-        "tags": tags(one, catalogue),
-        "behaviors": {name: round(100 * share) for name, share in one.behaviors.items()},
-        "events": one.events,
-        "last": month(one.last),
-        "share": round(100 * one.weight),
+        "tags": tags(interest, catalogue),
+        "behaviors": {name: round(100 * share) for name, share in interest.behaviors.items()},
+        "events": interest.events,
+        "last": month(interest.last),
+        "share": round(100 * interest.weight),
     }
 
 
-def tags(one: Interest, catalogue: Catalogue) -> dict[str, int]:
+def tags(interest: Interest, catalogue: Catalogue) -> dict[str, int]:
     """The tags of an interest's items, in whole percent of the items, the most common first."""
-    rows = one.members.tolist() if catalogue.tags else []
+    rows = interest.members.tolist() if catalogue.tags else []
     counts = Counter(cut(tag, TITLE) for row in rows for tag in set(catalogue.tags[row]))
     best = sorted(counts, key=lambda tag: (-counts[tag], tag))[:_TAGS]
     return {tag: round(100 * counts[tag] / len(rows)) for tag in best}
@@ -123,7 +141,7 @@ def month(at: str | None) -> str | None:
 
 
 def year(at: str | None) -> list[float]:
-    """The year of an ISO time, as a number that may be told."""
+    """The year of an ISO time, as a number that a text may hold."""
     return [] if at is None else [float(datetime.fromisoformat(at).year)]
 
 
@@ -137,10 +155,10 @@ def cut(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Names one after the other.
 
-    >>> listed(["A", "B", "C"])
+    >>> join_names(["A", "B", "C"])
     'A, B and C'
     """
     names = list(names)

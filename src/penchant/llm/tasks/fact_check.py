@@ -49,7 +49,7 @@ class Facts(NamedTuple):
     percents: frozenset[float] = frozenset()
 
 
-def joined(several: Iterable[Facts]) -> Facts:
+def merge_facts(several: Iterable[Facts]) -> Facts:
     """The facts of several as one."""
     names, numbers, percents = list[str](), set[float](), set[float]()
     for one in several:
@@ -88,10 +88,10 @@ def words(text: str) -> list[Word]:
     return [Word(found.group(), *found.span()) for found in _WORD.finditer(text)]
 
 
-def called(title: str) -> Iterator[str]:
+def title_variants(title: str) -> Iterator[str]:
     """How an item is called: its title, without brackets at its end, its article at the front.
 
-    >>> list(called("Matrix, The (1999)"))
+    >>> list(title_variants("Matrix, The (1999)"))
     ['Matrix, The (1999)', 'Matrix, The', 'The Matrix']
     """
     yield title
@@ -102,7 +102,7 @@ def called(title: str) -> Iterator[str]:
         yield f"{found[2]} {found[1]}"
 
 
-class Mentions:
+class MentionIndex:
     """Titles and identifiers of a catalogue, found in a text by their first word."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -117,20 +117,20 @@ class Mentions:
         self.lengths = {first: tuple(sorted(of)) for first, of in lengths.items()}
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> "Mentions":
+    def of(cls, catalogue: Catalogue) -> "MentionIndex":
         """Those of a catalogue, made once for it and kept beside it."""
         kept = catalogue.__dict__.get("_mentions")
         if kept is None:
-            titles = (name for title in catalogue.titles if title for name in called(title))
+            titles = (name for title in catalogue.titles if title for name in title_variants(title))
             kept = cls([*titles, *catalogue.items.ids])
             catalogue.__dict__["_mentions"] = kept  # it is derived, and lasts as long as it does
-        found: Mentions = kept
+        found: MentionIndex = kept
         return found
 
     @classmethod
-    def called(cls, names: Iterable[str]) -> "Mentions":
+    def called(cls, names: Iterable[str]) -> "MentionIndex":
         """Those of some titles, however they are called."""
-        return cls(name for given in names for name in called(given))
+        return cls(name for given in names for name in title_variants(given))
 
     def within(self, text: str) -> bool:
         """Whether a text holds one of the names."""
@@ -146,7 +146,7 @@ class Mentions:
 
 
 @dataclass(frozen=True)
-class Check:
+class TextLimits:
     """What is asked of a text.
 
     longest    characters; ``sentences`` at most so many
@@ -159,7 +159,7 @@ class Check:
     grounded: str = "name"
 
 
-def refusal(text: str, facts: Facts, mentions: Mentions, check: Check) -> str | None:
+def refusal(text: str, facts: Facts, mentions: MentionIndex, check: TextLimits) -> str | None:
     """Why a text is refused, in words; None for one that says what it may."""
     seen = " ".join(text.split())
     if not seen:
@@ -174,7 +174,7 @@ def refusal(text: str, facts: Facts, mentions: Mentions, check: Check) -> str | 
     if _LINK.search(whole):
         return "it holds a link"
     told = words(whole)
-    own = Mentions.called(facts.names)
+    own = MentionIndex.called(facts.names)
     ends = {plain(name)[-1] for name in facts.names if plain(name)[-1:] in _POINTS}
     spans = [_span(whole, told[a:b], ends) for a, b in own.found(told)]
     reason = _foreign(whole, told, spans, own, mentions)
@@ -205,8 +205,8 @@ def _foreign(
     whole: str,
     told: list[Word],
     spans: list[tuple[int, int]],
-    own: Mentions,
-    mentions: Mentions,
+    own: MentionIndex,
+    mentions: MentionIndex,
 ) -> str | None:
     """What is named that is not of the facts."""
     for first, last in mentions.found(told):

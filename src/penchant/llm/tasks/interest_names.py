@@ -1,38 +1,38 @@
 """Interests by name: a few words and a sentence for each, from its own evidence."""
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
 from penchant.data.dataset import Catalogue
-from penchant.errors import LanguageModelError
+from penchant.errors import LanguageModelError, counted
 from penchant.llm.client import LanguageModel
 from penchant.llm.client.prompts import prompt
 from penchant.llm.tasks.evidence import (
     NO_MODEL,
     Aliases,
+    InterestEvidence,
     cut,
     evidence,
-    listed,
+    failure_note,
+    join_names,
     month,
     parts,
-    unanswered,
     year,
 )
-from penchant.llm.tasks.fact_check import Check, Facts, Mentions, refusal
+from penchant.llm.tasks.fact_check import Facts, MentionIndex, TextLimits, refusal
 from penchant.recommendation.explain.contributions import done
 from penchant.recommendation.interests import Interest, Interests
 
 NAME, SENTENCE = 40, 160
 """Characters of a name and of a sentence."""
 
-_SUCH = 3  # titles of a plain sentence
+_EXAMPLES = 3  # titles of a sentence
 _SHORT = 40  # characters of each
 
 
-class Group(BaseModel):
+class InterestName(BaseModel):
     """What a model says of a group, by the number that it was told."""
 
     number: int
@@ -40,18 +40,18 @@ class Group(BaseModel):
     sentence: str
 
 
-class Groups(BaseModel):
+class InterestNames(BaseModel):
     """What a model says of all groups."""
 
-    groups: list[Group]
+    groups: list[InterestName]
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedInterest:
     """An interest in words.
 
-    model  that found them; None where these are the plain ones
-    note   why they are; None where a model found them, and where none is set up
+    model  that wrote them; None where they were written without one
+    note   why they were; None where a model wrote them, and where none is configured
     """
 
     id: str
@@ -60,119 +60,131 @@ class Named:
     model: str | None = None
     note: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON types."""
         names = ("id", "name", "sentence", "model", "note")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
-class Worded:
+class NamedInterests:
     """All interests in words, in their order.
 
-    refused  names and sentences of a model that were not taken
+    refused  names and sentences of a model that failed the fact check
     dropped  that were for no interest, or for one that had been named
-    note     what became of the model; None where all that it said was taken
+    note     what became of the model; None where all of its reply was accepted
     """
 
-    named: tuple[Named, ...]
+    named: tuple[NamedInterest, ...]
     refused: int = 0
     dropped: int = 0
     note: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON types."""
         return {
-            "interests": [one.to_dict() for one in self.named],
+            "interests": [name.to_dict() for name in self.named],
             "refused": self.refused,
             "dropped": self.dropped,
             "note": self.note,
         }
 
 
-def named(interests: Interests, catalogue: Catalogue, model: LanguageModel | None = None) -> Worded:
-    """A name of at most 40 characters and a sentence of at most 160 for each interest.
+def name_interests(
+    interests: Interests, catalogue: Catalogue, model: LanguageModel | None = None
+) -> NamedInterests:
+    """Name each interest in at most 40 characters, and describe it in at most 160.
 
-    The model is told titles, tags and behaviors with their shares, and nothing of who it is about.
-    What it says of an interest is taken where it names no item of the catalogue that is not in that
-    interest's evidence, and no other number; else the plain words stand.
+    The prompt holds titles, tags and behaviors with their shares, and nothing on who the user is.
+    A reply is accepted where it names no item of the catalogue and no number that is not in that
+    interest's evidence; else a name and a sentence are written without the model.
     """
-    without = tuple(in_counts(one) for one in interests.clusters)
+    without = tuple(map(plain_name, interests.clusters))
     if model is None or not without:
-        return Worded(without, note=NO_MODEL if model is None else None)
+        return NamedInterests(without, note=NO_MODEL if model is None else None)
     aliases = Aliases(catalogue)
-    told = [evidence(one, catalogue, aliases) for one in interests.clusters]
-    data = {"groups": [{"number": n, **of} for n, of in enumerate(told, 1)]}
+    evidences = [evidence(interest, catalogue, aliases) for interest in interests.clusters]
+    data = {"groups": [{"number": n, **group} for n, group in enumerate(evidences, 1)]}
     try:
-        reply = model.ask(prompt("interests", data, about_users=True), Groups)
+        reply = model.ask(prompt("interests", data, about_users=True), InterestNames)
     except LanguageModelError as error:
-        return Worded(without, note=unanswered(error))
-    mentions = Mentions.of(catalogue)
-    answers: dict[int, Group] = {}
+        return NamedInterests(without, note=failure_note(error))
+    mentions = MentionIndex.of(catalogue)
+    answers: dict[int, InterestName] = {}
     for group in reply.groups:
         answers.setdefault(group.number, group)
-    found, reasons = list(without), Counter[str]()
-    for place, one in enumerate(interests.clusters):
+    names, reasons = list(without), Counter[str]()
+    for place, interest in enumerate(interests.clusters):
         answer = answers.pop(place + 1, None)
         if answer is None:
             continue
-        reason = _refusal(answer, one, told[place], mentions)
+        reason = _refusal(answer, interest, evidences[place], mentions)
         if reason is not None:
             reasons[reason] += 1
-            found[place] = Named(one.id, without[place].name, without[place].sentence, note=reason)
+            names[place] = replace(without[place], note=reason)
         else:
             name = cut(aliases.back(answer.name), NAME)
             sentence = cut(aliases.back(answer.sentence), SENTENCE)
-            found[place] = Named(one.id, name, sentence, model.name)
-    kept = sum(one.model is not None for one in found)
+            names[place] = NamedInterest(interest.id, name, sentence, model.name)
+    accepted = sum(name.model is not None for name in names)
     refused = sum(reasons.values())
-    dropped = len(reply.groups) - kept - refused
-    return Worded(tuple(found), refused, dropped, _note(len(found), kept, refused, dropped))
+    dropped = len(reply.groups) - accepted - refused
+    note = _note(len(names), accepted, refused, dropped)
+    return NamedInterests(tuple(names), refused, dropped, note)
 
 
-def _note(all_: int, kept: int, refused: int, dropped: int) -> str | None:
-    said = [f"{refused} of {all_} texts were refused"] if refused else []
-    said += [f"{dropped} were for no interest, or a second time for one"] if dropped else []
-    said += [f"{all_ - kept - refused} had none"] if kept + refused < all_ else []
-    return f"the language model's words: {'; '.join(said)}; there the plain ones stand" if said else None  # noqa: E501  # fmt: skip
+def _note(count: int, accepted: int, refused: int, dropped: int) -> str | None:
+    missing = count - accepted - refused
+    faults = [
+        f"{refused} of {count} were refused" if refused else "",
+        f"{dropped} fit no interest, or named one twice" if dropped else "",
+        f"{missing} of {count} interests were left out" if missing else "",
+    ]
+    if not any(faults):
+        return None
+    listed = "; ".join(fault for fault in faults if fault)
+    return f"of the language model's names {listed}; those names were written without it"
 
 
-def _refusal(answer: Group, one: Interest, told: dict[str, Any], mentions: Mentions) -> str | None:
-    facts = facts_of(one, told)
+def _refusal(
+    answer: InterestName, interest: Interest, given: InterestEvidence, mentions: MentionIndex
+) -> str | None:
+    facts = facts_of(interest, given)
     both = f"{answer.name.strip()}: {answer.sentence.strip()}"
     return (
-        refusal(answer.name, facts, mentions, Check(NAME, 1, ""))
-        or refusal(answer.sentence, facts, mentions, Check(SENTENCE, 1, ""))
-        or refusal(both, facts, mentions, Check(NAME + SENTENCE + 2, 2, "word"))
+        refusal(answer.name, facts, mentions, TextLimits(NAME, 1, ""))
+        or refusal(answer.sentence, facts, mentions, TextLimits(SENTENCE, 1, ""))
+        or refusal(both, facts, mentions, TextLimits(NAME + SENTENCE + 2, 2, "word"))
     )
 
 
-def facts_of(one: Interest, told: dict[str, Any]) -> Facts:
-    """What may be said of an interest: what a model was told of it, and its label."""
-    label = parts(one.label) if one.label not in one.items else []
-    shares = [*told["tags"].values(), *told["behaviors"].values(), told["share"]]
-    numbers = frozenset([float(one.events), *year(one.last)])
-    return Facts((*told["titles"], *told["tags"], *label), numbers, frozenset(map(float, shares)))
+def facts_of(interest: Interest, given: InterestEvidence) -> Facts:
+    """What a text may say of an interest: what the prompt said of it, and its label."""
+    label = parts(interest.label) if interest.label not in interest.items else []
+    shares = [*given["tags"].values(), *given["behaviors"].values(), given["share"]]
+    numbers = frozenset([float(interest.events), *year(interest.last)])
+    return Facts((*given["titles"], *given["tags"], *label), numbers, frozenset(map(float, shares)))
 
 
-def in_counts(one: Interest) -> Named:
-    """An interest in plain words: its label, and a sentence made of counts."""
-    count = f"{one.events:,} event{'' if one.events == 1 else 's'}"
-    last = "" if one.last is None else f"; last in {month(one.last)}"
-    start = f"{count}{_behaved(one)}{last}"
-    such = [cut(title, _SHORT) for title in one.titles[:_SUCH]]
-    while such and len(start) + len(listed(such)) + 11 > SENTENCE:
-        such.pop()
-    end = f"; such as {listed(such)}" if such else ""
-    return Named(one.id, cut(one.label, NAME), f"{cut(start, SENTENCE - 1)}{end}.")
+def plain_name(interest: Interest) -> NamedInterest:
+    """An interest without a model: its label, and a sentence made of counts."""
+    last = "" if interest.last is None else f", last in {month(interest.last)}"
+    start = f"{counted(interest.events, 'event')}{_behaved(interest)}{last}"
+    examples = [cut(title, _SHORT) for title in interest.titles[:_EXAMPLES]]
+    while examples and len(start) + len(join_names(examples)) + 15 > SENTENCE:
+        examples.pop()
+    end = f"; for example {join_names(examples)}" if examples else ""
+    name = cut(interest.label, NAME)
+    return NamedInterest(interest.id, name, f"{cut(start, SENTENCE - 1)}{end}.")
 
 
-def _behaved(one: Interest) -> str:
-    """What was mostly done."""
-    if not one.behaviors:
+def _behaved(interest: Interest) -> str:
+    """The most frequent behavior, in words."""
+    shares = interest.behaviors
+    if not shares:
         return ""
-    names = sorted(one.behaviors, key=lambda name: -one.behaviors[name])
-    most = one.behaviors[names[0]]
+    names = sorted(shares, key=lambda name: -shares[name])
+    most = shares[names[0]]
     if len(names) == 1 or most > 0.995:
         return f", {done(names[0])}"
     if most > 0.5:

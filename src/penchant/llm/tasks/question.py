@@ -21,7 +21,7 @@ class _Reply(BaseModel):
     domain: str | None
 
 
-def question(text: str, catalogue: Catalogue, model: LanguageModel | None = None) -> Question:
+def read_question(text: str, catalogue: Catalogue, model: LanguageModel | None = None) -> Question:
     """A question, read by a language model where there is one, else by its negations.
 
     What the model rules out must be tags of the catalogue, and its domain one of the catalogue's:

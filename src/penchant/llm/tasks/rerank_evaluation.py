@@ -15,8 +15,8 @@ from penchant.errors import ConfigError, DataError, LanguageModelError
 from penchant.evaluation import metrics
 from penchant.evaluation.evaluate import Evaluation
 from penchant.evaluation.fit_report import FitReport, RerankReport
-from penchant.llm.client import LanguageModel, Spent
-from penchant.llm.tasks.rerank import Ordered, Reorder, ReorderSettings
+from penchant.llm.client import LanguageModel, Usage
+from penchant.llm.tasks.rerank import LanguageReranker, NewOrder, ReorderSettings
 from penchant.models.topk import CELLS, mask_other_domains, mask_seen
 from penchant.privacy.erasure.refit import holdout_model_of
 from penchant.recommendation import Model
@@ -32,7 +32,7 @@ _AT_ONCE = 4  # prompts under way; the client may allow fewer
 _IN_A_ROW = 5  # failures after which nothing more is asked
 
 
-def judge(
+def judge_run(
     model: Model,
     llm: LanguageModel,
     settings: ReorderSettings | None = None,
@@ -67,14 +67,14 @@ def judge(
             "the run again"
         )
     parts = split(data, seed=recipe.seed)
-    cases, histories = chosen(parts.test, data, settings.below, users, seed)
+    cases, histories = choose_cases(parts.test, data, settings.below, users, seed)
     say(f"fitting a twin without the {len(parts.test.histories):,} test cases")
     train = data.with_events(parts.train)
     holdout_model = Model(train, holdout_model_of(model, train), recipe)
-    before = listing(holdout_model, cases, histories, max(settings.pool, K))
+    before = rank_cases(holdout_model, cases, histories, max(settings.pool, K))
     spent = llm.spent
-    replies = _asked(Reorder(llm, settings), holdout_model, histories, before, say)
-    cost = {of.name: getattr(llm.spent, of.name) - getattr(spent, of.name) for of in fields(Spent)}
+    replies = _asked(LanguageReranker(llm, settings), holdout_model, histories, before, say)
+    cost = {of.name: getattr(llm.spent, of.name) - getattr(spent, of.name) for of in fields(Usage)}
     after = before.copy()
     for row, reply in enumerate(replies):
         after[row, : len(reply.places)] = before[row, list(reply.places)]
@@ -105,16 +105,16 @@ def judge(
     )
 
 
-def keep(path: str | Path, outcome: RerankReport) -> None:
-    """Write what ``judge`` found into a saved run: with a win, its lists are re-ranked."""
+def save_outcome(path: str | Path, outcome: RerankReport) -> None:
+    """Write what ``judge_run`` found into a saved run: with a win, its lists are re-ranked."""
     report = FitReport.from_dict(artifact.read_manifest(path)["info"])
     artifact.amend(path, {"info": replace(report, reorder=outcome).to_dict()})
 
 
-def chosen(
+def choose_cases(
     test: Cases, data: Dataset, below: int, users: int, seed: int
 ) -> tuple[Cases, Histories]:
-    """Cases to ask, and what the model is shown of their histories: see ``judge``.
+    """Cases to ask, and what the model is shown of their histories: see ``judge_run``.
 
     Raises DataError where no case has a history.
     """
@@ -134,7 +134,7 @@ def chosen(
     return cases, histories.keep(since < below)
 
 
-def listing(holdout_model: Model, cases: Cases, histories: Histories, k: int) -> Ints:
+def rank_cases(holdout_model: Model, cases: Cases, histories: Histories, k: int) -> Ints:
     """The k best items after each history, (B, k), -1 as padding; B histories of the cases.
 
     What is in the whole history of a case is left out, unless the run repeats.
@@ -151,15 +151,19 @@ def listing(holdout_model: Model, cases: Cases, histories: Histories, k: int) ->
 
 
 def _asked(
-    reorder: Reorder, holdout_model: Model, histories: Histories, lists: Ints, progress: Progress
-) -> list[Ordered]:
+    reorder: LanguageReranker,
+    holdout_model: Model,
+    histories: Histories,
+    lists: Ints,
+    progress: Progress,
+) -> list[NewOrder]:
     """What the model makes of each list; LanguageModelError where it fails again and again."""
 
-    def one(row: int) -> Ordered:
+    def one(row: int) -> NewOrder:
         best = lists[row, : reorder.settings.pool]
         return reorder(holdout_model, histories.take(np.array([row])), best[best >= 0])
 
-    replies: list[Ordered] = []
+    replies: list[NewOrder] = []
     total = len(histories)
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         while len(replies) < total:
@@ -176,7 +180,7 @@ def _asked(
     return replies
 
 
-def _failing(replies: Sequence[Ordered]) -> int:
+def _failing(replies: Sequence[NewOrder]) -> int:
     """How many replies failed since the last that did not."""
     good = [at for at, reply in enumerate(replies) if reply.failed is None]
     return len(replies) - 1 - (good[-1] if good else -1)

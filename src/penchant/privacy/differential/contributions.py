@@ -35,7 +35,7 @@ _BLOCK = 1 << 15  # events of one block of users
 
 
 @dataclass(frozen=True)
-class Acts:
+class Contributions:
     """The positive events about items, each user's latest, ordered by user and time.
 
     user, item, behavior   of each event, (E,); users are numbered anew from 0
@@ -55,7 +55,7 @@ class Acts:
     @classmethod
     def of(
         cls, dataset: Dataset, transition: TransitionSettings, settings: PrivacySettings
-    ) -> "Acts":
+    ) -> "Contributions":
         catalogue, events = dataset.catalogue, dataset.events.sorted()
         events = events.take(Predictors.of(catalogue).targets(events))
         known, user = np.unique(events.user, return_inverse=True)
@@ -81,7 +81,7 @@ class Acts:
         """What each event is worth as a target, (E,)."""
         return self.value[self.behavior]
 
-    def blocks(self) -> Iterator["Acts"]:
+    def blocks(self) -> Iterator["Contributions"]:
         """Whole users together, up to about 2^15 events."""
         ends = np.searchsorted(self.user, np.arange(self.users), "right")
         start = first = 0
@@ -89,7 +89,7 @@ class Acts:
             last = max(first, int(np.searchsorted(ends, start + _BLOCK, "right")) - 1)
             mine = slice(start, int(ends[last]))
             own = self.user[mine] - first, self.item[mine], self.behavior[mine], last + 1 - first
-            yield Acts(*own, self.weight, self.decay, self.value)
+            yield Contributions(*own, self.weight, self.decay, self.value)
             start, first = int(ends[last]), last + 1
 
     def rows(self, window: int, reverse: bool = False) -> sparse.csr_array:
@@ -109,13 +109,13 @@ class Acts:
         return sparse.csr_array((data, (row, column)), shape=(E, E))
 
 
-def clipped(values: Floats, owner: Ints, clip: float, units: int) -> Ints:
+def clip_users(values: Floats, owner: Ints, clip: float, units: int) -> Ints:
     """Cells of users' vectors as integers, (n,), each user's of L2 norm at most ``units``.
 
     ``owner`` (n,) is the user of each cell, and ``clip`` the norm that becomes ``units``. The bound
     holds exactly: squares of integers are summed, and a user beyond it would add nothing.
 
-    >>> clipped(np.array([3.0, -4.0, 0.1]), np.array([0, 0, 1]), 1.0, 100).tolist()
+    >>> clip_users(np.array([3.0, -4.0, 0.1]), np.array([0, 0, 1]), 1.0, 100).tolist()
     [59, -79, 9]
     """
     users = int(owner.max(initial=-1)) + 1
@@ -127,18 +127,18 @@ def clipped(values: Floats, owner: Ints, clip: float, units: int) -> Ints:
     return whole
 
 
-def counts(acts: Acts, items: int, settings: PrivacySettings, units: int) -> Ints:
+def counts(acts: Contributions, items: int, settings: PrivacySettings, units: int) -> Ints:
     """The sum of users' clipped counts of target events by item, (N,)."""
     key, place = np.unique(acts.user * items + acts.item, return_inverse=True)
     values: Floats = np.bincount(place, acts.values, len(key)).astype(np.float64)
-    whole = clipped(values, key // items, settings.clip, units)
+    whole = clip_users(values, key // items, settings.clip, units)
     total = np.zeros(items, np.int64)
     np.add.at(total, key % items, whole)
     return total
 
 
 def whole_sums(
-    acts: Acts,
+    acts: Contributions,
     items: int,
     transition: TransitionSettings,
     settings: PrivacySettings,
@@ -164,7 +164,7 @@ def whole_sums(
         left, right = sparse.triu(left).tocoo(), right.tocoo()
         cells = np.concatenate([left.data * settings.balance, right.data])
         owners = owner[np.concatenate([left.row, right.row])]
-        found = clipped(cells, owners, settings.clip, units)
+        found = clip_users(cells, owners, settings.clip, units)
         n = left.nnz
         for total, part, of in ((G, left, found[:n]), (C, right, found[n:])):
             place = item[part.row], item[part.col]
@@ -173,7 +173,7 @@ def whole_sums(
 
 
 def projected_sums(
-    acts: Acts,
+    acts: Contributions,
     F: Floats,
     transition: TransitionSettings,
     settings: PrivacySettings,
@@ -212,7 +212,7 @@ def projected_sums(
                 left += weighed @ x[start:stop]
                 right += weighed @ y[start:stop]
             cells = np.concatenate([left[upper] * settings.balance, right.ravel()])
-            whole = clipped(cells, np.zeros(len(cells), np.int64), settings.clip, units)
+            whole = clip_users(cells, np.zeros(len(cells), np.int64), settings.clip, units)
             G[upper] += whole[: -d * d]
             C += whole[-d * d :].reshape(d, d)
     return G, C

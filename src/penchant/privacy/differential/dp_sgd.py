@@ -43,7 +43,7 @@ _PART = 64  # users whose gradients are held at once
 
 
 @dataclass(frozen=True)
-class Spent:
+class TrainingCost:
     """What a training spent: epsilon at delta, by ``steps`` steps of noise z at sampling rate q."""
 
     epsilon: float
@@ -59,7 +59,7 @@ def private_sequence(
     budget: tuple[float, float],
     privacy: PrivacySettings | None = None,
     progress: Progress | None = None,
-) -> tuple[SequenceRecommender, Spent]:
+) -> tuple[SequenceRecommender, TrainingCost]:
     """Train the deep expert so that the budget, (epsilon, delta), holds for one user more or less.
 
     A user's sequence is the latest ``settings.max_length`` + 1 of their events. The loss is the
@@ -95,7 +95,7 @@ def private_sequence(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Optimal order")
         cost = float(accountant.get_epsilon(delta, alphas=_ORDERS))
-    spent = Spent(cost, delta, float(z), q, count)
+    spent = TrainingCost(cost, delta, float(z), q, count)
     return SequenceRecommender(network, dataset, settings, scored), spent
 
 

@@ -85,7 +85,7 @@ def fit_private(
             say("measuring a twin of the same budget on the test events")
             data = dataset.with_events(parts.train)
             budget = Budget(Ledger(epsilon, delta), source)
-            holdout_model, _ = released(data, settings, recipe.sequence, budget, say)
+            holdout_model, _ = release_model(data, settings, recipe.sequence, budget, say)
             holdout = Holdout(holdout_model, dataset, parts, recipe)
             evaluation = holdout.on_test()
             report = replace(
@@ -94,7 +94,9 @@ def fit_private(
                 baselines=baselines(holdout, evaluation),
             )
     say(f"releasing with epsilon {epsilon:g}, delta {delta:g}")
-    recommender, spent = released(dataset, settings, recipe.sequence, Budget(ledger, source), say)
+    recommender, spent = release_model(
+        dataset, settings, recipe.sequence, Budget(ledger, source), say
+    )
     if recipe.privacy.public:
         everyone = np.arange(len(dataset.users))
         dataset = without_users(dataset, everyone)
@@ -102,7 +104,7 @@ def fit_private(
     return Model(dataset, recommender, recipe, replace(report, privacy=spent))
 
 
-def released(
+def release_model(
     dataset: Dataset,
     settings: ReleaseSettings,
     deep: SequenceSettings,
@@ -146,7 +148,7 @@ def _about_items(dataset: Dataset) -> Dataset:
     return replace(about, catalogue=replace(about.catalogue, tokens=Vocabulary(())))
 
 
-def in_words(report: FitReport) -> list[str]:
+def summary_lines(report: FitReport) -> list[str]:
     """What a private run says of itself: its budget beside NDCG@10, and what is covered."""
     privacy = report.privacy
     if privacy is None:

@@ -23,7 +23,7 @@ from penchant.models.private import Private, ReleaseSettings
 from penchant.privacy.differential.accountant import Ledger, sigma_of
 from penchant.privacy.differential.contributions import (
     GRID,
-    Acts,
+    Contributions,
     counts,
     projected_sums,
     whole_sums,
@@ -100,7 +100,7 @@ def release(dataset: Dataset, settings: ReleaseSettings, budget: Budget) -> Priv
             f"{', '.join(catalogue.domains)}; "
             "give its events a time, or take privacy.method=popularity"
         )
-    acts = Acts.of(dataset, settings.transition, privacy)
+    acts = Contributions.of(dataset, settings.transition, privacy)
     share = {"mixture": privacy.share, "popularity": 1.0}.get(privacy.method, 0.0)
     popularity = _popularity(acts, len(catalogue), privacy, budget, share) if share else None
     if privacy.method == "popularity":
@@ -163,7 +163,7 @@ def ridge(G: Floats, smallest: float, noise: float, share: float) -> float:
     return max(usual, 2 * noise * math.sqrt(len(G)) - smallest, 1e-9)
 
 
-def solved(G: Floats, C: Floats, start: float) -> Floats:
+def solve_ridge(G: Floats, C: Floats, start: float) -> Floats:
     """(G + ridge I)^-1 C, the ridge doubled from ``start`` until G is positive definite."""
     while True:
         try:
@@ -176,7 +176,7 @@ def solved(G: Floats, C: Floats, start: float) -> Floats:
 
 
 def _popularity(
-    acts: Acts, items: int, privacy: PrivacySettings, budget: Budget, share: float
+    acts: Contributions, items: int, privacy: PrivacySettings, budget: Budget, share: float
 ) -> Ints:
     """Counts with noise on each, in 2^-16 events; what is below the noise counts as much as it."""
     rho = budget.rho(share)
@@ -190,7 +190,7 @@ def _popularity(
 
 
 def _regression(
-    acts: Acts,
+    acts: Contributions,
     F: Floats | None,
     items: int,
     settings: ReleaseSettings,
@@ -215,7 +215,7 @@ def _regression(
     G = _mirrored(upper) / (D * privacy.balance)
     noise = sigma / (D * privacy.balance)
     smallest /= D * privacy.balance
-    return solved(G, C, ridge(G, smallest, noise, privacy.ridge))
+    return solve_ridge(G, C, ridge(G, smallest, noise, privacy.ridge))
 
 
 def _smallest(upper: Ints, D: int, budget: Budget, share: float) -> float:

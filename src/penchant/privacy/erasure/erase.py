@@ -9,7 +9,7 @@ from typing import Protocol
 from penchant.data.io.erase_users import erase_rows, erase_users
 from penchant.privacy.erasure import receipts
 from penchant.privacy.erasure.unlearn import Erasure, forget
-from penchant.privacy.subject_access import in_directory
+from penchant.privacy.subject_access import directory_rows
 from penchant.recommendation import Model, load
 from penchant.storage.artifact import MANIFEST
 from penchant.storage.signing_key import Key
@@ -113,7 +113,7 @@ def erase(
 def _elsewhere(places: ErasurePlaces, user: str) -> bool:
     """Whether DATA, a further DATA directory or a store knows a user."""
     folders = [path for path in (places.data, *places.also) if path is not None and _is_data(path)]
-    return any(in_directory(folder, user) for folder in folders) or bool(
+    return any(directory_rows(folder, user) for folder in folders) or bool(
         places.store is not None and places.store.held(user)
     )
 

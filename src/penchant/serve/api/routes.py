@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY
 
 from penchant.errors import ConfigError
-from penchant.privacy.subject_access import gathered
+from penchant.privacy.subject_access import collect
 from penchant.serve.api import schemas as s
 from penchant.serve.api.api_keys import Bucket, Key, Keys
 from penchant.serve.api.problems import Problem
@@ -263,7 +263,7 @@ def export(live: On, user: s.PathName) -> Response:
     live.follow(live.store.revision)
     runs = {a.name: a.model for a in live.arms.values() if not live.erased(a, user)}
     try:
-        return answered(gathered(user, runs, Held(live.store).held(user)))
+        return answered(collect(user, runs, Held(live.store).held(user)))
     except ConfigError as error:
         raise Problem(404, "nothing is held about this user", "check the identifier") from error
 

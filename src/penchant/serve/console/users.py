@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penchant.data.dataset import Events
-from penchant.llm.tasks.interest_names import named
+from penchant.llm.tasks.interest_names import name_interests
 from penchant.recommendation.interests import Interests, Profile
 from penchant.recommendation.interests.profile import MOST as LONGEST
 from penchant.recommendation.results import ScoredItem
@@ -95,7 +95,9 @@ def view(
 
 def sentences(of: Known, interests: Interests) -> dict[str, str]:
     """A plain sentence for each interest, by its id."""
-    return {one.id: one.sentence for one in named(interests, of.head.dataset.catalogue).named}
+    return {
+        one.id: one.sentence for one in name_interests(interests, of.head.dataset.catalogue).named
+    }
 
 
 def text_of(live: Live, user: str, of: Known, interests: Interests | None) -> Profile | None:

@@ -16,7 +16,7 @@ from penchant.data.dataset import Histories
 from penchant.data.hashing import hashes, uniform
 from penchant.errors import ArtifactError, ConfigError, PenchantError
 from penchant.llm.client import LanguageModel
-from penchant.llm.client.time_limit import Patient
+from penchant.llm.client.time_limit import TimeLimited
 from penchant.recommendation import Model
 from penchant.recommendation.interests import Control
 from penchant.recommendation.rerank import Rules
@@ -240,7 +240,7 @@ def model_of(settings: Settings) -> LanguageModel | None:
     from penchant.llm.client.openai_chat import chat_of
 
     found = chat_of(Path(settings.llm))
-    return None if found is None else Patient(found, settings.patience)
+    return None if found is None else TimeLimited(found, settings.patience)
 
 
 def _loaded(name: str, path: str | Path, store: Store) -> Arm:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, select
 
 from penchant.errors import ConfigError
 from penchant.llm.client import LanguageModel
-from penchant.llm.tasks.user_profile import profiled
+from penchant.llm.tasks.user_profile import write_profile
 from penchant.recommendation.interests import Profile
 from penchant.serve.service import reads
 from penchant.serve.service.live import Live
@@ -32,7 +32,7 @@ def profile(live: Live, user: str, model: LanguageModel | None = None) -> Profil
         return Profile(of.profile, edited=True)
     kept = read(live.store, user)
     interests = reads.interests_of(of, user)
-    found = profiled(interests, of.head.dataset.catalogue, model, kept)
+    found = write_profile(interests, of.head.dataset.catalogue, model, kept)
     if found != kept and interests.clusters and found.made:
         keep(live.store, user, found, began)
     return found

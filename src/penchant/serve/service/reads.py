@@ -8,9 +8,9 @@ from uuid import uuid4
 import numpy as np
 
 from penchant.config import parse
-from penchant.llm.tasks.explanation_text import worded
-from penchant.llm.tasks.interest_names import named
-from penchant.llm.tasks.question import question
+from penchant.llm.tasks.explanation_text import word_explanation
+from penchant.llm.tasks.interest_names import name_interests
+from penchant.llm.tasks.question import read_question
 from penchant.recommendation.explain import explain as explained
 from penchant.recommendation.interests import Interests, set_control
 from penchant.recommendation.lists import build_list
@@ -90,7 +90,7 @@ def recommend(live: Live, ask: Ask) -> Served:
     )
     asked = None
     if ask.query is not None:
-        asked = question(ask.query, head.dataset.catalogue, live.llm)
+        asked = read_question(ask.query, head.dataset.catalogue, live.llm)
         request, history = asked.narrowed(request), asked.applied_to(history)
     reranker = None
     if request.rules is not None and request.rules != Rules():
@@ -152,7 +152,7 @@ def explain(
     found = explained(of.head, item, user=user, given=of.given)
     if not words:
         return found.to_dict()
-    said = worded(found, of.head.dataset.catalogue, live.llm)
+    said = word_explanation(found, of.head.dataset.catalogue, live.llm)
     return found.to_dict() | {"worded": said.to_dict()}
 
 
@@ -165,7 +165,7 @@ def named_interests(live: Live, user: str) -> dict[str, Any]:
     """The same as JSON types, with a name and a sentence for each."""
     of = live.known(user)
     found = interests_of(of, user)
-    words = named(found, of.head.dataset.catalogue, live.llm)
+    words = name_interests(found, of.head.dataset.catalogue, live.llm)
     return found.to_dict() | {"worded": words.to_dict()}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penchant.data.io.from_columns import from_columns as from_columns
     from penchant.data.io.load import load as load_dataset
     from penchant.errors import PenchantError as PenchantError
+    from penchant.llm.tasks.enrich_items import enrich as enrich
     from penchant.privacy.erasure.unlearn import forget as forget
     from penchant.recommendation import Model as Model
     from penchant.recommendation import load as load
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from penchant.recommendation.rules import Rules as Rules
     from penchant.training.benchmark import benchmark as benchmark
     from penchant.training.fit import fit as fit
+    from penchant.training.measure import evaluate as evaluate
     from penchant.training.update import update as update
 
 __version__ = "0.1.0"
@@ -39,6 +41,8 @@ _PUBLIC = {
     "Recommendation": ("penchant.recommendation.results", "Recommendation"),
     "Rules": ("penchant.recommendation.rules", "Rules"),
     "benchmark": ("penchant.training.benchmark", "benchmark"),
+    "enrich": ("penchant.llm.tasks.enrich_items", "enrich"),
+    "evaluate": ("penchant.training.measure", "evaluate"),
     "explain": ("penchant.recommendation.explain", "explain"),
     "fit": ("penchant.training.fit", "fit"),
     "forget": ("penchant.privacy.erasure.unlearn", "forget"),
@@ -58,6 +62,8 @@ __all__ = [
     "Rules",
     "__version__",
     "benchmark",
+    "enrich",
+    "evaluate",
     "explain",
     "fit",
     "forget",

@@ -187,7 +187,7 @@ def test_sentences_are_plain():
         "because you bought A and liked B; mostly your interest in noir films"
     )
     assert told(("A", "cart", 0.6)) == "because you put A into your cart"
-    assert told(("A", "adopt", 0.6)) == "because you chose A (adopt)"
+    assert told(("A", "adopt", 0.6)) == "because of your adopt event on A"
     assert told(("A", "friend", 0.6), ("B", "view", 0.4)) == (
         "because a friend chose A and you looked at B"
     )

@@ -16,7 +16,7 @@ from penchant.data.arrays import runs
 from penchant.data.text_query import TextQuery
 from penchant.data.tombstones import Tombstones
 from penchant.data.vocabulary import Vocabulary
-from penchant.errors import ConfigError, DataError, unknown
+from penchant.errors import ConfigError, DataError, counted, unknown
 from penchant.types import Floats, Ints, TimeKind
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Catalogue:
         return self.titles[item] if self.titles else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """A catalogue, users and their events.
 
@@ -244,6 +244,10 @@ class Dataset:
     relations: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     notes: tuple[str, ...] = ()
     tombstones: Tombstones = field(default_factory=Tombstones)
+
+    def __repr__(self) -> str:
+        users, items = counted(len(self.users), "user"), counted(len(self.catalogue), "item")
+        return f"Dataset({counted(len(self.events), 'event')}, {users}, {items})"
 
     def with_events(self, events: Events) -> "Dataset":
         return replace(self, events=events)

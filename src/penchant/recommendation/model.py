@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.config import Recipe
 from penchant.data.dataset import Dataset, Events, Histories
-from penchant.errors import ConfigError, DataError
+from penchant.errors import ConfigError, DataError, counted
 from penchant.evaluation.fit_report import FitReport
 from penchant.features.kernels import Rows, unit_content
 from penchant.models.base import Recommender
@@ -31,7 +31,7 @@ HistoryLike = Sequence[str | tuple[str, str]]
 """Items, or pairs of item and behavior, the oldest first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FittedModel:
     """A recommender with the dataset it serves. Immutable: an update makes another one.
 
@@ -76,6 +76,10 @@ class FittedModel:
     def calibration(self) -> Calibration | None:
         """What makes probabilities of the target's scores; None where there is nothing to."""
         return self.calibrations.get(self.dataset.target)
+
+    def __repr__(self) -> str:
+        users = counted(len(self.dataset.users), "user")
+        return f"Model({self.family}, {users}, {counted(len(self.dataset.catalogue), 'item')})"
 
     @property
     def family(self) -> str:

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.errors import counted
 from penchant.types import Floats, Ints
+
+_SHOWN = 5  # items in a list's one line
 
 POPULAR = "popular"
 """The source of an item that came by popularity."""
@@ -35,7 +38,7 @@ class ScoredItem(NamedTuple):
     because: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recommendation:
     """A list for one user.
 
@@ -50,6 +53,21 @@ class Recommendation:
     items: tuple[ScoredItem, ...]
     short: bool = False
     unknown: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        first = ", ".join(row.item for row in self.items[:_SHOWN])
+        more = ", ..." if len(self.items) > _SHOWN else ""
+        listed = f"{counted(len(self.items), 'item')}{': ' * bool(first)}{first}{more}"
+        return f"{type(self).__name__}({self.user!r}, {self.source}, {listed})"
+
+    def __str__(self) -> str:
+        width = max((len(row.item) for row in self.items), default=0)
+        rows = [
+            f"{place:>3}  {row.item:<{width}}  {row.score:>10.4f}  {row.title or ''}".rstrip()
+            for place, row in enumerate(self.items, 1)
+        ]
+        who = "a history" if self.user is None else self.user
+        return "\n".join([f"For {who}, source: {self.source}", *rows])
 
     def to_dict(self) -> dict[str, Any]:
         """The list as JSON types."""
@@ -84,7 +102,7 @@ class RecommendationBatch(NamedTuple):
     queries: NDArray[np.object_] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reranked(Recommendation):
     """A list by rules.
 

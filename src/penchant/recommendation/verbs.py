@@ -21,9 +21,44 @@ from penchant.recommendation.rules import Rules, RulesLike
 from penchant.recommendation.run_files import SavedRun, save
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(FittedModel):
-    """TODO"""
+    """A fitted recommender with its data. Immutable: what changes it returns another one.
+
+    ``penchant.fit`` makes one, ``penchant.load`` reads a saved one.
+
+    Parameters
+    ----------
+    dataset
+        The users, items and events that it serves.
+    recommender
+        What scores the items for the target behavior.
+    recipe
+        The settings of the fit.
+    report
+        What the fit found: trials, the evaluation on held-out events, notes.
+    calibrations
+        What makes probabilities of scores, by behavior.
+    others
+        What scores the items for further behaviors, by name.
+    controls
+        Which interests users have muted or boosted, by user.
+    holdout_model
+        Of a fusion, its sequence model without the held-out events, with which weights and
+        calibrations are fitted again when a user is forgotten.
+    profiles
+        Users' interests as texts, by user.
+
+    Examples
+    --------
+    >>> from penchant import fit, from_columns
+    >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+    >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+    >>> model
+    Model(transition, 2 users, 2 items)
+    >>> model.recommend("bo")
+    Recommendation('bo', transition, 1 item: cup)
+    """
 
     def recommend(
         self,
@@ -76,7 +111,7 @@ class Model(FittedModel):
         --------
         >>> from penchant import fit, from_columns
         >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
-        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]))
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
         >>> [row.item for row in model.recommend("bo", k=1).items]
         ['cup']
         >>> model.recommend("bo", k=1, rules={"deny": ["cup"]}).short
@@ -130,7 +165,7 @@ class Model(FittedModel):
         --------
         >>> from penchant import fit, from_columns
         >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
-        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]))
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
         >>> [row.item for row in model.ask("a cup", user="bo", k=1).items]
         ['cup']
         """
@@ -144,10 +179,30 @@ class Model(FittedModel):
         return replace(build_list(self, histories, question.narrowed(request)), unknown=unknown)
 
     def similar(self, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
-        """The k items most like one: by the cosine of their columns of B, where there is one.
+        """List the items most like one, by the cosine of their columns of B (P, N).
 
-        Two items are alike when the same pasts lead to both. Other families answer with what
-        they would recommend after that item alone. Raises ConfigError for an unknown item.
+        Two items are alike when the same histories lead to both. A model without a transition
+        expert answers with what it would recommend after that item alone.
+
+        Parameters
+        ----------
+        item
+            An item by identifier.
+        k
+            How many items, at least 1.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown item, and for a k below 1.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> columns = {"user": ["a", "a", "b", "b"], "item": ["cup", "tea", "cup", "pot"]}
+        >>> model = fit(from_columns(**columns, timestamp=[1, 2, 3, 4]), model="transition")
+        >>> [row.item for row in model.similar("tea", k=1)]
+        ['pot']
         """
         ListRequest(k=k)  # checks k
         catalogue = self.dataset.catalogue
@@ -196,7 +251,7 @@ class Model(FittedModel):
         --------
         >>> from penchant import fit, from_columns
         >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
-        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]))
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
         >>> model.explain("cup", user="bo").reasons[0].about
         'tea'
         """
@@ -209,18 +264,46 @@ class Model(FittedModel):
         *,
         history: HistoryLike | None = None,
     ) -> Interests:
-        """The interests of a known user, or of a history of items, oldest first.
+        """Find the interests of a known user, or of a history of items, as in ``recommend``.
 
-        Raises ConfigError for a run without a transition expert, and for an unknown user.
+        Returns
+        -------
+        Interests
+            Clusters of the items, the weightiest first, each with its label and items.
+
+        Raises
+        ------
+        ConfigError
+            For a model without a transition expert, and for an unknown user.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [interest.items for interest in model.interests("bo").clusters]
+        [('tea',)]
         """
         if user is not None and user not in self.dataset.users:
             raise self.dataset.unknown_user(user)
         return self.interests_of(self.history_of(user, history)[0], user)
 
     def with_interest_factor(self, user: str, interest: str, factor: float) -> Self:
-        """The model that mutes (0), boosts (above 1) or leaves (1) an interest of a user.
+        """Mute (0), boost (above 1) or reset (1) an interest of a user; lists follow at once.
 
-        Raises ConfigError for a user or interest that is not known, and a factor outside [0, 100].
+        Parameters
+        ----------
+        user
+            A user by identifier.
+        interest
+            An ``id`` of ``interests``.
+        factor
+            From 0 to 100: by what the odds of its items are multiplied.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown user or interest, and a factor outside [0, 100].
         """
         controls = set_control(self.interests(user), self.controls.get(user, ()), interest, factor)
         return self.with_controls(user, controls)
@@ -233,9 +316,25 @@ class Model(FittedModel):
         behavior: str | None = None,
         repeats: bool | None = None,
     ) -> Iterator[RecommendationBatch]:
-        """Lists of all known users, in blocks, so that memory does not grow with their number.
+        """List the best items of all known users in blocks; arguments are those of ``recommend``.
 
-        Raises ConfigError for an unknown domain or behavior, and a k below 1.
+        Yields
+        ------
+        RecommendationBatch
+            Lists (B, k) of B users, by row.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown domain or behavior, and a k below 1.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [batch.items.shape for batch in model.recommend_all(k=1)]
+        [(2, 1)]
         """
         request = ListRequest(k=k, domain=domain, repeats=repeats)
         head = self.with_target(behavior)

@@ -1,5 +1,6 @@
 """A score by the events of a history: of the transition expert an exact sum, over interests too."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -263,10 +264,16 @@ def sentence(reasons: tuple[Reason, ...], interests: tuple[Share, ...]) -> str:
 def done(behavior: str) -> str:
     """What was done, without what it was done to.
 
-    >>> done("view"), done("cart"), done("swipe")
+    >>> done("view_item"), done("cart"), done("swipe")
     ('looked at', 'put into your cart', 'swipe')
     """
-    return _PAST.get(behavior, behavior).replace(" {}", "")
+    return (_past(behavior) or behavior).replace(" {}", "")
+
+
+def _past(behavior: str) -> str | None:
+    """The past of a behavior, or of the last word of its name that is known; None without one."""
+    words = [behavior, *reversed(re.split(r"[\W_]+", behavior.lower()))]
+    return next((_PAST[word] for word in words if word in _PAST), None)
 
 
 def _about(reason: Reason) -> str:
@@ -284,7 +291,7 @@ def _clause(reason: Reason) -> str:
         return "many begin with it"
     if reason.behavior == "friend":
         return f"a friend chose {about}"
-    verb = _PAST.get(reason.behavior)
+    verb = _past(reason.behavior)
     if verb is None:
-        return f"you chose {about} ({reason.behavior})"
+        return f"of your {reason.behavior} event on {about}"
     return f"you {verb.format(about)}" if "{}" in verb else f"you {verb} {about}"

@@ -59,6 +59,10 @@ class TextMatcher:
     cache: "OrderedDict[str, Floats]" = field(default_factory=OrderedDict, compare=False)
     lock: Any = field(default_factory=Lock, compare=False)
 
+    def __reduce__(self) -> Any:
+        """A copy, or what a pickle holds, has a cache and a lock of its own."""
+        return type(self), (self.catalogue, self.content)
+
     def relevance(self, text: str) -> Floats:
         """How well each item fits a text, (N,): larger is better, in deviations over all items.
 

@@ -158,7 +158,7 @@ def test_the_outcome_is_told(tmp_path):
     texts = ["aa", "why?", "e" * 200]
     encoded(Vowels(), ["a", "b", "c"], texts, cache=Cache(tmp_path), progress=told.append)
     assert len(told) == 1
-    assert told[0].startswith("text by vowels: 2 made, 0 kept from before, 1 unread, 1 cut, in ")
+    assert told[0].startswith("text by vowels: 2 encoded, 0 from the cache, 1 unread, 1 cut, in ")
 
 
 class TestCache:

@@ -135,7 +135,9 @@ class TestChat(LanguageModelSuite):
 
     def test_nobody_listens(self):
         chat = self.chat("http://127.0.0.1:9/v1", tries=2)
-        with pytest.raises(LanguageModelError, match=r"nothing answers there.*refused.*mend url"):
+        with pytest.raises(
+            LanguageModelError, match=r"nothing answers there.*refused.*correct url"
+        ):
             chat.ask(PROMPT, Color)
         assert (chat.spent.requests, chat.spent.read) == (1, 0)
 

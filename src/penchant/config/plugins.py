@@ -123,7 +123,7 @@ def _loaded(load: Any, name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"expected {name!r} to name what can be imported, received: {error}; install the "
-            "package that holds it, or mend the name"
+            "package that holds it, or correct the name"
         ) from error
 
 

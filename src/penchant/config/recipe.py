@@ -73,7 +73,7 @@ class Recipe(Settings):
             except OSError as error:
                 raise ConfigError(f"expected a recipe file at {path}: {error.strerror}") from error
             except tomllib.TOMLDecodeError as error:
-                raise ConfigError(f"{path} is not TOML: {error}; mend that line") from error
+                raise ConfigError(f"{path} is not TOML: {error}; correct that line") from error
         for override in overrides or []:
             assign(data, override)
         return parse(cls, data, str(path) if path else "the recipe")

@@ -164,7 +164,7 @@ class Rules(Settings):
         except OSError as error:
             raise ConfigError(f"expected a file of rules at {path}: {error.strerror}") from error
         except ValueError as error:
-            raise ConfigError(f"{path} is not JSON: {error}; mend that line") from error
+            raise ConfigError(f"{path} is not JSON: {error}; correct that line") from error
         return parse(cls, data, str(path))
 
 

@@ -83,7 +83,7 @@ def search(
                 what = ", ".join(f"{k} {v}" for k, v in trials[key].changes.items())
                 progress(
                     f"{family.name}: trial {len(trials)} of at most {bounds.budget}: "
-                    f"{what or 'as it stands'}: validation NDCG@10 {trials[key].ndcg:.4f}"
+                    f"{what or 'as given'}: validation NDCG@10 {trials[key].ndcg:.4f}"
                 )
         return trials[key].ndcg
 

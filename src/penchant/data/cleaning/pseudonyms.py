@@ -37,5 +37,5 @@ def pseudonymize(database: Connection, sources: Sources, key: Key) -> None:
         raw.examples.clear()
     sources.notes.append(
         f"user ids are pseudonyms of the key {key.id}, which is kept outside; other columns of "
-        "users stand as they were"
+        "users stay as they are"
     )

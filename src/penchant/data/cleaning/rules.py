@@ -53,7 +53,7 @@ def clean(
     if strict and report.findings:
         found = "; ".join(map(str, report.findings))
         raise StrictError(
-            f"expected clean input under strict, received {found}; mend the input, or ingest it "
+            f"expected clean input under strict, received {found}; correct the input, or ingest it "
             "without strict to have these rules applied"
         )
     return report

@@ -74,7 +74,7 @@ def read_enriched(folder: str | Path) -> dict[str, Enriched]:
     except duckdb.Error as error:
         raise DataError(
             f"{path} cannot be read: {str(error).splitlines()[0]}; remove it, or let penchant "
-            "enrich write it anew"
+            "enrich write it again"
         ) from error
     return {
         item: Enriched(item, _words(tags), summary, _words(audience), model, digest)

@@ -142,7 +142,7 @@ def read_toml(path: str | Path, what: str) -> dict[str, object]:
     except OSError as error:
         raise ConfigError(f"expected {what} at {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}; mend that line") from error
+        raise ConfigError(f"{path} is not TOML: {error}; correct that line") from error
 
 
 def plain(column: str) -> str:

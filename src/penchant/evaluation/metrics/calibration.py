@@ -96,5 +96,7 @@ def _checked(probability: Floats, outcome: Outcomes) -> tuple[Floats, Floats]:
             "calibrate the scores first"
         )
     if not ((y == 0) | (y == 1)).all():
-        raise DataError("expected outcomes of 0 or 1, received others; say what happened or not")
+        raise DataError(
+            "expected outcomes of 0 or 1, received others; give whether each event was observed"
+        )
     return p, y

@@ -260,7 +260,7 @@ def _rows(encoder: Encoder, batch: list[tuple[bytes, Any]]) -> Made:
     if rows.shape != (len(batch), encoder.width) or rows.dtype != np.float32:
         raise DataError(
             f"expected rows of shape {(len(batch), encoder.width)} float32 from {encoder.name}, "
-            f"received {rows.shape} {rows.dtype}; mend the encoder"
+            f"received {rows.shape} {rows.dtype}; correct the encoder"
         )
     made = {}
     for (content, _), row in zip(batch, rows, strict=True):
@@ -274,7 +274,7 @@ def _rows(encoder: Encoder, batch: list[tuple[bytes, Any]]) -> Made:
 
 
 def _summary(result: Encoded) -> str:
-    parts = [f"{result.made:,} made", f"{result.cached:,} kept from before"]
+    parts = [f"{result.made:,} encoded", f"{result.cached:,} from the cache"]
     parts += [f"{len(result.unread):,} unread"] if result.unread else []
     parts += [f"{len(result.cut):,} cut"] if result.cut else []
     what = f"{result.modality} by {result.encoder}"

@@ -71,6 +71,6 @@ def _parts(name: str) -> tuple[str, str]:
     if not line or "{data}" not in user:
         raise ConfigError(
             f"prompt {name}: expected a line --- and {{data}} after it, received a text without; "
-            "mend the file"
+            "correct the file"
         )
     return system.strip(), user.strip()

@@ -99,7 +99,7 @@ def _read(file: Path) -> dict[str, Any]:
             f"expected the settings of a language model at {file}: {error.strerror}"
         ) from error
     except ValueError as error:
-        raise ConfigError(f"{file} is not TOML: {error}; mend that line") from error
+        raise ConfigError(f"{file} is not TOML: {error}; correct that line") from error
 
 
 def key_from_environment() -> str | None:

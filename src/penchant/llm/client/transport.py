@@ -166,7 +166,7 @@ class Service:
         if type(reason).__name__ == "ConnectError" and "Timeout" not in type(failure).__name__:
             raise LanguageModelError(
                 f"{self.settings.model} at {self.address}: nothing answers there "
-                f"({self._guard.brief(str(reason).encode())}); start the service, or mend url"
+                f"({self._guard.brief(str(reason).encode())}); start the service, or correct url"
             )
         # once it had the request, it may have worked on it
         bill.begun = bill.begun or type(reason).__name__ not in _NEVER_SENT

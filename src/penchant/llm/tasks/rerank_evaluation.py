@@ -63,12 +63,12 @@ def judge_run(
         )
     if model.recommender.experts and model.holdout_model is None:
         raise ConfigError(
-            "expected a fusion with the twin that it was measured by, received one without; fit "
+            "expected a fusion with the holdout model that evaluated it, received one without; fit "
             "the run again"
         )
     parts = split(data, seed=recipe.seed)
     cases, histories = choose_cases(parts.test, data, settings.below, users, seed)
-    say(f"fitting a twin without the {len(parts.test.histories):,} test cases")
+    say(f"fitting a holdout model without the {len(parts.test.histories):,} test cases")
     train = data.with_events(parts.train)
     holdout_model = Model(train, holdout_model_of(model, train), recipe)
     before = rank_cases(holdout_model, cases, histories, max(settings.pool, K))

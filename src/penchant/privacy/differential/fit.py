@@ -30,11 +30,11 @@ COVERED = (
     "the settings); a user's own list against all other users"
 )
 OPEN = (
-    "a user's own list reads their own history, which stands in the run with all others' for that "
-    "(privacy.public=true leaves them out)",
-    "the evaluation is of a twin with a budget of its own, which is thrown away, on held-out "
-    "events without noise: it is for who runs the fit, as the events are",
-    "each further fit on the same users spends anew, and the budgets of several runs add up",
+    "a user's own list reads their own history, which is saved in the run for that "
+    "(privacy.public=true leaves all histories out)",
+    "the evaluation is of a holdout model with a budget of its own, which is not saved, on "
+    "held-out events without noise: it is for who runs the fit, as the events are",
+    "each further fit on the same users spends again, and the budgets of several runs add up",
     "settings are taken as given: none is searched on events, and one that was chosen on these "
     "events elsewhere is not covered",
     "a catalogue that was made of the events, not of an items file, is no public one",
@@ -82,7 +82,7 @@ def fit_private(
         except DataError as error:
             report = report.noting(f"not evaluated: {error}")
         else:
-            say("measuring a twin of the same budget on the test events")
+            say("evaluating a holdout model with the same budget on the test events")
             data = dataset.with_events(parts.train)
             budget = Budget(Ledger(epsilon, delta), source)
             holdout_model, _ = release_model(data, settings, recipe.sequence, budget, say)

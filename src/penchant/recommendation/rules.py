@@ -43,16 +43,16 @@ class Condition(Settings):
     def _read(cls, data: Any) -> Any:
         if not isinstance(data, str):
             return data
-        found = _WORDS.fullmatch(data)
-        if found is None:
+        match = _WORDS.fullmatch(data)
+        if match is None:
             raise ValueError('expected a condition such as "price <= 20"')
-        column, op, value = found.groups()
+        column, op, value = match.groups()
         try:
             read = tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:
             read = value
-        kept = isinstance(read, bool | int | float | str | list)
-        return {"column": column, "op": op, "value": read if kept else value}
+        usable = isinstance(read, bool | int | float | str | list)
+        return {"column": column, "op": op, "value": read if usable else value}
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

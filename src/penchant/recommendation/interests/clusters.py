@@ -80,15 +80,15 @@ class Interests:
 
     def by_id(self, id: str) -> Interest:
         """An interest by its id; ConfigError lists those that there are."""
-        for one in self.clusters:
-            if one.id == id:
-                return one
-        raise unknown("interest", id, [one.id for one in self.clusters] or ["none"])
+        for interest in self.clusters:
+            if interest.id == id:
+                return interest
+        raise unknown("interest", id, [interest.id for interest in self.clusters] or ["none"])
 
     @property
     def weights(self) -> Floats:
         """What each weighs among them, (T,), sum 1."""
-        weight = np.array([one.weight for one in self.clusters], np.float64)
+        weight = np.array([interest.weight for interest in self.clusters], np.float64)
         weight /= max(float(weight.sum()), 1e-300)
         return weight
 
@@ -100,7 +100,7 @@ class Interests:
         """
         if not self.clusters:
             return np.zeros((len(items), 0))
-        centers = np.stack([one.center for one in self.clusters])
+        centers = np.stack([interest.center for interest in self.clusters])
         shares: Floats = np.maximum(self.space.vectors[items] @ centers.T, 0) ** 2
         total = shares.sum(axis=1, keepdims=True)
         shares /= np.where(total > 0, total, 1.0)
@@ -110,7 +110,7 @@ class Interests:
         """The interests as JSON types."""
         return {
             "user": self.user,
-            "interests": [one.to_dict() for one in self.clusters],
+            "interests": [interest.to_dict() for interest in self.clusters],
             "unassigned": self.unassigned,
         }
 
@@ -134,28 +134,28 @@ def interests_of(
     weight = strength[events.behavior] * (events.item >= 0)
     if dataset.time != "none":
         weight = weight * settings.decay ** np.arange(len(events))[::-1]
-    kept = np.flatnonzero(weight > 0)
-    latest = np.sort(np.unique(events.item[kept][::-1], return_index=True)[1])[:_LATEST]
-    items = np.unique(events.item[kept][::-1][latest])
+    counted = np.flatnonzero(weight > 0)
+    latest = np.sort(np.unique(events.item[counted][::-1], return_index=True)[1])[:_LATEST]
+    items = np.unique(events.item[counted][::-1][latest])
     if not len(items):
         return Interests(user, (), 0.0, space)
     group = groups(space.vectors[items], space.threshold)
-    of = np.full(len(events), -1)
-    place = np.minimum(np.searchsorted(items, events.item[kept]), len(items) - 1)
-    mine = items[place] == events.item[kept]
-    of[kept[mine]] = group[place[mine]]
-    mass = np.bincount(of[of >= 0], weight[of >= 0]) / weight.sum()
+    cluster = np.full(len(events), -1)
+    place = np.minimum(np.searchsorted(items, events.item[counted]), len(items) - 1)
+    mine = items[place] == events.item[counted]
+    cluster[counted[mine]] = group[place[mine]]
+    mass = np.bincount(cluster[cluster >= 0], weight[cluster >= 0]) / weight.sum()
     size = np.bincount(group)
     real = (size >= _FEW) & (mass >= settings.least)
     if not real.any():
         real = size == size.max()
-    found = [
-        _interest(space, dataset, history, weight, np.flatnonzero(of == one))
-        for one in np.flatnonzero(real)
+    clusters = [
+        _interest(space, dataset, history, weight, np.flatnonzero(cluster == interest))
+        for interest in np.flatnonzero(real)
     ]
-    found.sort(key=lambda one: (-one.weight, one.id))
-    unassigned = max(0.0, 1.0 - float(sum(one.weight for one in found)))
-    return Interests(user, tuple(found), unassigned, space)
+    clusters.sort(key=lambda interest: (-interest.weight, interest.id))
+    unassigned = max(0.0, 1.0 - float(sum(interest.weight for interest in clusters)))
+    return Interests(user, tuple(clusters), unassigned, space)
 
 
 def groups(vectors: Floats, near: float) -> Ints:
@@ -226,10 +226,10 @@ def _interest(
     order = np.argsort(-(vectors @ center), kind="stable")
     members, masses = members[order], np.asarray(each, np.float64)[order]
 
-    def share(of: Ints, names: list[str]) -> dict[str, float]:
-        found = np.bincount(of[of >= 0], own[of >= 0], len(names)) / total
-        order = np.argsort(-found, kind="stable").tolist()
-        return {names[row]: float(found[row]) for row in order if found[row] > 0}
+    def share(codes: Ints, names: list[str]) -> dict[str, float]:
+        shares = np.bincount(codes[codes >= 0], own[codes >= 0], len(names)) / total
+        order = np.argsort(-shares, kind="stable").tolist()
+        return {names[row]: float(shares[row]) for row in order if shares[row] > 0}
 
     last = int(events.time[rows].max())
     clock = dataset.time == "clock" and last > 0

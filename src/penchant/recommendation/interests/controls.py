@@ -52,22 +52,22 @@ def match_controls(interests: Interests, controls: Sequence[Control]) -> Interes
     An interest is that of a control where they share half of the items of the smaller of both;
     of several the one that shares most. Each control is of one interest at most.
     """
-    found = list(interests.clusters)
+    clusters = list(interests.clusters)
     taken: set[int] = set()
     for control in controls:
         before = set(control.items)
-        shared = [len(before.intersection(one.items)) for one in found]
-        least = [min(len(before), len(one.items)) for one in found]
+        shared = [len(before.intersection(interest.items)) for interest in clusters]
+        least = [min(len(before), len(interest.items)) for interest in clusters]
         fit = [
             place
-            for place in range(len(found))
+            for place in range(len(clusters))
             if place not in taken and shared[place] >= max(1, _OVERLAP * least[place])
         ]
         if fit:
             best = max(fit, key=lambda place: (shared[place], -place))
             taken.add(best)
-            found[best] = replace(found[best], id=control.id, factor=control.factor)
-    return replace(interests, clusters=tuple(found))
+            clusters[best] = replace(clusters[best], id=control.id, factor=control.factor)
+    return replace(interests, clusters=tuple(clusters))
 
 
 def set_control(
@@ -92,15 +92,15 @@ def apply_controls(
     belongs to that interest: log(f) share is added to a logit, and a score of the transition
     expert, which is in units of its target, is multiplied.
     """
-    kept = np.ones(len(history.events), bool)
-    for one in interests.clusters:
-        if one.factor == 0:
-            kept[one.rows] = False
+    unmuted = np.ones(len(history.events), bool)
+    for interest in interests.clusters:
+        if interest.factor == 0:
+            unmuted[interest.rows] = False
     scores = np.full(len(interests.space.vectors), -np.inf)
-    if kept.any():
-        scores = recommender.score(history.keep(kept))[0].astype(np.float64)
+    if unmuted.any():
+        scores = recommender.score(history.keep(unmuted))[0].astype(np.float64)
     shares = interests.shares(np.arange(len(scores)))
-    factors = np.array([one.factor for one in interests.clusters])
+    factors = np.array([interest.factor for interest in interests.clusters])
     gain = shares @ np.log(np.where(factors > 0, factors, 1.0))
     if recommender.logits:
         scores = scores + gain

@@ -93,8 +93,8 @@ def directions(matrix: Rows, count: int, seed: int) -> tuple[Floats, Floats]:
         Z, _ = np.linalg.qr(matrix.T @ Q)
         Q, _ = np.linalg.qr(matrix @ Z)
     U, s, _ = np.linalg.svd((matrix.T @ Q).T, full_matrices=False)
-    kept = min(count, wide)
-    return (Q @ U)[:, :kept], s[:kept]
+    count_kept = min(count, wide)
+    return (Q @ U)[:, :count_kept], s[:count_kept]
 
 
 def _together(statistics: Statistics, N: int, D: int, seed: int) -> Floats:

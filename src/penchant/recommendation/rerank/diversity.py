@@ -200,13 +200,13 @@ def relevance_of(scores: Floats, unscored: NDArray[np.bool_]) -> Floats:
     >>> relevance_of(np.array([3.0, 2.0, 1.0, 0.9]), np.array([False, False, False, True])).tolist()
     [1.0, 0.5, 0.0, 0.0]
     """
-    kept = ~unscored if not unscored.all() else unscored
-    found = np.zeros(len(scores))
-    if kept.any():
-        some = scores[kept]
+    scored = ~unscored if not unscored.all() else unscored
+    relevance = np.zeros(len(scores))
+    if scored.any():
+        some = scores[scored]
         least, spread = some.min(), some.max() - some.min()
-        found[kept] = (some - least) / spread if spread > 0 else 1.0
-    return found
+        relevance[scored] = (some - least) / spread if spread > 0 else 1.0
+    return relevance
 
 
 def varied(method: str, relevance: Floats, similarity: Floats, diversity: float) -> Gain:

@@ -27,22 +27,22 @@ def filters(catalogue: Catalogue, rules: Rules) -> dict[str, Mask]:
     All but ``domain`` and ``available_at``, which a request may change. Raises ConfigError for a
     column that the catalogue does not have.
     """
-    found: dict[str, Mask] = {}
+    masks: dict[str, Mask] = {}
     tags = catalogue.tags or ((),) * len(catalogue)
     if rules.tags_any:
         some = set(rules.tags_any)
-        found["tags_any"] = _mask(not some.isdisjoint(of_item) for of_item in tags)
+        masks["tags_any"] = _mask(not some.isdisjoint(of_item) for of_item in tags)
     if rules.tags_none:
         none = set(rules.tags_none)
-        found["tags_none"] = _mask(none.isdisjoint(of_item) for of_item in tags)
+        masks["tags_none"] = _mask(none.isdisjoint(of_item) for of_item in tags)
     if rules.allow is not None:
-        found["allow"] = _among(catalogue, rules.allow)
+        masks["allow"] = _among(catalogue, rules.allow)
     if rules.deny:
-        found["deny"] = ~_among(catalogue, rules.deny)
+        masks["deny"] = ~_among(catalogue, rules.deny)
     for condition in rules.where:
         cells = column(catalogue, condition.column)
-        found[f"where {condition}"] = _mask(passes(cell, condition) for cell in cells)
-    return found
+        masks[f"where {condition}"] = _mask(passes(cell, condition) for cell in cells)
+    return masks
 
 
 def passes(cell: Any, condition: Condition) -> bool:
@@ -60,7 +60,7 @@ def passes(cell: Any, condition: Condition) -> bool:
 
 def _holds(cell: Any, op: str, value: Cell) -> bool:
     if isinstance(cell, list | tuple | np.ndarray):
-        same = [_holds(one, "==", value) for one in cell]
+        same = [_holds(part, "==", value) for part in cell]
         return {"==": any(same), "!=": bool(same) and not any(same)}.get(op, False)
     if missing(cell):
         return False
@@ -199,14 +199,14 @@ def values(catalogue: Catalogue, name: str) -> Ints:
 
 def _single(catalogue: Catalogue, name: str) -> list[str | None]:
     """The cells of a column as text; ConfigError where one is a list."""
-    found: list[str | None] = []
+    texts: list[str | None] = []
     for cell in column(catalogue, name):
         if isinstance(cell, list | tuple | np.ndarray):
             raise ConfigError(
                 f"column {name!r}: expected one value an item to group by, received lists"
             )
-        found.append(None if missing(cell) else str(cell))
-    return found
+        texts.append(None if missing(cell) else str(cell))
+    return texts
 
 
 def titles(catalogue: Catalogue) -> Ints:
@@ -249,8 +249,8 @@ def numbered(names: Iterable[Any]) -> Ints:
     )
 
 
-def _mask(found: Iterable[bool]) -> Mask:
-    return np.fromiter(found, np.bool_)
+def _mask(passing: Iterable[bool]) -> Mask:
+    return np.fromiter(passing, np.bool_)
 
 
 def _among(catalogue: Catalogue, ids: Iterable[str]) -> Mask:

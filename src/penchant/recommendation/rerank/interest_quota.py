@@ -20,8 +20,8 @@ class Balanced:
     def gains(self) -> Floats:
         mean = (self.total + self.shares) / (self.size + 1)
         wrong = miscalibration(self.target, mean)
-        found: Floats = (1 - self.quota) * self.base.gains() - self.quota * wrong
-        return found
+        gains: Floats = (1 - self.quota) * self.base.gains() - self.quota * wrong
+        return gains
 
     def take(self, place: int) -> None:
         self.base.take(place)

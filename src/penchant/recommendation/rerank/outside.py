@@ -19,12 +19,12 @@ on the list may be one that a rule keeps out.
 
 def outside_reranker(name: str) -> OutsideReranker:
     """A re-ranker by name; ConfigError lists the installed ones."""
-    found: OutsideReranker | None = find("penchant.rerankers", name)
-    if found is None or not callable(found):
+    reranker: OutsideReranker | None = find("penchant.rerankers", name)
+    if reranker is None or not callable(reranker):
         raise unknown(
             "re-ranker", name, entry_points("penchant.rerankers") or ["package.module:Name"]
         )
-    return found
+    return reranker
 
 
 def reordered(

@@ -54,23 +54,23 @@ def similarities(items: Ints, count: int, rows: Iterable[Rows], given: Similarit
     """
     own = np.arange(len(items))
     if callable(given):
-        found = np.array(given(items), np.float64)
+        similarity = np.array(given(items), np.float64)
     elif given is None:
-        found = cosines([of[items] for of in rows], own, own)
+        similarity = cosines([of[items] for of in rows], own, own)
     else:
         vectors = np.asarray(given, np.float64)
         if vectors.ndim != 2 or len(vectors) != count:
             raise DataError(
                 f"expected vectors of {count} items, received an array of shape {vectors.shape}"
             )
-        found = cosines([vectors[items]], own, own)
-    if found.shape != (len(items), len(items)) or not np.isfinite(found).all():
+        similarity = cosines([vectors[items]], own, own)
+    if similarity.shape != (len(items), len(items)) or not np.isfinite(similarity).all():
         raise DataError(
             f"expected finite similarities of {len(items)} items with each other, received "
-            f"an array of shape {found.shape}"
+            f"an array of shape {similarity.shape}"
         )
-    np.fill_diagonal(found, 1.0)
-    return found
+    np.fill_diagonal(similarity, 1.0)
+    return similarity
 
 
 def _unit(rows: sparse.csr_array) -> sparse.csr_array:

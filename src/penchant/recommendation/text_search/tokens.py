@@ -11,10 +11,10 @@ def words(text: str) -> list[str]:
     >>> words("Children's films: the 2nd Part")
     ['children', 'film', 'the', '2nd', 'part']
     """
-    found = []
+    plain = []
     for word in _WORD.findall(text.casefold().replace("’", "'")):
         word = word.removesuffix("'s").replace("'", "")
         if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
             word = word[:-1]
-        found.append(word)
-    return found
+        plain.append(word)
+    return plain

@@ -1,10 +1,14 @@
 """The house's own rules, held over the sources as they lie on disk."""
 
 import ast
+import builtins
+import collections.abc
+import contextlib
 import re
 import subprocess
 import sys
 import tomllib
+import typing
 from importlib import metadata
 from pathlib import Path
 
@@ -192,3 +196,24 @@ def test_constraints_pin_what_dependencies_bring():
             continue  # an extra that is not installed here
         waiting += map(Requirement, metadata.requires(name) or [])
     assert seen <= PINS.keys()
+
+
+def test_a_class_name_stands_once_and_is_none_of_the_standard_library():
+    named = {}
+    for source in SOURCES:
+        for node in ast.walk(tree(source)):
+            if isinstance(node, ast.ClassDef):
+                named.setdefault(node.name, []).append(source.relative_to(PACKAGE).as_posix())
+    mine = ("config/", "features/", "models/")  # to be widened to all
+    twice = {
+        name: files
+        for name, files in named.items()
+        if len(files) > 1 and name != "Settings" and any(file.startswith(mine) for file in files)
+    }
+    assert not twice
+    taken = {
+        name for module in (builtins, collections.abc, contextlib, typing) for name in dir(module)
+    }
+    assert not {
+        name for name, files in named.items() if name in taken and files[0].startswith(mine)
+    }

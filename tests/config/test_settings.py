@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -49,6 +50,12 @@ def test_every_former_name_is_in_the_table():
     for kind in SECTIONS.values():
         assert set(kind.former.values()) <= kind.model_fields.keys()
         assert not kind.former.keys() & kind.model_fields.keys()
+
+
+def test_the_page_of_conventions_lists_the_former_names():
+    page = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text("utf-8")
+    for section, old, new, _ in FORMER:
+        assert f"| {section} | {old} | {new} |" in page
 
 
 @each_former

@@ -13,14 +13,14 @@ from penchant.errors import DataError, UnreadableError
 from penchant.features.encoders import progress
 from penchant.features.encoders.base import encoded
 from penchant.features.encoders.cache import Cache
-from penchant.features.encoders.text import Text
+from penchant.features.encoders.text import TextEncoder
 from penchant.storage.sqlite_cache import default_folder
 from penchant.testing.encoders import EncoderSuite, run, same
 
 VOWELS = "aeiou"
 
 
-class Vowels(Text):
+class Vowels(TextEncoder):
     """How often each vowel stands in a text."""
 
     name = "vowels"

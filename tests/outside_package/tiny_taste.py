@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penchant.config import Settings
-from penchant.features.encoders.text import Text
+from penchant.features.encoders.text import TextEncoder
 from penchant.models.base import Family, Recommender
 
 
@@ -72,7 +72,7 @@ class Companions(Recommender):
 FAMILY = Family.of(Companions)
 
 
-class Letters(Text):
+class Letters(TextEncoder):
     """How often each of 32 kinds of letters stands in a text."""
 
     name = "letters"

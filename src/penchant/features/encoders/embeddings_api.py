@@ -17,7 +17,7 @@ from pydantic import Field
 from penchant.config import Settings
 from penchant.errors import ConfigError, DataError, UnreadableError
 from penchant.features.encoders.cache import Rows
-from penchant.features.encoders.text import Text
+from penchant.features.encoders.text import TextEncoder
 
 _BUSY = {408, 409, 425, 429}
 _REFUSED = {400, 413, 422}
@@ -40,7 +40,7 @@ class EndpointSettings(Settings):
     wait: Annotated[float, Field(ge=0)] = 1.0
 
 
-class EmbeddingsEndpoint(Text):
+class EmbeddingsEndpoint(TextEncoder):
     """A model behind an OpenAI-compatible endpoint: OpenAI's own, vLLM, Ollama, llama.cpp ...
 
     url      of the API ("http://localhost:8000/v1") or of its embeddings; redirects are refused,

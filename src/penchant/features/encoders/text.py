@@ -22,7 +22,7 @@ _FILES = {
 }
 
 
-class Text:
+class TextEncoder:
     """What all encoders of text share: the content is the text itself, in UTF-8.
 
     limit  characters of a text that are read; the rest is cut off
@@ -47,7 +47,7 @@ class Text:
         return _decoded(content)[: self.limit].encode("utf-8", "replace").decode("utf-8")
 
 
-class UniversalText(Text):
+class UniversalText(TextEncoder):
     """Universal Sentence Encoder, multilingual, version 3 (Yang et al. 2020), 512 numbers.
 
     It knows 16 languages, Chinese among them, and runs on numpy with weights that its package
@@ -84,7 +84,7 @@ class UniversalText(Text):
         return np.asarray(self._model.encode(list(batch)), np.float32)
 
 
-class SentenceTransformers(Text):
+class SentenceTransformers(TextEncoder):
     """A model of the package sentence-transformers, by its name on the hub or its folder.
 
     It is loaded when it is first used, and downloaded where it is not there yet. ``device`` is

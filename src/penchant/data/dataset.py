@@ -4,10 +4,10 @@ Identifiers are strings outside, kept byte for byte, and dense int64 rows inside
 is the rank of its identifier in byte order, so that a tie broken by row is broken by identifier.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from penchant.data.item_columns import Columns
     from penchant.data.item_features import Feature
 
-"""Told in words of what is done."""
+T = TypeVar("T")
 
 ENRICHED, SUMMARY = "enriched:tags", "enriched:summary"
 """Columns of a catalogue that hold what a language model said of the items."""
@@ -187,6 +187,17 @@ class Catalogue:
             "enriched": any(self.enriched),
         }
         return tuple(sorted([*self.features, *(name for name, there in own.items() if there)]))
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}
+
+    def once(self, make: "Callable[[Catalogue], T]") -> T:
+        """What a function makes of the catalogue, made once and kept as long as it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
 
     @cached_property
     def enriched(self) -> tuple[tuple[str, ...], ...]:

@@ -1,8 +1,7 @@
 """A fitted model with its data, as lists, rules and explanations read it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,11 +10,12 @@ from penchant.config import Recipe
 from penchant.data.dataset import Dataset, Events, Histories
 from penchant.errors import ConfigError, DataError, counted
 from penchant.evaluation.fit_report import FitReport
-from penchant.features.kernels import Rows, unit_content
+from penchant.features.kernels import Rows
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
 from penchant.models.sequence import SequenceExpert
 from penchant.models.transition.recommender import Transition
+from penchant.recommendation.derived import Derived
 from penchant.recommendation.interests import (
     Control,
     Interests,
@@ -43,6 +43,8 @@ class FittedModel:
     holdout_model of a fusion, the deep expert that was fitted without the held-out events: with it
                  the weights and calibrations are fitted again when a user is forgotten
     profiles     users' interests as texts, by user
+    derived      what is made once of data and recommender; a model that is ``shared`` it has the
+                 same
     """
 
     dataset: Dataset
@@ -54,6 +56,14 @@ class FittedModel:
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
     holdout_model: SequenceExpert | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    derived: Derived = field(init=False, repr=False, compare=False)
+    shared: InitVar[Derived | None] = None
+
+    def __post_init__(self, shared: Derived | None) -> None:
+        """Take over what another model of the same data and recommender has made of them."""
+        private = self.report.privacy is not None
+        own = shared or Derived(self.dataset, self.recommender, self.recipe, private)
+        object.__setattr__(self, "derived", own)
 
     def with_target(self, behavior: str | None) -> Self:
         """The model that predicts another behavior; ConfigError where the run has none for it."""
@@ -66,11 +76,9 @@ class FittedModel:
                 f"this run recommends for {served}, received {behavior!r}; fit another with --set "
                 f"target={behavior}"
             )
-        data, one = self.dataset.with_target(behavior), self.others[behavior]
-        head = replace(self, dataset=data, recommender=one, others={})
-        if "text_matcher" in self.__dict__:  # neither depends on what is asked
-            head.__dict__["text_matcher"] = self.text_matcher
-        return head.within(self.space) if self.controls or "space" in self.__dict__ else head
+        data, recommender = self.dataset.with_target(behavior), self.others[behavior]
+        shared = self.derived.for_target(data, recommender)
+        return replace(self, dataset=data, recommender=recommender, others={}, shared=shared)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -94,58 +102,45 @@ class FittedModel:
         """The closed-form expert, alone or within the fusion; None where there is none."""
         return self.recommender.transition
 
-    @cached_property
+    @property
     def popularity(self) -> Ints:
         """Events of the target behavior on each item, (N,); of a private run, as released."""
-        if self.recommender.released_popularity is not None:
-            return self.recommender.released_popularity
-        if self.report.privacy is not None:
-            return np.zeros(len(self.dataset.catalogue), np.int64)
-        return self.dataset.counts()
+        return self.derived.popularity
 
-    @cached_property
+    @property
     def by_popularity(self) -> Ints:
         """Item rows from the most popular down; ties to the lower row, (N,)."""
-        return np.argsort(-self.popularity, kind="stable")
+        return self.derived.by_popularity
 
-    @cached_property
+    @property
     def by_popularity_rank(self) -> Ints:
         """The place of each item in ``by_popularity``, (N,)."""
-        rank = np.empty_like(self.by_popularity)
-        rank[self.by_popularity] = np.arange(len(rank))
-        return rank
+        return self.derived.by_popularity_rank
 
-    @cached_property
+    @property
     def space(self) -> ItemSpace:
         """Where the items lie for interests; ConfigError for a run without a transition expert."""
-        if self.transition is None:
-            raise ConfigError(
-                f"expected a run with a transition expert, whose sums say what is taken together, "
-                f"received {self.family!r}; fit with --model transition or fusion"
-            )
-        data, settings = self.dataset, self.recipe.interests
-        sums = self.transition.statistics
-        return ItemSpace.of(data.catalogue, sums, data.event_counts, settings, self.recipe.seed)
+        return self.derived.space
 
-    @cached_property
+    @property
     def text_matcher(self) -> TextMatcher:
         """What matches texts with the items."""
-        return TextMatcher(self.dataset.catalogue, self.content)
+        return self.derived.text_matcher
+
+    @property
+    def content(self) -> Mapping[str, Rows]:
+        """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
+        return self.derived.content
 
     def within(self, space: ItemSpace) -> Self:
         """The same model, its items in a space that is at hand."""
-        same = replace(self)
-        same.__dict__["space"] = space
-        return same
+        return replace(self, shared=replace(self.derived, given=space))
 
     def with_controls(self, user: str, controls: tuple[Control, ...]) -> Self:
         """The same model with other controls of a user, whom it need not know."""
         others = {name: own for name, own in self.controls.items() if name != user}
-        same = replace(self, controls=others | ({user: controls} if controls else {}))
-        # what was made of data and recommender once is theirs, whatever users say
-        made = {name: of for name, of in self.__dict__.items() if name not in same.__dict__}
-        same.__dict__.update(made)
-        return same
+        own = {user: controls} if controls else {}
+        return replace(self, controls=others | own, shared=self.derived)
 
     def history_of(
         self, user: str | None, history: HistoryLike | None
@@ -191,8 +186,3 @@ class FittedModel:
         settings = self.recipe.interests
         interests = interests_of(self.space, self.dataset, given, settings, user)
         return match_controls(interests, self.controls.get(user or "", ()))
-
-    @cached_property
-    def content(self) -> Mapping[str, Rows]:
-        """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
-        return self.recommender.content or unit_content(self.dataset.catalogue)

@@ -119,13 +119,12 @@ class MentionIndex:
     @classmethod
     def of(cls, catalogue: Catalogue) -> "MentionIndex":
         """Those of a catalogue, made once for it and kept beside it."""
-        kept = catalogue.__dict__.get("_mentions")
-        if kept is None:
-            titles = (name for title in catalogue.titles if title for name in title_variants(title))
-            kept = cls([*titles, *catalogue.items.ids])
-            catalogue.__dict__["_mentions"] = kept  # it is derived, and lasts as long as it does
-        found: MentionIndex = kept
-        return found
+        return catalogue.once(cls._made)
+
+    @classmethod
+    def _made(cls, catalogue: Catalogue) -> "MentionIndex":
+        titles = (name for title in catalogue.titles if title for name in title_variants(title))
+        return cls([*titles, *catalogue.items.ids])
 
     @classmethod
     def called(cls, names: Iterable[str]) -> "MentionIndex":

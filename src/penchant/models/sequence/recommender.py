@@ -33,6 +33,8 @@ class SequenceRecommender(SequenceExpert):
 
     An item that was in no training event is scored by its content; without content it has no
     score. An empty history has none either: chance level.
+
+    main  the same network for the dataset's own target, which holds the items for all behaviors
     """
 
     network: Network
@@ -40,6 +42,7 @@ class SequenceRecommender(SequenceExpert):
     settings: SequenceSettings
     scored: NDArray[np.bool_]
     curve: tuple[Epoch, ...] = field(default=())
+    main: "SequenceRecommender | None" = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -146,15 +149,17 @@ class SequenceRecommender(SequenceExpert):
     @cached_property
     def single(self) -> SingleHistoryNetwork | None:
         """What scores in less time; None where there is more than one table or one interest."""
-        return (
-            None
-            if self.dataset.no_common_clock
-            else SingleHistoryNetwork.of(self.network, self.table, self.dataset)
-        )
+        if self.dataset.no_common_clock:
+            return None
+        if self.main is not None:
+            return self.main.single and replace(self.main.single, dataset=self.dataset)
+        return SingleHistoryNetwork.of(self.network, self.table, self.dataset)
 
     @cached_property
     def table(self) -> ItemTable:
         """Every item as the network sees it."""
+        if self.main is not None:
+            return self.main.table
         self.network.eval()
         with torch.inference_mode():
             return self.network.table()
@@ -196,12 +201,7 @@ class SequenceRecommender(SequenceExpert):
 
     def with_target(self, behavior: str) -> "SequenceRecommender":
         """The same network asked for another behavior."""
-        found = replace(self, dataset=self.dataset.with_target(behavior))
-        if "table" in self.__dict__:  # the items are the same, and held once
-            found.__dict__["table"] = self.table
-        if self.__dict__.get("single") is not None:
-            found.__dict__["single"] = replace(self.__dict__["single"], dataset=found.dataset)
-        return found
+        return replace(self, dataset=self.dataset.with_target(behavior), main=self.main or self)
 
     def fields(self, read: Inputs) -> list[torch.Tensor]:
         """Inputs (B, L) as tensors, with the behavior of the event after each."""

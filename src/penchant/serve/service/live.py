@@ -202,7 +202,7 @@ class Live:
         if not said and own is not None:
             said = arm.model.controls.get(own, ())
         if said and user is not None and consent:
-            head = arm.spaced(head).with_controls(user, said)
+            head = head.with_controls(user, said)
         profile = look.person.profile if consent else None
         if profile is None and own is not None:
             text = arm.model.profiles.get(own)

@@ -171,7 +171,7 @@ def named_interests(live: Live, user: str) -> dict[str, Any]:
 
 def interests_of(of: Known, user: str) -> Interests:
     """The interests of a user of whom this is known."""
-    return of.arm.spaced(of.head).interests_of(of.given, user)
+    return of.head.interests_of(of.given, user)
 
 
 def steer(live: Live, user: str, interest: str, factor: float) -> Interests:

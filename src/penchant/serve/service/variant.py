@@ -88,13 +88,6 @@ class Arm:
             self.heads[name] = self.model.with_target(name)
         return self.heads[name]
 
-    def spaced(self, head: Model) -> Model:
-        """The same head with the space of interests, which is made once for all heads."""
-        if "space" not in head.__dict__:
-            with self.lock:
-                head.__dict__["space"] = self.model.space
-        return head
-
     def reranker(self, behavior: str | None, rules: Rules) -> Reranker:
         """What makes lists by rules; the latest are kept ready."""
         key = behavior or self.model.dataset.target, rules.model_dump_json()

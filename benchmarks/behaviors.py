@@ -17,7 +17,7 @@ import numpy as np
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.data.arrays import repeated
+from penchant.data.arrays import is_repeat
 from penchant.data.dataset import Catalogue, Dataset, Events, Histories
 from penchant.data.splitting.cases import Cases, Split
 from penchant.data.splitting.split import split
@@ -84,7 +84,7 @@ AGAIN = {False: "history items excluded from negatives", True: "history items as
 def held(events: Events, catalogue: Catalogue) -> dict[str, float]:
     """Of each behavior's events the share of an item that the user's history holds already."""
     events = events.take(events.item >= 0).sorted()
-    again = repeated(events.user * len(catalogue) + events.item)
+    again = is_repeat(events.user * len(catalogue) + events.item)
     return {
         catalogue.behaviors[row].name: float(again[events.behavior == row].mean())
         for row in np.unique(events.behavior).tolist()

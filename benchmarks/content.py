@@ -24,7 +24,7 @@ import scipy.sparse
 from penchant import load_dataset
 from penchant.config import Recipe
 from penchant.data.dataset import Dataset
-from penchant.data.splitting.cases import Cases, take
+from penchant.data.splitting.cases import Cases
 from penchant.data.splitting.split import split
 from penchant.evaluation import metrics
 from penchant.evaluation.evaluate import evaluate
@@ -66,10 +66,10 @@ def world(dataset: Dataset, seed: int, users: int) -> World:
     def known(cases: Cases) -> Cases:
         histories = data.events.histories(cases.histories.users)
         cases = replace(cases, histories=histories)
-        return some(take(cases, np.flatnonzero(histories.lengths > 0)))
+        return some(cases.take(np.flatnonzero(histories.lengths > 0)))
 
     def some(cases: Cases) -> Cases:
-        return take(cases, np.sort(rng.permutation(len(cases.histories))[:users]))
+        return cases.take(np.sort(rng.permutation(len(cases.histories))[:users]))
 
     return World(data, some(parts.test), known(cold.test), known(cold.validation))
 

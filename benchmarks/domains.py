@@ -15,7 +15,7 @@ import numpy as np
 from penchant import load_dataset
 from penchant.config import Recipe
 from penchant.data.dataset import Dataset, Events, Histories
-from penchant.data.splitting.cases import Cases, Split, take
+from penchant.data.splitting.cases import Cases, Split
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from variants import (
@@ -82,7 +82,7 @@ def at_home(dataset: Dataset, cases: Cases) -> Cases:
 
 def within(cases: Cases, mine: Any) -> Cases:
     """The cases of a mask."""
-    return take(cases, np.flatnonzero(mine))
+    return cases.take(np.flatnonzero(mine))
 
 
 def shared_users(dataset: Dataset) -> Any:
@@ -110,7 +110,7 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     asked_of = np.flatnonzero(many[everyone.histories.users])
     # the single-domain answers come one domain after the other
     asked_of = asked_of[np.argsort(everyone.domain[asked_of], kind="stable")]
-    test = take(everyone, asked_of)
+    test = everyone.take(asked_of)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     chosen: dict[tuple[str, str], Any] = {}
     joint = fitted(Variant(dataset, parts), recipe, f"{dataset.name}, joint")

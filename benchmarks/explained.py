@@ -24,7 +24,7 @@ from penchant import fit, load_dataset
 from penchant.config import Recipe, TransitionSettings
 from penchant.data import synthetic
 from penchant.data.dataset import Dataset
-from penchant.data.splitting.cases import Cases, Split, take
+from penchant.data.splitting.cases import Cases, Split
 from penchant.data.splitting.split import split
 from penchant.evaluation import metrics
 from penchant.models.transition.recommender import TransitionFitter
@@ -97,18 +97,18 @@ def browsing(seed: int) -> dict[str, Any]:
         of = {}
         for kind in inside:
             mine = right & (events.behavior == data.catalogue.behavior(kind))
-            of[kind] = set(world.of_item[events.item[mine]].tolist())
+            of[kind] = set(world.item_interest[events.item[mine]].tolist())
         if not all(of.values()):
             continue
         main = {
-            int(np.bincount(world.of_item[one.members]).argmax())
+            int(np.bincount(world.item_interest[one.members]).argmax())
             for one in model.interests(name).clusters
         }
         both.append(all(main & kinds for kinds in of.values()))
         for kind, values in inside.items():
             listed = model.recommend(name, k=10, behavior=kind).items
             rows = data.catalogue.items.rows(row.item for row in listed)
-            values.append(float(np.isin(world.of_item[rows], list(of[kind])).mean()))
+            values.append(float(np.isin(world.item_interest[rows], list(of[kind])).mean()))
     told("browsing and buying")
     return {
         "users": len(both),
@@ -153,12 +153,12 @@ def steered(
 def quotas(model: Model, parts: Split, seed: int, users: int) -> dict[str, Any]:
     def some(cases: Cases) -> tuple[Model, Cases, list[Interests]]:
         drawn = np.random.default_rng(seed).permutation(len(cases.histories))[:users]
-        cases = take(cases, np.sort(drawn))
+        cases = cases.take(np.sort(drawn))
         seen = of_cases(model, cases)
         names = [model.dataset.users.ids[user] for user in cases.histories.users]
         known = [seen.interests(name) for name in names]
         several = np.flatnonzero([len(one) > 1 for one in known])
-        return seen, take(cases, several), [known[place] for place in several]
+        return seen, cases.take(several), [known[place] for place in several]
 
     tried = {}
     seen, cases, known = some(parts.validation)

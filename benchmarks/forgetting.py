@@ -16,7 +16,7 @@ import numpy as np
 
 from penchant.config import Recipe
 from penchant.data.io.load import load
-from penchant.data.user_attributes import described_users
+from penchant.data.user_attributes import select_attributes
 from penchant.models.transition.recommender import TransitionFitter
 from penchant.privacy.membership_inference import Shadows, attack, sample_groups
 from penchant.recommendation import Model
@@ -26,7 +26,7 @@ from penchant.training.update import without_users
 def compared(data, recipe=None, each=500, shadows=8, seed=0):
     """Both attacks before and after, as JSON types."""
     recipe = recipe or Recipe()
-    data, _ = described_users(data, recipe.users)
+    data, _ = select_attributes(data, recipe.users)
     settings = recipe.transition
 
     def fitted(some):

@@ -25,7 +25,7 @@ from penchant.config import ContentSettings, TransitionSettings
 from penchant.data.dataset import Dataset
 from penchant.data.hashing import hashes, uniform
 from penchant.data.io import load
-from penchant.data.io.impressions import Impressions, impressions
+from penchant.data.io.impressions import Impressions, read_impressions
 from penchant.evaluation import metrics
 from penchant.features.item_content import encode_items
 from penchant.models.base import Recommender
@@ -150,7 +150,7 @@ def compared(folder: Path, folds: int, seed: int) -> dict:
     with TemporaryDirectory() as scratch:
         load.ingest(folder, Path(scratch) / "d", mapping=RECIPES / "bing-news.toml")
         data = load.load(Path(scratch) / "d")
-        shown = impressions(Path(scratch) / "d", data)
+        shown = read_impressions(Path(scratch) / "d", data)
     data, read = encode_items(data, ContentSettings(text="universal", image="none", audio="none"))
     test = shown.request == shown.requests.rows(["test"])[0]
     cases = asked(shown, test)

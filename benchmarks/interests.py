@@ -18,7 +18,6 @@ import numpy as np
 
 from penchant import load_dataset
 from penchant.config import Recipe
-from penchant.data.splitting.cases import take
 from penchant.data.splitting.split import split
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.sequence import SEQUENCE
@@ -34,9 +33,9 @@ def compared(path: Path, recipe: Recipe) -> dict[str, Any]:
     dataset = load_dataset(path).with_target(recipe.target)
     parts = split(dataset, None, recipe.seed)
     data = dataset.with_events(parts.train)
-    asked = take(parts.validation, drawn(data, parts.validation, recipe.search.users, recipe.seed))
+    asked = parts.validation.take(drawn(data, parts.validation, recipe.search.users, recipe.seed))
     some = np.random.default_rng(recipe.seed).permutation(len(parts.test.histories))[:JUDGED]
-    judged = take(parts.test, np.sort(some))
+    judged = parts.test.take(np.sort(some))
     fit = SEQUENCE.fitter(data, recipe.seed)
     rows, answers = [], []
     budget = 0.0

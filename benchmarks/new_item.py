@@ -71,7 +71,7 @@ def world(items: int, users: int, seed: int) -> Dataset:
         target="view",
     )
     vectors = vectors[np.argsort(names)]
-    feature = Feature.fitted(vectors, np.ones(items, bool), WIDTH, "given")
+    feature = Feature.fit(vectors, np.ones(items, bool), WIDTH, "given")
     return replace(data, catalogue=replace(data.catalogue, features={"vector": feature}))
 
 
@@ -90,7 +90,7 @@ def contents(data: Dataset, tags: list, vectors: np.ndarray) -> dict | None:
     given = np.zeros((len(catalogue), WIDTH))
     given[new] = vectors
     present = np.isin(np.arange(len(catalogue)), new)
-    feature = catalogue.features["vector"].described(given, present)
+    feature = catalogue.features["vector"].encode(given, present)
     catalogue = replace(catalogue, features={"vector": feature})
     return new_item_content(data.catalogue, catalogue, merged.items, new)
 

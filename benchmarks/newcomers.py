@@ -21,7 +21,7 @@ from penchant.config import Recipe
 from penchant.data.dataset import Dataset
 from penchant.data.splitting import protocols
 from penchant.data.splitting.cases import Cases
-from penchant.data.user_attributes import described_users
+from penchant.data.user_attributes import select_attributes
 from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation import metrics
 from penchant.evaluation.evaluate import evaluate
@@ -52,7 +52,7 @@ def compared(path: Path, recipe: Recipe) -> dict:
     def told(text: str) -> None:
         print(f"{time.perf_counter() - began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
-    dataset, notes = described_users(load_dataset(path).with_target(recipe.target), recipe.users)
+    dataset, notes = select_attributes(load_dataset(path).with_target(recipe.target), recipe.users)
     parts = protocols.cold_user(dataset, recipe.seed, SHARE)
     data = dataset.with_events(parts.train)
     asked = {

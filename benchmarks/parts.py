@@ -16,7 +16,7 @@ from penchant import load_dataset
 from penchant.config import Recipe
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.split import split
-from penchant.data.user_attributes import described_users
+from penchant.data.user_attributes import select_attributes
 from penchant.evaluation.evaluate import evaluate
 from penchant.features.item_content import encode_items
 from penchant.training.fit import train
@@ -48,7 +48,7 @@ def compared(path: Path, recipe: Recipe) -> dict:
 
     dataset = load_dataset(path).with_target(recipe.target)
     dataset, _ = encode_items(dataset, recipe.content, told)
-    dataset, _ = described_users(dataset, recipe.users)
+    dataset, _ = select_attributes(dataset, recipe.users)
     rows = {"alone": (), **{f"with {part}": (part,) for part in PARTS}, "with all": PARTS}
     found, out = {}, []
     for name, parts in rows.items():

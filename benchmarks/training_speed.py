@@ -26,7 +26,6 @@ import torch
 import penchant
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset
-from penchant.data.splitting.cases import take
 from penchant.data.splitting.split import split
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.sequence import SEQUENCE
@@ -51,7 +50,7 @@ def compared(path: Path, limit: float, users: int, seed: int) -> dict[str, Any]:
     dataset = identifiers(penchant.load_dataset(path))
     parts = split(dataset, "leave-one-out", seed)
     data = dataset.with_events(parts.train)
-    asked = take(parts.validation, drawn(data, parts.validation, users, seed))
+    asked = parts.validation.take(drawn(data, parts.validation, users, seed))
     same = {**SAME, "max_length": LENGTHS.get(dataset.name, 50)}
     threads = torch.get_num_threads()
     rows = [{"trainer": "penchant", **ours(data, asked, same, limit, seed)}]

@@ -12,7 +12,7 @@ import pytest
 
 from penchant.data.ingest import ingest
 from penchant.data.io.from_columns import from_columns
-from penchant.data.io.impressions import Impressions, impressions
+from penchant.data.io.impressions import Impressions, read_impressions
 from penchant.data.io.load import load
 from penchant.data.io.save import save
 from penchant.data.vocabulary import Vocabulary
@@ -77,7 +77,7 @@ def test_they_are_no_events_and_bring_no_items(shown):
     assert len(data.events) == 2
     assert data.users.ids == ("ann", "bo")
     assert data.catalogue.items.ids == ("cup", "new", "tea")  # pot stands in no table of items
-    found = impressions(shown / "d", data)
+    found = read_impressions(shown / "d", data)
     ids = data.catalogue.items.ids
     assert [data.users.ids[user] for user in found.user] == ["ann", "ann", "bo", "bo"]
     assert [ids[item] for item in found.item] == ["tea", "cup", "cup", "new"]
@@ -100,7 +100,7 @@ def test_a_mapping_takes_them_from_a_query(shown):
         ("bo", "cup", True),
         ("bo", "new", False),
     ]
-    found = impressions(shown / "d", load(shown / "d"))
+    found = read_impressions(shown / "d", load(shown / "d"))
     assert found.request.tolist() == [-1] * 3
     assert found.unknown_items == 1
 
@@ -110,7 +110,7 @@ def test_writing_again_leaves_none_of_the_old(shown):
     data = load(shown / "d")
     ingest(shown / "e.csv", shown / "d")
     with pytest.raises(DataError, match=r"expected impressions\.parquet in .*received none"):
-        impressions(shown / "d", data)
+        read_impressions(shown / "d", data)
     save(data, shown / "saved")
     assert not (shown / "saved" / "impressions.parquet").exists()
 
@@ -121,10 +121,10 @@ def test_what_cannot_be_read_is_an_error(shown):
     file = shown / "d" / "impressions.parquet"
     write_parquet(file, {"user": ["ann"], "item": ["tea"]})
     with pytest.raises(DataError, match="expected a column 'clicked', received user, item"):
-        impressions(shown / "d", data)
+        read_impressions(shown / "d", data)
     write_parquet(file, {"user": ["ann"] * 2, "item": ["tea"] * 2, "clicked": ["1", "perhaps"]})
     with pytest.raises(DataError, match="row 1 of column 'clicked'"):
-        impressions(shown / "d", data)
+        read_impressions(shown / "d", data)
     with pytest.raises(StrictError, match="impressions: missing user: 1 row dropped"):
         ingest(shown / "e.csv", shown / "d", impressions=shown / "s.csv", strict=True)
     (shown / "s.csv").write_text("user,item\nann,tea\n")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from penchant.config import parse
-from penchant.data.item_columns import ColumnSettings, column_rows
+from penchant.data.item_columns import ColumnSettings, encode_columns
 from penchant.errors import ConfigError
 from penchant.features.kernels import tag_columns, tag_rows
 
@@ -15,7 +15,7 @@ same = np.testing.assert_array_equal
 
 
 def rows_of(columns, **settings):
-    found = column_rows(columns, ColumnSettings(**settings))
+    found = encode_columns(columns, ColumnSettings(**settings))
     dense = found.rows.toarray()
     assert dense.shape[1] == len(found.names) == len(set(found.names))
     assert np.isfinite(dense).all()
@@ -141,9 +141,9 @@ def test_what_tells_nothing_is_left_out_and_told():
 
 
 def test_no_columns_and_no_items():
-    assert column_rows({}).rows.shape == (0, 0)
-    assert column_rows({"color": []}).rows.shape == (0, 0)
-    assert column_rows({"color": [None, None]}).rows.shape == (2, 0)
+    assert encode_columns({}).rows.shape == (0, 0)
+    assert encode_columns({"color": []}).rows.shape == (0, 0)
+    assert encode_columns({"color": [None, None]}).rows.shape == (2, 0)
 
 
 def test_settings_are_checked():

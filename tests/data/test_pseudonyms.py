@@ -13,7 +13,7 @@ from penchant.cli import app
 from penchant.data.cleaning.pseudonyms import pseudonym
 from penchant.data.ingest import ingest
 from penchant.errors import ConfigError
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 
 FILES = {
     "events.csv": "user,item,behavior,timestamp\n"
@@ -35,7 +35,7 @@ def files(tmp_path):
 def given(files, **changes):
     """What ``ingest`` is told."""
     return {
-        "events_path": files / "events.csv",
+        "events": files / "events.csv",
         "out": files / "data",
         "users": files / "users.csv",
         "relations": files / "friends.csv",
@@ -53,10 +53,10 @@ def cells(folder):
 
 
 def test_ids_become_keyed_digests_in_every_table(files):
-    key = key_of(files / "key")
+    key = load_key(files / "key")
     report = ingest(**given(files, pseudonyms=key))
     expected = hmac.new(key.secret, b"pseudonym\0ann", sha256).hexdigest()[:32]
-    assert pseudonym("ann", key) == expected != pseudonym("ann", Key(bytes(32)))
+    assert pseudonym("ann", key) == expected != pseudonym("ann", SigningKey(bytes(32)))
     there = cells(files / "data")
     assert expected in there
     assert not {"ann", "bo", "cy", "dan", "eve", "fay"} & there

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from penchant.data.ingest import ingest
-from penchant.data.io.impressions import impressions
+from penchant.data.io.impressions import read_impressions
 from penchant.data.io.load import load
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -52,7 +52,7 @@ def test_bing_news_in_the_layout_of_dkn(tmp_path):
     assert data.catalogue.tags == (("Phone",), ("Xbox",), ("Film",))
     assert data.events.item.tolist() == [0, 0]
     assert (data.time, data.target) == ("none", "click")
-    shown = impressions(tmp_path / "data", data)
+    shown = read_impressions(tmp_path / "data", data)
     assert [shown.requests.ids[part] for part in shown.request] == ["train"] * 3 + ["test"] * 2
     assert shown.item.tolist() == [1, 0, 0, 2, 0]
     assert shown.clicked.tolist() == [False, True, True, True, False]

@@ -11,7 +11,14 @@ from penchant.data.dataset import Behavior, Catalogue, Dataset, Events
 from penchant.data.ingest import ingest
 from penchant.data.io.load import load
 from penchant.data.splitting import protocols
-from penchant.data.splitting.split import PROTOCOLS, Split, check_leakage, dropped, share, split
+from penchant.data.splitting.leakage import count_dropped
+from penchant.data.splitting.split import (
+    PROTOCOLS,
+    Split,
+    check_leakage,
+    split,
+    validation_part,
+)
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError
 
@@ -131,7 +138,7 @@ def test_leave_one_out():
     assert told(data, result.validation) == ["a: i1 i2? i3 i4? -> i5"]
     assert told(data, result.test) == ["a: i1 i2? i3 i4? i5 i6? -> i7"]
     assert result.test.domain.tolist() == [-1]
-    assert dropped(data, result) == 1  # the view of i8, after the test event
+    assert count_dropped(data, result) == 1  # the view of i8, after the test event
 
 
 def test_leave_one_out_with_the_same_item_again_and_again():
@@ -147,7 +154,7 @@ def test_leave_one_new_out_ends_before_the_first_look_at_what_is_bought():
     assert names(data, result.train) == "i1 i2? i2 i3? i1 i2"
     assert told(data, result.validation) == ["a: i1 i2? i2 i3? -> i4"]
     assert told(data, result.test) == ["a: i1 i2? i2 i3? i4? i4 i3 i6? -> i5"]
-    assert dropped(data, result) == 2  # the look at i5, and the purchase of i1 after it
+    assert count_dropped(data, result) == 2  # the look at i5, and the purchase of i1 after it
     between = data.events.take(np.flatnonzero(data.events.time == 8))  # i6, after the look at i4
     for bad in (
         replace(result, train=result.train + between),
@@ -187,7 +194,7 @@ def test_the_usual_protocol_asks_for_what_lists_can_hold():
     assert protocols.resolve_protocol(named, repeats=False) is named
     asked = protocols.resolve_protocol(named, repeats=True)
     assert asked.protocol == "leave-one-out"
-    assert "lists hold what a history does" in asked.notes[-1]
+    assert "lists may repeat items of the history" in asked.notes[-1]
     assert protocols.resolve_protocol(asked, repeats=True) is asked
 
 
@@ -255,7 +262,7 @@ def test_random_per_domain_takes_every_trace_of_a_pair():
     assert set(result.train.item) == set(range(4)) - {validation, test}
     assert set(result.validation.histories.events.item) == set(range(4)) - {validation, test}
     assert set(result.test.histories.events.item) == set(range(4)) - {test}
-    assert dropped(data, result) == 1  # the view of the test item
+    assert count_dropped(data, result) == 1  # the view of the test item
 
 
 def test_random_choice_depends_on_identifiers_only():
@@ -288,10 +295,10 @@ def test_cold_items_and_cold_users(busy):
 
 def test_shares_are_stable_and_of_their_size():
     users = [f"user-{i}" for i in range(20_000)]
-    parts = share(users, seed=1)
+    parts = validation_part(users, seed=1)
     assert np.bincount(parts) / 20_000 == pytest.approx([0.5, 0.3, 0.2], abs=0.015)
-    assert (share(users[::-1], seed=1)[::-1] == parts).all()
-    assert (share(users, seed=2) != parts).any()
+    assert (validation_part(users[::-1], seed=1)[::-1] == parts).all()
+    assert (validation_part(users, seed=2) != parts).any()
 
 
 def fields_of(result):

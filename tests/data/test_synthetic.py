@@ -52,14 +52,14 @@ def test_interests_are_planted(each):
     for weights in (each.weights, each.later, each.buying):
         assert weights.sum(axis=1) == pytest.approx(1)
     own = (each.weights + each.later + each.buying) > 0
-    kind = each.of_item[each.events.item]
+    kind = each.item_interest[each.events.item]
     assert own[each.events.user, kind][~each.noise].all()
     assert each.noise.mean() == pytest.approx(0.13, abs=0.02)
 
 
 def test_weights_are_what_people_do(plain):
     meant = ~plain.noise
-    kind = plain.of_item[plain.events.item[meant]]
+    kind = plain.item_interest[plain.events.item[meant]]
     counts = np.zeros(plain.weights.shape)
     np.add.at(counts, (plain.events.user[meant], kind), 1)
     done = counts / counts.sum(axis=1, keepdims=True)
@@ -69,7 +69,7 @@ def test_weights_are_what_people_do(plain):
 def test_drift_moves_interests():
     made = world(users=800, drift=True)
     assert (made.weights != made.later).any(axis=1).mean() > 0.9
-    kind = made.of_item[made.events.item]
+    kind = made.item_interest[made.events.item]
     begun = made.weights[made.events.user, kind] > 0
     place = np.arange(len(kind)) - made.events.indptr(800)[made.events.user]
     assert begun[place < 3].mean() > begun[place > 20].mean() + 0.2
@@ -78,7 +78,7 @@ def test_drift_moves_interests():
 def test_people_may_browse_one_interest_and_buy_another():
     made = world(users=800, browse_buy=True)
     assert not ((made.weights > 0) & (made.buying > 0)).any()
-    kind = made.of_item[made.events.item]
+    kind = made.item_interest[made.events.item]
     bought = made.events.behavior == made.catalogue.behavior("buy")
     viewed = made.events.behavior == made.catalogue.behavior("view")
     buying = made.buying[made.events.user, kind] > 0
@@ -97,10 +97,10 @@ def test_worlds_are_varied_and_clean(each):
     assert (np.diff(e.time)[np.diff(e.user) == 0] > 0).all()
     assert any("一" <= letter <= "鿿" for title in catalogue.titles for letter in title)
     for kind in range(12):
-        domains = {catalogue.domain[i] for i in np.flatnonzero(each.of_item == kind)}
+        domains = {catalogue.domain[i] for i in np.flatnonzero(each.item_interest == kind)}
         assert len(domains) == 4
     owners = {}
-    for tags, kind in zip(catalogue.tags, each.of_item, strict=True):
+    for tags, kind in zip(catalogue.tags, each.item_interest, strict=True):
         for tag in tags:
             owners.setdefault(tag, set()).add(int(kind))
     assert sum(len(kinds) > 1 for kinds in owners.values()) >= 6
@@ -108,7 +108,7 @@ def test_worlds_are_varied_and_clean(each):
 
 def test_popularity_is_skewed_within_an_interest(plain):
     counts = np.bincount(plain.events.item, minlength=len(plain.catalogue))
-    assert all(metrics.gini(counts[plain.of_item == kind]) > 0.15 for kind in range(12))
+    assert all(metrics.gini(counts[plain.item_interest == kind]) > 0.15 for kind in range(12))
 
 
 def test_order_tells_more_than_popularity_and_neighbors(each):
@@ -162,14 +162,14 @@ def test_raw_files_hold_the_dirt_that_is_promised(plain, tmp_path):
         "bad_values": sum(bool(row[6]) and not row[6].isdigit() for row in whole),
         "malformed": len(rows) - len(whole),
     }
-    assert found == plain.dirt
+    assert found == plain.corruption
     assert known == set(plain.catalogue.items.ids)
-    added = sum(plain.dirt.values()) - plain.dirt["bad_values"]
+    added = sum(plain.corruption.values()) - plain.corruption["bad_values"]
     assert len(rows) == len(plain.events) + added
 
 
 def test_raw_files_without_dirt_are_the_dataset(plain, tmp_path):
-    events, _ = plain.write_raw(tmp_path, dirt=False)
+    events, _ = plain.write_raw(tmp_path, corruption=False)
     with events.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     e, catalogue = plain.events, plain.catalogue

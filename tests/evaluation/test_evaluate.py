@@ -8,7 +8,7 @@ import pytest
 
 from penchant.data import synthetic
 from penchant.data.dataset import Behavior, Catalogue, Events, Histories
-from penchant.data.splitting.cases import Cases, take
+from penchant.data.splitting.cases import Cases
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation.evaluate import evaluate
@@ -114,7 +114,7 @@ def test_the_order_of_the_cases_changes_no_value():
     model = TransitionFitter(data.with_events(parts.train))(TransitionSettings(candidates=40))
     order = np.random.default_rng(0).permutation(len(parts.test.histories))
     whole = evaluate(model, data.catalogue, parts.test, block=7)
-    found = evaluate(model, data.catalogue, take(parts.test, order), block=11)
+    found = evaluate(model, data.catalogue, parts.test.take(order), block=11)
     assert np.array_equal(found.lists, whole.lists[order])
     assert np.array_equal(found.users, whole.users[order])
     for name in set(whole.cases) - {"accuracy"}:  # whose pairs are drawn by place

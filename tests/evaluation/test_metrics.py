@@ -176,7 +176,7 @@ def test_recall_has_two_denominators():
 def test_lists_and_scores_agree():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(20, 30))
-    truth, indptr = metrics.distinct(rng.integers(0, 30, 60), np.arange(0, 61, 3))
+    truth, indptr = metrics.distinct_truths(rng.integers(0, 30, 60), np.arange(0, 61, 3))
     lists = np.argsort(-scores, axis=1)[:, :K]
     by_list = metrics.list_ranks(lists, truth, indptr)
     by_score = metrics.ranks(scores, truth, indptr)
@@ -186,7 +186,7 @@ def test_lists_and_scores_agree():
 
 
 def test_duplicates_count_once():
-    truth, indptr = metrics.distinct(np.array([1, 0, 1]), np.array([0, 3]))
+    truth, indptr = metrics.distinct_truths(np.array([1, 0, 1]), np.array([0, 3]))
     ranks = metrics.list_ranks(np.array([[0, 0, 1]]), truth, indptr)
     assert ranks.tolist() == [1, 3]
     assert metrics.precision(ranks, 3, indptr) == pytest.approx([2 / 3])
@@ -221,7 +221,7 @@ def test_unseen_draws_only_what_is_unseen(seed, items, density):
     case, item = np.nonzero(rng.random((6, items)) < density)
     seen = np.repeat(item, 2)
     indptr = np.searchsorted(np.repeat(case, 2), np.arange(7))
-    drawn = metrics.unseen(seen, indptr, items, seed)
+    drawn = metrics.sample_unseen(seen, indptr, items, seed)
     for b in range(6):
         left = set(range(items)) - set(item[case == b].tolist())
         assert drawn[b] in left if left else drawn[b] == -1
@@ -230,7 +230,7 @@ def test_unseen_draws_only_what_is_unseen(seed, items, density):
 def test_unseen_is_uniform():
     cases = 30_000
     seen, indptr = np.tile([1, 4], cases), np.arange(0, 2 * cases + 1, 2)
-    share = np.bincount(metrics.unseen(seen, indptr, 6, seed=0), minlength=6) / cases
+    share = np.bincount(metrics.sample_unseen(seen, indptr, 6, seed=0), minlength=6) / cases
     expected = np.array([1, 0, 1, 1, 0, 1]) / 4
     assert share == pytest.approx(expected, abs=4 * np.sqrt(0.25 * 0.75 / cases))
 

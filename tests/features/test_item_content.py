@@ -50,7 +50,7 @@ def test_titles_become_a_feature_once(world, cache):
     found, read = encode_items(world, ContentSettings(dimensions=16), told.append, cache)
     feature = found.catalogue.features["text"]
     assert feature.rows.shape == (len(world.catalogue), 16)
-    assert feature.made == "universal"
+    assert feature.encoder == "universal"
     assert read.modalities["text"].made > 0
     assert found.catalogue.modalities == ("columns", "tags", "text")
     again, second = encode_items(world, ContentSettings(dimensions=16), None, cache)
@@ -69,7 +69,7 @@ def test_a_service_is_asked_by_its_address(world, cache, endpoint):
     settings = ContentSettings(text=endpoint, dimensions=3)
     found, _ = encode_items(world, settings, None, cache)
     assert found.catalogue.features["text"].rows.shape[1] == 3
-    assert found.catalogue.features["text"].made == endpoint
+    assert found.catalogue.features["text"].encoder == endpoint
 
 
 @pytest.mark.parametrize("made", ["nothing", "universal:x", "sentence-transformers", "endpoint:x"])
@@ -140,7 +140,7 @@ def test_a_run_keeps_its_features_and_reads_new_items(shop, cache, tmp_path, mon
     assert run.dataset.catalogue.counted == ("price",)
     features = (m.dataset.catalogue.features["image"] for m in (run, model))
     a, b = features
-    assert a.made == b.made == "mobilenet"
+    assert a.encoder == b.encoder == "mobilenet"
     assert all(np.array_equal(getattr(a, p), getattr(b, p)) for p in ("rows", "center", "basis"))
     (shop / "more.csv").write_text("item,title,image,price\nnew,,pictures/blue3.png,4\n")
     ingest(None, tmp_path / "more", items=shop / "more.csv", mapping=described_as(run))

@@ -15,7 +15,13 @@ from llm_server import FakeModel
 from penchant import cli
 from penchant.config import ContentSettings, Recipe, SequenceSettings, TransitionSettings
 from penchant.data.dataset import ENRICHED, SUMMARY
-from penchant.data.io.enrichment import FILE, Enriched, joined, read_enriched, write_enriched
+from penchant.data.io.enrichment import (
+    FILE,
+    Enriched,
+    apply_enrichment,
+    read_enriched,
+    write_enriched,
+)
 from penchant.data.io.from_columns import from_columns
 from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
@@ -441,7 +447,7 @@ def test_a_summary_is_read_as_text_is(folder, tmp_path):
     found, read = encode_items(data, settings)
     assert found.catalogue.modalities == ("enriched", "summary", "text")
     assert read.modalities["summary"].present.sum() == 20
-    assert found.catalogue.features["summary"].made == "universal"
+    assert found.catalogue.features["summary"].encoder == "universal"
     for silent in (
         settings.model_copy(update={"summary": "none"}),
         settings.model_copy(update={"text": "none"}),
@@ -452,7 +458,9 @@ def test_a_summary_is_read_as_text_is(folder, tmp_path):
     again = load_dataset(save_dataset(found, tmp_path / "copy"))
     kept = found.catalogue.features["summary"].rows
     assert np.array_equal(again.catalogue.features["summary"].rows, kept)
-    rows = joined(data.catalogue, {"za": Enriched("za", ("crime",), "A story of crime.")})[0]
+    rows = apply_enrichment(
+        data.catalogue, {"za": Enriched("za", ("crime",), "A story of crime.")}
+    )[0]
     both = replace(found, catalogue=replace(rows, features=found.catalogue.features))
     known, _ = item_content.encode_changed(both, found.catalogue, np.arange(22))
     place = data.catalogue.items.index

@@ -18,7 +18,7 @@ from penchant.privacy.erasure.erase import erase
 from penchant.privacy.subject_access import subject_data
 from penchant.recommendation import Model, save_profiles
 from penchant.recommendation.interests import Profile
-from penchant.storage.signing_key import key_of
+from penchant.storage.signing_key import load_key
 from penchant.training.update import update, without_events, without_users
 
 OWN = "Green tea, and pots to make it in.\nNo coffee."
@@ -147,7 +147,7 @@ def test_a_run_without_profiles_is_read(run):
 
     content = json.loads((run / "manifest.json").read_text())
     del content["profiles"]
-    (run / "manifest.json").write_bytes(artifact._sealed(content))
+    (run / "manifest.json").write_bytes(artifact._with_digest(content))
     assert load(run).profiles == {}
 
 
@@ -169,7 +169,7 @@ def test_profiles_go_with_the_user_and_with_the_events(model, user):
 
 def test_a_receipt_counts_profiles(run, model, user):
     save_profiles({user: Profile.written(OWN)}, run)
-    receipt = erase(run, [user], key_of()).receipt
+    receipt = erase(run, [user], load_key()).receipt
     assert receipt["erased"]["run"]["profiles"] == 1
     assert load(run).profiles == {}
     assert "Green" not in (run / "manifest.json").read_text()

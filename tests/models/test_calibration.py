@@ -11,7 +11,7 @@ from penchant.data.io.from_columns import from_columns
 from penchant.data.splitting.split import split
 from penchant.errors import DataError
 from penchant.evaluation.metrics import brier_skill, ece, reliability, skill_interval
-from penchant.evaluation.probabilities import lists
+from penchant.evaluation.probabilities import top_lists
 from penchant.models.calibration import LISTED, fit_calibration, regression
 from penchant.recommendation import load
 from penchant.training.fit import fit
@@ -119,7 +119,7 @@ def test_padding_has_no_probability_and_long_lists_end():
 
 def test_lists_know_what_happened(world, model):
     parts = split(world)
-    found = lists(model.recommender, world.catalogue, parts.test)
+    found = top_lists(model.recommender, world.catalogue, parts.test)
     truth = parts.test.truth[:, None]  # leave-one-out: one for each
     assert np.array_equal(found.outcome, (found.items == truth) & (found.items >= 0))
     assert found.outcome.any(axis=1).mean() > 0.8  # 100 of 120

@@ -9,7 +9,7 @@ from penchant.config import Recipe, TransitionSettings, UserSettings
 from penchant.data.dataset import Events
 from penchant.data.io.from_columns import from_columns
 from penchant.data.merge import merge
-from penchant.data.user_attributes import attribute_rows, described_users
+from penchant.data.user_attributes import attribute_rows, select_attributes
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
 from penchant.models.transition.recommender import TransitionFitter
@@ -76,21 +76,21 @@ def test_who_has_no_events_gets_what_others_began_with():
 
 @pytest.fixture(scope="module", params=["clock", "none"])
 def data(request):
-    return described_users(planted(time=request.param), UserSettings())[0]
+    return select_attributes(planted(time=request.param), UserSettings())[0]
 
 
 def test_protected_attributes_are_used_where_the_recipe_opts_in():
     data = planted()
-    plain, notes = described_users(data, UserSettings())
+    plain, notes = select_attributes(data, UserSettings())
     assert plain.catalogue.attributes.ids == ("plan=a", "plan=b")
     assert any("'gender' is protected" in note for note in notes)
-    opted, notes = described_users(data, UserSettings(protected=("gender",)))
+    opted, notes = select_attributes(data, UserSettings(protected=("gender",)))
     assert opted.catalogue.attributes.ids == ("gender=f", "gender=m", "plan=a", "plan=b")
     assert notes == ()
     with pytest.raises(ConfigError, match=r"users\.protected"):
-        described_users(data, UserSettings(attributes=("gender",)))
+        select_attributes(data, UserSettings(attributes=("gender",)))
     with pytest.raises(ConfigError, match="unknown column of users 'plam'"):
-        described_users(data, UserSettings(attributes=("plam",)))
+        select_attributes(data, UserSettings(attributes=("plam",)))
     users, rows = attribute_rows(opted)
     assert len(users) == 2 * len(data.users)
     assert {opted.catalogue.attributes.ids[row] for row in rows[users == 1]} == {
@@ -186,7 +186,7 @@ def test_the_parts_of_an_explanation_add_to_the_score(data):
 
 
 def test_an_update_equals_a_refit_on_all():
-    data = described_users(planted(), UserSettings())[0]
+    data = select_attributes(planted(), UserSettings())[0]
     late = data.events.time > np.quantile(data.events.time, 0.9)
     old = data.with_events(data.events.take(~late))
     names = [data.users.ids[user] for user in data.events.user[late]]
@@ -205,13 +205,13 @@ def test_an_update_equals_a_refit_on_all():
     joint = found.dataset
     assert joint.catalogue.attributes.ids == ("plan=a", "plan=b", "plan=c")
     assert_same(found, Model(joint, TransitionFitter(joint)(SETTINGS)))
-    expected = described_users(merge(old, new).dataset, UserSettings())[0]
+    expected = select_attributes(merge(old, new).dataset, UserSettings())[0]
     assert_same(found, Model(expected, TransitionFitter(expected)(SETTINGS)))
     assert receipt.changed_users > len(set(names))  # who has them for friends too
 
 
 def test_forgetting_takes_a_user_out_of_their_friends_rows():
-    data = described_users(planted(), UserSettings())[0]
+    data = select_attributes(planted(), UserSettings())[0]
     lengths = np.diff(data.events.sorted().indptr(len(data.users)))
     gone = next(user for user in data.relations[:, 1].tolist() if lengths[user] > 3)
     model = Model(data, TransitionFitter(data)(SETTINGS))
@@ -249,7 +249,7 @@ def test_a_friends_event_is_not_a_seen_item():
         target="event",
     )
     assert isinstance(data.events, Events)
-    described, _ = described_users(data, UserSettings())
+    described, _ = select_attributes(data, UserSettings())
     model = Model(described, TransitionFitter(described)(SETTINGS))
     assert "cup" in [row.item for row in model.recommend("ann", k=3).items]
     alone = replace(described, relations=described.relations[:0])

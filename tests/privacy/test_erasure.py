@@ -26,11 +26,11 @@ from penchant.privacy.erasure.refit import refit_calibration
 from penchant.privacy.erasure.unlearn import forget, notice
 from penchant.storage.artifact import load_arrays, read_manifest
 from penchant.storage.database import write_parquet
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 from penchant.training.tuning import shared
 from same_models import assert_same
 
-KEY, OTHER = Key(bytes(range(32))), Key(bytes(32))
+KEY, OTHER = SigningKey(bytes(range(32))), SigningKey(bytes(32))
 RECIPE = Recipe.load(overrides=["target=buy", "search.budget=1", "transition.candidates=60"])
 DEEP = (
     "sequence.epochs=2",
@@ -222,7 +222,7 @@ def test_tombstones_name_nobody_and_know_their_key(transition, gone, tmp_path):
     with pytest.raises(ConfigError, match=f"expected the key {KEY.id}"):
         forget(load(run), [load(run).dataset.users.ids[0]], OTHER)
     with pytest.raises(ConfigError, match="tombstones of one key"):
-        stones.joined(Tombstones().adding(["x"], OTHER))
+        stones.union(Tombstones().with_users(["x"], OTHER))
     (tmp_path / "tombstones.json").write_text("{}")
     with pytest.raises(DataError, match="is damaged"):
         read_tombstones(tmp_path)
@@ -256,7 +256,7 @@ def test_whom_the_public_function_forgets_no_update_brings_back(transition, gone
 
 def test_a_receipt_of_0_1_0_is_valid():
     old = read_receipt(Path(__file__).parents[1] / "fixtures" / "privacy-0.1.0" / "receipt.json")
-    key = Key(bytes(range(32)))
+    key = SigningKey(bytes(range(32)))
     assert verdict(old, key) == "valid"
     assert verdict(old | {"deadline": "2027-01-01"}, key) == "altered"
     assert old["subjects"] == list(digests(["ann", "bo"], key))
@@ -282,15 +282,15 @@ def test_a_receipt_is_valid_until_a_letter_changes(tmp_path):
 def test_a_key_is_made_once_for_its_owner_alone(tmp_path):
     said = []
     file = tmp_path / "of" / "mine" / "key"
-    made = key_of(file, said.append)
+    made = load_key(file, said.append)
     assert file.stat().st_mode & 0o777 == 0o600
-    assert key_of(file, said.append) == made != key_of(tmp_path / "other")
+    assert load_key(file, said.append) == made != load_key(tmp_path / "other")
     assert len(said) == 1
     assert str(file) in said[0]
     assert made.secret.hex() not in repr(made)
     (tmp_path / "bad").write_text("short")
     with pytest.raises(ConfigError, match="expected 64 hexadecimal digits"):
-        key_of(tmp_path / "bad")
+        load_key(tmp_path / "bad")
 
 
 SHOP = "user,item,behavior,timestamp\n" + "".join(

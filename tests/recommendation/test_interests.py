@@ -172,15 +172,15 @@ def test_browsing_and_buying_are_both_found_and_served():
         planted = {}
         for kind in models:
             mine = right & (events.behavior == data.catalogue.behavior(kind))
-            planted[kind] = set(world.of_item[events.item[mine]].tolist())
+            planted[kind] = set(world.item_interest[events.item[mine]].tolist())
         if not all(planted.values()):
             continue
         found = models["buy"].interests(name).clusters
-        main = {int(np.bincount(world.of_item[one.members]).argmax()) for one in found}
+        main = {int(np.bincount(world.item_interest[one.members]).argmax()) for one in found}
         both.append(all(main & kinds for kinds in planted.values()))
         for kind, model in models.items():
             rows = data.catalogue.items.rows(r.item for r in model.recommend(name).items)
-            inside[kind].append(np.isin(world.of_item[rows], list(planted[kind])).mean())
+            inside[kind].append(np.isin(world.item_interest[rows], list(planted[kind])).mean())
     assert len(both) > 30
     assert np.mean(both) >= 0.9
     assert np.mean(inside["buy"]) > 0.6

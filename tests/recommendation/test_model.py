@@ -157,7 +157,7 @@ def test_similar_items_share_an_interest(world, model):
         found = model.similar(name, k=5)
         assert name not in {row.item for row in found}
         rows = world.catalogue.items.rows(row.item for row in found)
-        hits += (world.of_item[rows] == world.of_item[item]).tolist()
+        hits += (world.item_interest[rows] == world.item_interest[item]).tolist()
     assert np.mean(hits) > 0.5  # by chance 1 in 12
 
 
@@ -303,7 +303,7 @@ def test_a_write_that_fails_leaves_the_old_run(model, tmp_path):
     run = model.save(tmp_path / "run")
 
     def broken():
-        with artifact.writing(run, {}) as folder:
+        with artifact.write_artifact(run, {}) as folder:
             (folder / "half").write_text("x")
             raise RuntimeError
 

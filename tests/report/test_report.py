@@ -15,13 +15,12 @@ from typer.testing import CliRunner
 from penchant.cli import app
 from penchant.config import Recipe
 from penchant.data import synthetic
-from penchant.data.splitting.cases import sampled
 from penchant.data.splitting.split import split
 from penchant.data.vocabulary import Vocabulary
 from penchant.evaluation.evaluate import evaluate
 from penchant.evaluation.fit_report import FitReport, Slice
 from penchant.evaluation.metrics import Interval
-from penchant.evaluation.slices import sliced
+from penchant.evaluation.slices import slice_metrics
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.transition.recommender import TransitionFitter
 from penchant.recommendation import load
@@ -127,7 +126,7 @@ def test_slices_are_parts_of_the_evaluation(world, model):
     train = world.with_events(parts.train)
     popular = POPULARITY.fitter(train, 0)(POPULARITY.settings())
     found = evaluate(popular, world.catalogue, parts.test)
-    slices = sliced(found, train, parts.test)
+    slices = slice_metrics(found, train, parts.test)
     assert list(slices) == ["history", "item", "domain"]
     lengths = parts.test.histories.lengths
     mine = (lengths >= 10) & (lengths <= 19)
@@ -196,7 +195,7 @@ def test_the_curve_begins_at_the_expert_that_saw_no_test_event(model):
     data = model.dataset
     found = tradeoff(model, cases=15)
     parts = split(data, seed=0)
-    asked = sampled(parts.test, data.users.ids, 15, 0)
+    asked = parts.test.sample(data.users.ids, 15, 0)
     assert found.cases == len(asked.histories) == 15
     assert np.isin(asked.truth, parts.test.truth).all()
     train = data.with_events(parts.train)

@@ -14,7 +14,7 @@ from penchant.cli import app
 from penchant.privacy.erasure.receipts import verdict
 from penchant.serve.service.refresh import refresh
 from penchant.serve.store.store import Store
-from penchant.storage.signing_key import key_of
+from penchant.storage.signing_key import load_key
 from serving import client_of, run_of, told
 
 
@@ -38,14 +38,14 @@ def test_a_deletion_is_answered_with_a_signed_receipt(data, own, database):
         assert "statistics" in receipt["exact"]
         assert "chosen settings" in receipt["left"]
         assert user not in json.dumps(receipt)
-        assert verdict(receipt, key_of()) == "valid"
-        assert verdict(receipt | {"erased": {}}, key_of()) == "altered"
+        assert verdict(receipt, load_key()) == "valid"
+        assert verdict(receipt | {"erased": {}}, load_key()) == "altered"
         stranger = told(client.delete("/users/nobody"))
         assert (stranger["artifacts"], stranger["exact"], stranger["left"]) == ([], [], [])
     # the next update says with a receipt of its own that it is done
     found = refresh(own, Store(database))
     done = found.to_dict()["receipt"]
-    assert verdict(done, key_of()) == "valid"
+    assert verdict(done, load_key()) == "valid"
     assert done["subjects"] == receipt["subjects"]
     assert (done["artifacts"], done["still_held"]) == (["main"], [])
     assert done["erased"] == {"users": 1, "events": found.forgotten.events}
@@ -151,7 +151,7 @@ def test_the_console_shows_the_receipt_to_be_kept(data, own, database):
         page = client.post("/console/privacy/forget", data=form).text
     shown = html.unescape(page.split("<pre>")[1].split("</pre>")[0])
     receipt = json.loads(shown)
-    assert verdict(receipt, key_of()) == "valid"
+    assert verdict(receipt, load_key()) == "valid"
     assert f"due by {receipt['deadline']}" in page
 
 

@@ -43,7 +43,7 @@ def transition(world):
 
 def inside(model, world, behavior, weights):
     """Share of the lists for a behavior that lies in the interests of ``weights``."""
-    of_item = world.of_item[world.catalogue.items.rows(model.dataset.catalogue.items.ids)]
+    of_item = world.item_interest[world.catalogue.items.rows(model.dataset.catalogue.items.ids)]
     rows = world.users.rows(model.dataset.users.ids)
     hits = [
         (weights[rows[user]][of_item[items]] > 0).mean()

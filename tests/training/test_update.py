@@ -125,7 +125,7 @@ def featured(data, seed=0, width=6):
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((len(data.catalogue), 20))
     present = rng.random(len(vectors)) < 0.9
-    feature = Feature.fitted(vectors, present, width, "noise")
+    feature = Feature.fit(vectors, present, width, "noise")
     return replace(data, catalogue=replace(data.catalogue, features={"noise": feature}))
 
 

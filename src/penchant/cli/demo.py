@@ -123,7 +123,7 @@ def demo(
         out,
         time.perf_counter() - began,
         report,
-        world.dirt,
+        world.corruption,
         table,
         recovery,
         interests,
@@ -135,7 +135,7 @@ def demo(
 def recover(model: Model, world: World, k: int = 50) -> Recovery:
     """Compare the interests of each user's k best items with the planted ones."""
     kinds = len(world.interests)
-    of_item = world.of_item[world.catalogue.items.rows(model.dataset.catalogue.items.ids)]
+    of_item = world.item_interest[world.catalogue.items.rows(model.dataset.catalogue.items.ids)]
     row_of = world.users.rows(model.dataset.users.ids)
     found, chance, inside, by_size = [], [], [], []
     size = np.bincount(of_item, minlength=kinds) / len(of_item)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.arrays import runs
+from penchant.data.arrays import ranges
 from penchant.data.text_query import TextQuery
 from penchant.data.tombstones import Tombstones
 from penchant.data.vocabulary import Vocabulary
@@ -20,7 +20,7 @@ from penchant.errors import ConfigError, DataError, counted, unknown
 from penchant.types import Floats, Ints, TimeKind
 
 if TYPE_CHECKING:
-    from penchant.data.item_columns import Columns
+    from penchant.data.item_columns import ColumnFeatures
     from penchant.data.item_features import Feature
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class Events:
         start = np.searchsorted(self.user, users, "left")
         length = np.searchsorted(self.user, users, "right") - start
         indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-        return Histories(users, indptr, self.take(runs(start, length)))
+        return Histories(users, indptr, self.take(ranges(start, length)))
 
     @staticmethod
     def empty() -> "Events":
@@ -133,19 +133,19 @@ class Histories:
         index = np.arange(len(self))[index]
         length = self.lengths[index]
         indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-        events = self.events.take(runs(self.indptr[index], length))
+        events = self.events.take(ranges(self.indptr[index], length))
         queries = self.queries and tuple(
-            one._replace(history=row)
+            query._replace(history=row)
             for row, number in enumerate(index.tolist())
-            for one in self.queries
-            if one.history == number
+            for query in self.queries
+            if query.history == number
         )
         return Histories(self.users[index], indptr, events, queries)
 
     def keep(self, mask: NDArray[np.bool_]) -> "Histories":
         """The same histories with only the events of a mask over their events."""
-        kept = np.concatenate([[0], np.cumsum(mask)])[self.indptr].astype(np.int64)
-        return Histories(self.users, kept, self.events.take(mask), self.queries)
+        indptr = np.concatenate([[0], np.cumsum(mask)])[self.indptr].astype(np.int64)
+        return Histories(self.users, indptr, self.events.take(mask), self.queries)
 
 
 @dataclass(frozen=True)
@@ -206,11 +206,11 @@ class Catalogue:
         return tuple(tuple(cell) if isinstance(cell, list | tuple) else () for cell in cells)
 
     @cached_property
-    def described(self) -> "Columns":
+    def column_features(self) -> "ColumnFeatures":
         """The counted columns as rows of numbers."""
-        from penchant.data.item_columns import column_rows
+        from penchant.data.item_columns import encode_columns
 
-        return column_rows({name: self.columns[name].tolist() for name in self.counted})
+        return encode_columns({name: self.columns[name].tolist() for name in self.counted})
 
     def behavior(self, name: str) -> int:
         """Row of a behavior by name; ConfigError lists the known ones."""

@@ -9,28 +9,29 @@ from penchant.data.cleaning.pseudonyms import pseudonymize
 from penchant.data.cleaning.report import CleaningReport
 from penchant.data.cleaning.rules import clean
 from penchant.data.io.columns import TEXT
-from penchant.data.io.impressions import selected
+from penchant.data.io.impressions import impressions_query
 from penchant.data.io.layout import DatasetSettings, write_directory
-from penchant.data.io.load import MEDIA
-from penchant.data.readers.column_mapping import KNOWN, DataMapping
+from penchant.data.io.load import MEDIA_COLUMNS
+from penchant.data.readers.column_mapping import COLUMN_ALIASES, DataMapping
 from penchant.data.readers.sources import read_sources
 from penchant.data.tombstones import Tombstones, read_tombstones
 from penchant.errors import DataError
 from penchant.storage.database import (
     Connection,
+    column_list,
+    column_types,
     connect,
-    exists,
     identifier,
-    listing,
     literal,
-    types,
+    table_exists,
 )
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 
 
 def ingest(
-    events_path: str | Path | None,
+    events: str | Path | None,
     out: str | Path,
+    *,
     items: str | Path | None = None,
     users: str | Path | None = None,
     relations: str | Path | None = None,
@@ -39,16 +40,16 @@ def ingest(
     strict: bool = False,
     encoding: str | None = None,
     impressions: str | Path | None = None,
-    pseudonyms: Key | None = None,
+    pseudonyms: SigningKey | None = None,
     tombstones: Tombstones | None = None,
-    key: Key | None = None,
+    key: SigningKey | None = None,
 ) -> CleaningReport:
     """Read raw files, clean them and write a DATA directory.
 
     With ``pseudonyms`` user ids become keyed digests. The rows of users whom ``tombstones`` name,
     and those that stand in the directory, are dropped: that takes the ``key`` of these.
 
-    ``events_path`` is a file, or a folder in which the mapping's tables name their files; None
+    ``events`` is a file, or a folder in which the mapping's tables name their files; None
     where there are ``items`` alone, to update a run with. Raises
     DataError where the input cannot be read, and StrictError, before anything is written, where
     ``strict`` is set and a rule found something.
@@ -57,7 +58,7 @@ def ingest(
         mapping = DataMapping() if mapping is None else DataMapping.load(mapping)
     given = {"items": items, "users": users, "relations": relations, "impressions": impressions}
     database = connect()
-    path = None if events_path is None else Path(events_path)
+    path = None if events is None else Path(events)
     sources = read_sources(
         database,
         path,
@@ -67,30 +68,34 @@ def ingest(
     )
     if pseudonyms is not None:
         pseudonymize(database, sources, pseudonyms)
-    there = read_tombstones(out) if Path(out).is_dir() else Tombstones()
-    stones = there.joined(tombstones or Tombstones())
-    forgotten = partial(stones.among, key=key or key_of()) if stones else None
+    existing = read_tombstones(out) if Path(out).is_dir() else Tombstones()
+    forgotten_users = existing.union(tombstones or Tombstones())
+    forgotten = partial(forgotten_users.among, key=key or load_key()) if forgotten_users else None
     report = clean(database, sources, settings or CleaningSettings(), strict, forgotten)
     if path is not None and not report.rows_out:
         raise DataError(
             f"{path}: expected events to remain after cleaning, received none of "
             f"{report.rows_in} rows: {'; '.join(map(str, report.findings))}"
         )
-    kept = [n for n in KNOWN["events"] if n not in ("timestamp", "value", "session", "event_id")]
+    standard = [
+        n
+        for n in COLUMN_ALIASES["events"]
+        if n not in ("timestamp", "value", "session", "event_id")
+    ]
     used = sources.columns["events"]
-    columns = [n for n in kept if n in (*TEXT[:2], "behavior", "domain") or n in used]
-    query = f"select {listing(columns)}, time as timestamp"
+    columns = [n for n in standard if n in (*TEXT[:2], "behavior", "domain") or n in used]
+    query = f"select {column_list(columns)}, time as timestamp"
     query += "".join(f", {name}" for name in ("value", "session", "event_id") if name in used)
     queries = {"events": f"{query} from events order by row"}
     for table in ("items", "users", "relations"):
-        if exists(database, table):
+        if table_exists(database, table):
             if table == "items":
-                home = Path(items or events_path or ".")
-                _rebased(database, home if home.is_dir() else home.parent, Path(out))
-            names = [name for name in types(database, table) if name != "row"]
-            queries[table] = f"select {listing(names)} from {table} order by row"
-    if exists(database, "impressions"):
-        queries["impressions"] = selected(sources.columns["impressions"])
+                home = Path(items or events or ".")
+                _relocate_media(database, home if home.is_dir() else home.parent, Path(out))
+            names = [name for name in column_types(database, table) if name != "row"]
+            queries[table] = f"select {column_list(names)} from {table} order by row"
+    if table_exists(database, "impressions"):
+        queries["impressions"] = impressions_query(sources.columns["impressions"])
     kind = sources.time.kind
     dataset = DatasetSettings(
         name=mapping.name or Path(out).resolve().name,
@@ -101,14 +106,14 @@ def ingest(
         behaviors=mapping.behaviors,
     )
     write_directory(database, Path(out), queries, dataset)
-    stones.write(out)
+    forgotten_users.write(out)
     return report
 
 
-def _rebased(database: Connection, home: Path, out: Path) -> None:
+def _relocate_media(database: Connection, home: Path, out: Path) -> None:
     """Paths that stood relative to the items' file, relative to the DATA directory."""
     prefix = literal(os.path.relpath(home, out) + "/")
-    for name in {*MEDIA} & {*types(database, "items")}:
+    for name in {*MEDIA_COLUMNS} & {*column_types(database, "items")}:
         cell = identifier(name)
         database.execute(
             f"update items set {cell} = {prefix} || {cell} where not starts_with({cell}, '/')"

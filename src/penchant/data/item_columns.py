@@ -47,7 +47,7 @@ class ColumnSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnFeatures:
     """Features of N items.
 
     rows   (N, F) float64; an item without a value has nothing in the features of that column
@@ -60,9 +60,9 @@ class Columns:
     notes: tuple[str, ...] = ()
 
 
-def column_rows(
+def encode_columns(
     columns: Mapping[str, Sequence[object]], settings: ColumnSettings | None = None
-) -> Columns:
+) -> ColumnFeatures:
     """Features of the items that have these values, N of them in each column; None is missing.
 
     Tags (lists) and categories are zeros and ones weighted by idf, those of an open-ended column
@@ -71,7 +71,7 @@ def column_rows(
     one where they are equal and falls with their distance in rank. A column that says nothing,
     because all its values are equal or hardly any is shared, has no features.
 
-    >>> found = column_rows({"color": ["red", "blue", None], "minutes": [90, 120, 120]})
+    >>> found = encode_columns({"color": ["red", "blue", None], "minutes": [90, 120, 120]})
     >>> found.names
     ('color=blue', 'color=red', 'minutes:low', 'minutes:high')
     >>> found.rows.toarray().round(2).tolist()[2]
@@ -88,13 +88,13 @@ def column_rows(
         notes += [f"column {name!r}: {note}"] if note else []
     count = max((len(values) for values in columns.values()), default=0)
     rows = sparse.hstack(blocks, format="csr") if blocks else sparse.csr_array((count, 0))
-    return Columns(sparse.csr_array(rows), tuple(names), tuple(notes))
+    return ColumnFeatures(sparse.csr_array(rows), tuple(names), tuple(notes))
 
 
-_Found = tuple[sparse.csr_array, list[str], str]
+_EncodedColumn = tuple[sparse.csr_array, list[str], str]
 
 
-def _column(name: str, values: list[Any], settings: ColumnSettings) -> _Found:
+def _column(name: str, values: list[Any], settings: ColumnSettings) -> _EncodedColumn:
     """Features of one column, their names, and what was left out."""
     present = [value for value in values if value is not None]
     numeric = [number for value in present if (number := _number(value)) is not None]
@@ -105,9 +105,9 @@ def _column(name: str, values: list[Any], settings: ColumnSettings) -> _Found:
     if named or len(numeric) <= len(present) / 2:
         return _values(name, values, settings)
     x = np.array([math.nan if v is None else _number(v) for v in values], np.float64)
-    found, names = _bins(name, x, settings.bins) if binned else _numbers(name, x)
+    rows, names = _bins(name, x, settings.bins) if binned else _numbers(name, x)
     unread = len(present) - len(numeric)
-    return found, names, f"{unread} values are no numbers" if unread else _said(names)
+    return rows, names, f"{unread} values are no numbers" if unread else _note(names)
 
 
 def _clean(value: object) -> Any:
@@ -165,7 +165,7 @@ def _bins(name: str, x: Floats, bins: int) -> tuple[sparse.csr_array, list[str]]
     return multihot(there, column.astype(np.int64), (len(x), len(used))), names
 
 
-def _values(name: str, values: list[Any], settings: ColumnSettings) -> _Found:
+def _values(name: str, values: list[Any], settings: ColumnSettings) -> _EncodedColumn:
     """A feature for each value, or for each slot of a hash where there are many values."""
     sets = [
         () if value is None else value if isinstance(value, tuple) else (_text(value),)
@@ -176,7 +176,7 @@ def _values(name: str, values: list[Any], settings: ColumnSettings) -> _Found:
     vocabulary = Vocabulary.of(given)
     column = vocabulary.rows(given)
     if len(vocabulary) < 2:
-        return *_nothing(len(values)), _said([])
+        return *_nothing(len(values)), _note([])
     if len(vocabulary) > max(_UNSHARED * len(given), _FEW):
         return *_nothing(len(values)), "left out, hardly any of its values is shared"
     names = [f"{name}={value}" for value in vocabulary.ids]
@@ -192,7 +192,7 @@ def _nothing(items: int) -> tuple[sparse.csr_array, list[str]]:
     return sparse.csr_array((items, 0)), []
 
 
-def _said(names: list[str]) -> str:
+def _note(names: list[str]) -> str:
     return "" if names else "left out, it does not tell items apart"
 
 

@@ -23,17 +23,17 @@ class Feature:
     rows    (N, D) float32; zero where the item has none
     center  mean of the vectors that it was fitted on, (E,)
     basis   the directions, (E, D)
-    made    which encoder made the vectors: what a new item is encoded with
+    encoder which encoder made the vectors: what a new item is encoded with
     """
 
     rows: Matrix
     center: Matrix
     basis: Matrix
-    made: str
+    encoder: str
 
     @classmethod
-    def fitted(
-        cls, vectors: NDArray[np.floating], present: NDArray[np.bool_], width: int, made: str
+    def fit(
+        cls, vectors: NDArray[np.floating], present: NDArray[np.bool_], width: int, encoder: str
     ) -> "Feature":
         """The widest directions of the vectors (N, E) that are present (Pearson 1901).
 
@@ -41,8 +41,8 @@ class Feature:
         rank to that of the centered vectors.
 
         >>> v = np.array([[1.0, 5, 0], [3, 5, 0], [5, 5, 0], [9, 9, 9]])
-        >>> made = Feature.fitted(v, np.array([True, True, True, False]), 8, "columns")
-        >>> made.basis.shape, np.abs(made.rows.ravel()).tolist()
+        >>> feature = Feature.fit(v, np.array([True, True, True, False]), 8, "columns")
+        >>> feature.basis.shape, np.abs(feature.rows.ravel()).tolist()
         ((3, 1), [2.0, 0.0, 2.0, 0.0])
         """
         some = np.asarray(vectors, np.float64)[present]
@@ -53,22 +53,22 @@ class Feature:
         order = order[variance[order] > _LEAST * max(float(variance.max(initial=0)), 1e-30)]
         basis = directions[:, order].astype(np.float32)
         empty = np.zeros((len(vectors), basis.shape[1]), np.float32)
-        return cls(empty, center.astype(np.float32), basis, made).described(vectors, present)
+        return cls(empty, center.astype(np.float32), basis, encoder).encode(vectors, present)
 
-    def described(self, vectors: NDArray[np.floating], present: NDArray[np.bool_]) -> "Feature":
+    def encode(self, vectors: NDArray[np.floating], present: NDArray[np.bool_]) -> "Feature":
         """The same directions, with the rows of the items that are present made of vectors (N, E).
 
         The rows of the others stay as they are.
         """
         rows = self.rows.copy()
         rows[present] = (np.asarray(vectors, np.float32)[present] - self.center) @ self.basis
-        return Feature(rows, self.center, self.basis, self.made)
+        return Feature(rows, self.center, self.basis, self.encoder)
 
-    def moved(self, rows: Ints, items: int) -> "Feature":
+    def remapped(self, rows: Ints, items: int) -> "Feature":
         """The same feature in a larger catalogue: item i moves to row ``rows[i]``."""
         larger = np.zeros((items, self.rows.shape[1]), np.float32)
         larger[rows] = self.rows
-        return Feature(larger, self.center, self.basis, self.made)
+        return Feature(larger, self.center, self.basis, self.encoder)
 
 
 FILE = "features.safetensors"
@@ -78,23 +78,25 @@ _PARTS = ("rows", "center", "basis")
 def save_features(features: Mapping[str, Feature], folder: Path) -> None:
     """Write the features of a catalogue beside its tables, rows in the order of identifiers."""
     arrays = {
-        f"{name}/{part}": getattr(of, part) for name, of in features.items() for part in _PARTS
+        f"{name}/{part}": getattr(feature, part)
+        for name, feature in features.items()
+        for part in _PARTS
     }
     save_arrays(folder / FILE, arrays)
 
 
-def load_features(folder: Path, made: Mapping[str, str], items: int) -> dict[str, Feature]:
+def load_features(folder: Path, encoders: Mapping[str, str], items: int) -> dict[str, Feature]:
     """Read the features that ``made`` names; DataError where they are not those of the items."""
-    if not made:
+    if not encoders:
         return {}
     arrays = load_arrays(folder / FILE)
-    found = {}
-    for name, encoder in made.items():
+    features = {}
+    for name, encoder in encoders.items():
         rows, center, basis = (arrays[f"{name}/{part}"] for part in _PARTS)
         if len(rows) != items:
             raise DataError(
-                f"{folder / FILE}: expected {items} rows of {name!r}, one for each item, received "
-                f"{len(rows)}; take the file away, or save the run again"
+                f"{folder / FILE}: expected {items} rows of {name!r}, one for each item, "
+                f"received {len(rows)}; remove the file, or save the run again"
             )
-        found[name] = Feature(rows, center, basis, encoder)
-    return found
+        features[name] = Feature(rows, center, basis, encoder)
+    return features

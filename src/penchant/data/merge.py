@@ -14,7 +14,7 @@ from penchant.types import Ints, Mask
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedDataset:
     """The joint dataset, and where the rows of the first one have gone."""
 
     dataset: Dataset
@@ -23,7 +23,7 @@ class Merged:
     users: Ints
 
 
-def merge(old: Dataset, new: Dataset) -> Merged:
+def merge(old: Dataset, new: Dataset) -> MergedDataset:
     """All events of both; the new ones come after old ones of the same time.
 
     An item, or user, of both keeps its old title, tags and columns where the new has none of its
@@ -36,10 +36,10 @@ def merge(old: Dataset, new: Dataset) -> Merged:
             "of the new events in the manner of the old ones"
         )
     names = [behavior.name for behavior in old.catalogue.behaviors]
-    strange = sorted({b.name for b in new.catalogue.behaviors} - set(names))
-    if strange:
+    unknown = sorted({b.name for b in new.catalogue.behaviors} - set(names))
+    if unknown:
         raise DataError(
-            f"expected behaviors among {', '.join(names)}, received {', '.join(strange)}; a new "
+            f"expected behaviors among {', '.join(names)}, received {', '.join(unknown)}; a new "
             "behavior needs a new fit"
         )
     a, b = old.catalogue, new.catalogue
@@ -49,28 +49,25 @@ def merge(old: Dataset, new: Dataset) -> Merged:
     domains = tuple(sorted({*a.domains, *b.domains}))
     domain_a, domain_b = (_rows(c.domains, domains) for c in (a, b))
     behavior_b = _rows([x.name for x in b.behaviors], names)
-    home = np.full(len(items), -1)
-    home[from_b] = _mapped(domain_b, b.domain)
-    kept = _mapped(domain_a, a.domain)
-    home[from_a] = np.where(kept >= 0, kept, home[from_a])
+    item_domain = np.full(len(items), -1)
+    item_domain[from_b] = _remap(domain_b, b.domain)
+    old_domain = _remap(domain_a, a.domain)
+    item_domain[from_a] = np.where(old_domain >= 0, old_domain, item_domain[from_a])
     first = 1 + int(old.events.row.max(initial=-1))
-    rows = np.arange(len(a.behaviors))
-    events = _moved(old.events, user_a, from_a, token_a, rows, domain_a, 0) + _moved(
-        new.events, user_b, from_b, token_b, behavior_b, domain_b, first
-    )
-    held = old.held_out
+    old_rows = _RowMaps(user_a, from_a, token_a, np.arange(len(a.behaviors)), domain_a)
+    new_rows = _RowMaps(user_b, from_b, token_b, behavior_b, domain_b)
     titles = _cells(len(items), from_a, a.titles, from_b, b.titles)
     tags = _cells(len(items), from_a, a.tags, from_b, b.tags)
     catalogue = Catalogue(
         items,
         a.behaviors,
         domains,
-        home,
+        item_domain,
         tokens,
         titles if a.titles or b.titles else (),
         tuple(x or () for x in tags) if a.tags or b.tags else (),
         _columns(len(items), from_a, a.columns, from_b, b.columns),
-        {name: feature.moved(from_a, len(items)) for name, feature in a.features.items()},
+        {name: feature.remapped(from_a, len(items)) for name, feature in a.features.items()},
         a.attributes,
         a.counted,
     )
@@ -78,12 +75,12 @@ def merge(old: Dataset, new: Dataset) -> Merged:
         old,
         catalogue=catalogue,
         users=users,
-        events=events.sorted(),
-        held_out=None if held is None else _moved(held, user_a, from_a, token_a, rows, domain_a, 0),
+        events=(old_rows.events(old.events) + new_rows.events(new.events, first)).sorted(),
+        held_out=None if old.held_out is None else old_rows.events(old.held_out),
         attributes=_columns(len(users), user_a, old.attributes, user_b, new.attributes),
         relations=np.unique(np.concatenate([user_a[old.relations], user_b[new.relations]]), axis=0),
     )
-    return Merged(joint, from_a, token_a, user_a)
+    return MergedDataset(joint, from_a, token_a, user_a)
 
 
 def without_users(dataset: Dataset, gone: Ints) -> Dataset:
@@ -92,21 +89,21 @@ def without_users(dataset: Dataset, gone: Ints) -> Dataset:
     place = np.full(len(dataset.users) + 1, -1)
     place[left] = np.arange(len(left))
 
-    def kept(events: Events) -> Events:
+    def remaining(events: Events) -> Events:
         events = events.take(place[events.user] >= 0)
         return replace(events, user=place[events.user])
 
     return replace(
         dataset,
         users=Vocabulary(tuple(dataset.users.ids[user] for user in left)),
-        events=kept(dataset.events),
-        held_out=None if dataset.held_out is None else kept(dataset.held_out),
+        events=remaining(dataset.events),
+        held_out=None if dataset.held_out is None else remaining(dataset.held_out),
         attributes={name: cells[left] for name, cells in dataset.attributes.items()},
         relations=place[dataset.relations[(place[dataset.relations] >= 0).all(axis=1)]],
     )
 
 
-def narrowed(dataset: Dataset, attributes: Vocabulary) -> tuple[Dataset, Mask]:
+def pruned(dataset: Dataset, attributes: Vocabulary) -> tuple[Dataset, Mask]:
     """The dataset with these attributes, without the tokens of no event; which tokens stay, (T,).
 
     So it is read again from a directory. The very same dataset where nothing changes.
@@ -120,7 +117,7 @@ def narrowed(dataset: Dataset, attributes: Vocabulary) -> tuple[Dataset, Mask]:
         return dataset, used
     place = np.where(used, np.cumsum(used) - 1, -1)
     tokens = Vocabulary(tuple(compress(catalogue.tokens.ids, used)))
-    moved = [replace(events, token=_mapped(place, events.token)) for events in parts]
+    moved = [replace(events, token=_remap(place, events.token)) for events in parts]
     return (
         replace(
             dataset,
@@ -139,27 +136,29 @@ def _union(a: Vocabulary, b: Vocabulary) -> tuple[Vocabulary, Ints, Ints]:
     return both, both.rows(a.ids), both.rows(b.ids)
 
 
-def _rows(names: tuple[str, ...] | list[str], of: tuple[str, ...] | list[str]) -> Ints:
-    return np.array([list(of).index(name) for name in names], np.int64)
+def _rows(names: tuple[str, ...] | list[str], among: tuple[str, ...] | list[str]) -> Ints:
+    return np.array([list(among).index(name) for name in names], np.int64)
 
 
-def _mapped(rows: Ints, values: Ints) -> Ints:
+def _remap(rows: Ints, values: Ints) -> Ints:
     """``rows[values]``, where -1 stays -1."""
     return np.append(rows, -1)[values]
 
 
-def _moved(
-    events: Events, user: Ints, item: Ints, token: Ints, behavior: Ints, domain: Ints, first: int
-) -> Events:
-    return replace(
-        events,
-        user=_mapped(user, events.user),
-        item=_mapped(item, events.item),
-        token=_mapped(token, events.token),
-        behavior=_mapped(behavior, events.behavior),
-        domain=_mapped(domain, events.domain),
-        row=events.row + first,
-    )
+@dataclass(frozen=True)
+class _RowMaps:
+    """Where the rows of one dataset have gone in the joint one, by field of its events."""
+
+    user: Ints
+    item: Ints
+    token: Ints
+    behavior: Ints
+    domain: Ints
+
+    def events(self, events: Events, first: int = 0) -> Events:
+        """Events by the joint rows, with source rows from ``first`` on."""
+        moved = {name: _remap(rows, getattr(events, name)) for name, rows in vars(self).items()}
+        return Events(**moved, time=events.time, value=events.value, row=events.row + first)
 
 
 def _cells(
@@ -181,9 +180,9 @@ def _columns(
     into_b: Ints,
     b: dict[str, NDArray[np.object_]],
 ) -> dict[str, NDArray[np.object_]]:
-    found = {}
+    columns = {}
     for name in {**a, **b}:
         cells = np.empty(size, object)
         cells[:] = _cells(size, into_a, tuple(a.get(name, ())), into_b, tuple(b.get(name, ())))
-        found[name] = cells
-    return found
+        columns[name] = cells
+    return columns

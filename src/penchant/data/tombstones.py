@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penchant.errors import ConfigError, DataError
-from penchant.storage.signing_key import Key
+from penchant.storage.signing_key import SigningKey
 
-FILE = "tombstones.json"
+TOMBSTONES_FILE = "tombstones.json"
 PURPOSE = "tombstone"
 
 
@@ -25,12 +25,12 @@ class Tombstones:
     def __len__(self) -> int:
         return len(self.digests)
 
-    def adding(self, users: Iterable[str], key: Key) -> "Tombstones":
+    def with_users(self, users: Iterable[str], key: SigningKey) -> "Tombstones":
         """With further users; ConfigError for another key than that of the others."""
         self.check(key)
-        return self.joined(Tombstones(key.id, digests(users, key)))
+        return self.union(Tombstones(key.id, digests(users, key)))
 
-    def joined(self, other: "Tombstones") -> "Tombstones":
+    def union(self, other: "Tombstones") -> "Tombstones":
         """Those of both; ConfigError where they were made with different keys."""
         if self and other and self.key != other.key:
             raise ConfigError(
@@ -40,7 +40,7 @@ class Tombstones:
         both = tuple(sorted({*self.digests, *other.digests}))
         return Tombstones(self.key or other.key, both)
 
-    def check(self, key: Key) -> None:
+    def check(self, key: SigningKey) -> None:
         """Raise ConfigError for a key that these were not made with."""
         if self and key.id != self.key:
             raise ConfigError(
@@ -48,7 +48,7 @@ class Tombstones:
                 f"{key.id}; name its file with --key or PENCHANT_KEY_FILE"
             )
 
-    def among(self, users: Sequence[str], key: Key) -> list[str]:
+    def among(self, users: Sequence[str], key: SigningKey) -> list[str]:
         """Those of some users who were forgotten; ConfigError for another key."""
         self.check(key)
         gone = set(self.digests)
@@ -58,13 +58,13 @@ class Tombstones:
         """Write them into a DATA directory, or leave that as it is where there are none."""
         if not self:
             return
-        file = Path(directory) / FILE
-        part = file.with_name(f".{FILE}.part")
+        file = Path(directory) / TOMBSTONES_FILE
+        part = file.with_name(f".{TOMBSTONES_FILE}.part")
         part.write_text(json.dumps({"key": self.key, "digests": self.digests}, indent=1) + "\n")
         part.replace(file)
 
 
-def digests(users: Iterable[str], key: Key) -> tuple[str, ...]:
+def digests(users: Iterable[str], key: SigningKey) -> tuple[str, ...]:
     """What tells some users apart to whoever holds the key, ascending."""
     return tuple(sorted({key.digest(PURPOSE, user) for user in users}))
 
@@ -76,7 +76,7 @@ def read_tombstones(path: str | Path) -> Tombstones:
     """
     file = Path(path)
     if file.is_dir():
-        file /= FILE
+        file /= TOMBSTONES_FILE
         if not file.exists():
             return Tombstones()
     try:

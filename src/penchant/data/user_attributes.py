@@ -20,26 +20,26 @@ PROTECTED = (
 )  # fmt: skip
 """Beginnings of words that mark a column as protected: it is used where the recipe names it."""
 
-CATEGORIES = 1000  # values of a column; one with more says nothing that others share
+MAX_CATEGORIES = 1000  # values of a column; one with more says nothing that others share
 NUMBER = int, float, np.integer, np.floating
 _FEW = 32  # numbers that are taken as they are
 
 
-def described_users(dataset: Dataset, settings: UserSettings) -> tuple[Dataset, tuple[str, ...]]:
+def select_attributes(dataset: Dataset, settings: UserSettings) -> tuple[Dataset, tuple[str, ...]]:
     """The dataset with the attributes and relations that the settings take, and what is left out.
 
     Raises ConfigError for a column that is not there, and for a protected one in ``attributes``
-    that ``protected`` does not name.
+    that ``is_protected`` does not name.
     """
     columns, notes = dataset.attributes, []
     for name in {*(settings.attributes or ()), *settings.protected}:
         if name not in columns:
             raise unknown("column of users", name, columns)
-    chosen = list(settings.protected)
+    selected = list(settings.protected)
     for name in columns if settings.attributes is None else settings.attributes:
         if name in settings.protected:
             continue
-        if protected(name):
+        if is_protected(name):
             if settings.attributes is not None:
                 raise ConfigError(
                     f"users.attributes: {name!r} is a protected attribute; to use it all the same, "
@@ -47,50 +47,50 @@ def described_users(dataset: Dataset, settings: UserSettings) -> tuple[Dataset, 
                 )
             notes.append(f"the users' {name!r} is protected and not used; users.protected opts in")
         else:
-            chosen.append(name)
-    used: list[str] = []
-    for name in sorted(chosen):
-        values = {value for value in named(name, columns[name]) if value is not None}
-        if len(values) > CATEGORIES:
+            selected.append(name)
+    names: list[str] = []
+    for name in sorted(selected):
+        values = {value for value in attribute_names(name, columns[name]) if value is not None}
+        if len(values) > MAX_CATEGORIES:
             notes.append(f"the users' {name!r} has {len(values)} values and is not used")
         else:
-            used += values
-    catalogue = replace(dataset.catalogue, attributes=Vocabulary.of(used))
+            names += values
+    catalogue = replace(dataset.catalogue, attributes=Vocabulary.of(names))
     relations = dataset.relations if settings.friends else dataset.relations[:0]
     return replace(dataset, catalogue=catalogue, relations=relations), tuple(notes)
 
 
-def protected(column: str) -> bool:
+def is_protected(column: str) -> bool:
     """Whether a column's name holds a word of what is protected.
 
-    >>> [protected(name) for name in ("gender", "Age_band", "page", "is_pregnant", "country")]
+    >>> [is_protected(name) for name in ("gender", "Age_band", "page", "is_pregnant", "country")]
     [True, True, False, True, False]
     """
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column).lower())
     return any(word.startswith(PROTECTED) for word in words)
 
 
-def named(column: str, cells: Any) -> list[str | None]:
+def attribute_names(column: str, cells: Any) -> list[str | None]:
     """Each cell as "column=value"; numbers of many values by quarters of an octave.
 
-    >>> named("plan", ["free", None])
+    >>> attribute_names("plan", ["free", None])
     ['plan=free', None]
-    >>> named("spent", [float(n) for n in range(40)])[10:12]
+    >>> attribute_names("spent", [float(n) for n in range(40)])[10:12]
     ['spent~2^3.25', 'spent~2^3.25']
     """
     numbers = {cell for cell in cells if isinstance(cell, NUMBER)}
     wide = len(numbers) > _FEW
-    found: list[str | None] = []
+    names: list[str | None] = []
     for cell in cells:
         if cell is None or cell != cell:
-            found.append(None)
+            names.append(None)
         elif wide and isinstance(cell, NUMBER):
             size, sign = abs(float(cell)), "-" if cell < 0 else ""
             octave = math.floor(4 * math.log2(size)) / 4 if size else "-inf"
-            found.append(f"{column}~{sign}2^{octave}")
+            names.append(f"{column}~{sign}2^{octave}")
         else:
-            found.append(f"{column}={cell}")
-    return found
+            names.append(f"{column}={cell}")
+    return names
 
 
 def attribute_rows(dataset: Dataset) -> tuple[Ints, Ints]:
@@ -103,7 +103,7 @@ def attribute_rows(dataset: Dataset) -> tuple[Ints, Ints]:
     for column, cells in sorted(dataset.attributes.items()):
         if not any(name.startswith((f"{column}=", f"{column}~")) for name in known.ids):
             continue
-        of = known.rows(name or "" for name in named(column, cells))
-        users.append(np.flatnonzero(of >= 0))
-        rows.append(of[of >= 0])
+        cell_rows = known.rows(name or "" for name in attribute_names(column, cells))
+        users.append(np.flatnonzero(cell_rows >= 0))
+        rows.append(cell_rows[cell_rows >= 0])
     return np.concatenate(users), np.concatenate(rows)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from penchant.data.arrays import blocks, runs
+from penchant.data.arrays import blocks, ranges
 from penchant.data.dataset import Catalogue
 from penchant.data.splitting.cases import Cases
 from penchant.evaluation import metrics as measures
@@ -24,8 +24,6 @@ from penchant.features.kernels import on_cores, tag_rows, unit_rows
 from penchant.models.base import Recommender
 from penchant.models.topk import CELLS, mask_other_domains, mask_seen, top_k
 from penchant.types import Floats, Ints
-
-"""Scores of one block (16 MB); memory grows with this and not with users x items."""
 
 _OF_LISTS = ("novelty", "distance", "coverage", "gini")
 
@@ -123,16 +121,17 @@ def evaluate(
     """
     further = ("accuracy", "auc", *(f"{name}@{k}" for name in _OF_LISTS))
     built_in = [*(f"{name}@{k}" for name in measures.AT_K), *further]
-    outside = outside_metrics(metrics or (), built_in)
-    listed = listed or bool(outside)
+    custom = outside_metrics(metrics or (), built_in)
+    listed = listed or bool(custom)
 
     def wanted(name: str) -> bool:
-        return metrics is None or name in metrics or name in outside
+        return metrics is None or name in metrics or name in custom
 
     began = time.perf_counter()
     size = block or max(1, CELLS // max(1, len(catalogue)))
-    truth, indptr = measures.distinct(cases.truth, cases.indptr)
-    others = measures.unseen(*_taken(cases, truth, indptr), len(catalogue), seed)
+    truth, indptr = measures.distinct_truths(cases.truth, cases.indptr)
+    seen, offsets = _seen_items(cases, truth, indptr)
+    others = measures.sample_unseen(seen, offsets, len(catalogue), seed)
     ranks, won = np.zeros(len(truth)), np.zeros(len(truth))
     lists, room = np.zeros((len(others), k), np.int64), np.zeros(len(others), np.int64)
     done = 0
@@ -142,7 +141,7 @@ def evaluate(
         histories = cases.histories.take(part)
         scores = model.score(histories)
         counts = np.diff(indptr)[part]
-        places = runs(indptr[part], counts)
+        places = ranges(indptr[part], counts)
         own, mine = truth[places], np.append(0, np.cumsum(counts))
         case = np.repeat(np.arange(len(part)), counts)
         other = others[part]
@@ -163,29 +162,29 @@ def evaluate(
     order = np.argsort(cases.histories.lengths, kind="stable")
     on_cores(work, [order[part] for part in blocks(len(order), size)], threads)
     seconds = time.perf_counter() - began
-    found = {f"{name}@{k}": of(ranks, k, indptr) for name, of in measures.AT_K.items()}
-    found["accuracy"] = _per_case(won, indptr)
+    per_case = {f"{name}@{k}": at_k(ranks, k, indptr) for name, at_k in measures.AT_K.items()}
+    per_case["accuracy"] = _per_case(won, indptr)
     if not listed:
-        found = {name: values for name, values in found.items() if wanted(name)}
-        return Evaluation(found, {}, cases.histories.users, lists[:, :0], seconds, seed)
-    found["auc"] = measures.auc(ranks, np.maximum(room, 1), indptr)
+        per_case = {name: values for name, values in per_case.items() if wanted(name)}
+        return Evaluation(per_case, {}, cases.histories.users, lists[:, :0], seconds, seed)
+    per_case["auc"] = measures.auc(ranks, np.maximum(room, 1), indptr)
     if popularity is not None:
-        found[f"novelty@{k}"] = measures.novelty(lists, popularity)
+        per_case[f"novelty@{k}"] = measures.novelty(lists, popularity)
     if any(catalogue.tags):
         rows = sparse.csr_array(unit_rows(tag_rows(catalogue.tags)))
-        found[f"distance@{k}"] = measures.intra_list_distance(lists, rows)
+        per_case[f"distance@{k}"] = measures.intra_list_distance(lists, rows)
     whole = {
         f"coverage@{k}": measures.coverage(lists, len(catalogue)),
         f"gini@{k}": measures.gini(measures.exposure(lists, len(catalogue))),
     }
     ranked = RankedCases(cases, catalogue, truth, indptr, ranks, lists, popularity)
-    found |= {name: measured_by(metric, name, ranked) for name, metric in outside.items()}
-    found = {name: values for name, values in found.items() if wanted(name)}
+    per_case |= {name: measured_by(metric, name, ranked) for name, metric in custom.items()}
+    per_case = {name: values for name, values in per_case.items() if wanted(name)}
     whole = {name: value for name, value in whole.items() if wanted(name)}
-    return Evaluation(found, whole, cases.histories.users, lists, seconds, seed)
+    return Evaluation(per_case, whole, cases.histories.users, lists, seconds, seed)
 
 
-def _taken(cases: Cases, truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:
+def _seen_items(cases: Cases, truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:
     """What no sampled pair may use: each case's history and truth, and their offsets."""
     histories = cases.histories
     about = histories.events.item >= 0

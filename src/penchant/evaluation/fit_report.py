@@ -262,5 +262,5 @@ class FitReport(JsonRecord):
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The report that gave this JSON; 0.1.0 wrote empty searches where none was tried."""
-        some = {name: of for name, of in content.items() if of or name != "searches"}
+        some = {name: part for name, part in content.items() if part or name != "searches"}
         return super().from_dict(some)

@@ -49,17 +49,17 @@ def outside_metrics(metrics: Sequence[str | Metric], built_in: Sequence[str]) ->
     A callable is named as it is in Python; a name is an entry point of ``penchant.metrics`` or
     "package.module:Name". Raises ConfigError for a name that is not known.
     """
-    found: dict[str, Metric] = {}
+    custom: dict[str, Metric] = {}
     for metric in metrics:
         if callable(metric):
-            found[getattr(metric, "__name__", name_of(metric))] = metric
+            custom[getattr(metric, "__name__", name_of(metric))] = metric
         elif metric not in built_in:
-            held = find("penchant.metrics", metric)
-            if not callable(held):
+            loaded = find("penchant.metrics", metric)
+            if not callable(loaded):
                 known = [*built_in, *entry_points("penchant.metrics")]
                 raise unknown("metric", metric, known)
-            found[metric] = held
-    return found
+            custom[metric] = loaded
+    return custom
 
 
 def measured_by(metric: Metric, name: str, ranked: RankedCases) -> Floats:

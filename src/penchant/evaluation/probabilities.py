@@ -26,7 +26,7 @@ BINS = 10
 
 
 @dataclass(frozen=True)
-class Lists:
+class TopLists:
     """The 100 best items of B cases and what happened.
 
     items, scores, outcome   (B, 100); -1, -inf and False where a list ends early
@@ -40,7 +40,9 @@ class Lists:
     users: Ints
 
 
-def lists(model: Recommender, catalogue: Catalogue, cases: Cases, repeats: bool = False) -> Lists:
+def top_lists(
+    model: Recommender, catalogue: Catalogue, cases: Cases, repeats: bool = False
+) -> TopLists:
     """Each case's best, and which of them are among its held-out items."""
     N = len(catalogue)
     items = np.full((len(cases.histories), LISTED), -1)
@@ -48,28 +50,28 @@ def lists(model: Recommender, catalogue: Catalogue, cases: Cases, repeats: bool 
     outcome = np.zeros(items.shape, bool)
     for part in blocks(len(items), max(1, CELLS // max(1, N))):
         histories = cases.histories.take(part)
-        found = model.score(histories)
-        mask_seen(found, histories, None if repeats else histories.events.item)
-        mask_other_domains(found, catalogue, cases.domain[part])
-        items[part], scores[part] = top_k(found, LISTED)
+        scored = model.score(histories)
+        mask_seen(scored, histories, None if repeats else histories.events.item)
+        mask_other_domains(scored, catalogue, cases.domain[part])
+        items[part], scores[part] = top_k(scored, LISTED)
         start, stop = cases.indptr[part.start], cases.indptr[part.stop]
-        truth = np.zeros(found.shape, bool)
+        truth = np.zeros(scored.shape, bool)
         sizes = np.diff(cases.indptr[part.start : part.stop + 1])
         truth[np.repeat(np.arange(len(histories)), sizes), cases.truth[start:stop]] = True
         right = np.take_along_axis(truth, np.maximum(items[part], 0), axis=1)
         outcome[part] = right & (items[part] >= 0)
-    return Lists(items, scores, outcome, cases.histories.lengths, cases.histories.users)
+    return TopLists(items, scores, outcome, cases.histories.lengths, cases.histories.users)
 
 
-def calibrate(found: Lists) -> Calibration:
+def calibrate_lists(lists: TopLists) -> Calibration:
     """The calibration that some lists ask for."""
-    return fit_calibration(found.scores, found.lengths, found.outcome)
+    return fit_calibration(lists.scores, lists.lengths, lists.outcome)
 
 
-def judge(
+def assess_probabilities(
     calibration: Calibration,
-    fitted: Lists,
-    judged: Lists,
+    fitted: TopLists,
+    judged: TopLists,
     train: Dataset,
     *,
     events_ahead: float,
@@ -114,7 +116,7 @@ class Calibrated(NamedTuple):
     """A calibration, the lists that it was judged on, and how good it is on them."""
 
     calibration: Calibration
-    lists: Lists
+    lists: TopLists
     report: ProbabilityReport
 
     @property
@@ -123,7 +125,7 @@ class Calibrated(NamedTuple):
         return self.calibration.probabilities(self.lists.scores, self.lists.lengths)
 
 
-def measured(
+def evaluate_calibration(
     model: Recommender, train: Dataset, fitted: Cases, judged: Cases, repeats: bool, seed: int
 ) -> Calibrated | None:
     """A calibration of the dataset's target on some cases, judged on others.
@@ -131,16 +133,16 @@ def measured(
     ``train`` holds the events that the model was fitted on. None where nothing on the lists
     happened: no scores of these say how likely anything is.
     """
-    first = lists(model, train.catalogue, fitted, repeats)
+    first = top_lists(model, train.catalogue, fitted, repeats)
     if not first.outcome.any():
         return None
-    second, calibration = lists(model, train.catalogue, judged, repeats), calibrate(first)
+    second, calibration = top_lists(model, train.catalogue, judged, repeats), calibrate_lists(first)
     ahead = len(judged.truth) / len(judged.histories)
-    report = judge(calibration, first, second, train, events_ahead=ahead, seed=seed)
+    report = assess_probabilities(calibration, first, second, train, events_ahead=ahead, seed=seed)
     return Calibrated(calibration, second, report)
 
 
-def above(ours: Calibrated, other: Lists, calibration: Calibration) -> Likelier:
+def probability_order(ours: Calibrated, other: TopLists, calibration: Calibration) -> Likelier:
     """How often one behavior's probability is above another's.
 
     Of the items that are among the same case's best for both: P(buy) > P(view) says that the
@@ -156,16 +158,16 @@ def above(ours: Calibrated, other: Lists, calibration: Calibration) -> Likelier:
     return Likelier(more / pairs if pairs else None, pairs)
 
 
-def _popular(fitted: Lists, popularity: Ints) -> Any:
+def _popular(fitted: TopLists, popularity: Ints) -> Any:
     """Probabilities that see an item's popularity and a history's length, and nothing else."""
 
-    def features(found: Lists) -> Floats:
-        popular = np.log1p(popularity[np.maximum(found.items, 0)])
-        history = np.broadcast_to(np.log1p(found.lengths)[:, None], popular.shape)
+    def features(lists: TopLists) -> Floats:
+        popular = np.log1p(popularity[np.maximum(lists.items, 0)])
+        history = np.broadcast_to(np.log1p(lists.lengths)[:, None], popular.shape)
         return np.stack([popular, history], axis=-1)
 
     known = fitted.items >= 0
     least = np.full(2, -np.inf)
     y = fitted.outcome[known].astype(np.float64)
     weights, bias = regression(features(fitted)[known], y, least)
-    return lambda found: logistic(features(found), weights, bias)
+    return lambda lists: logistic(features(lists), weights, bias)

@@ -17,7 +17,7 @@ _HISTORY = (4, 9, 19, 49)
 _MET = (0, COLD, 20, 100)
 
 
-def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, Slices]:
+def slice_metrics(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, Slices]:
     """Cases, recall@10 and NDCG@10 with their intervals by slice.
 
     ``history``   by the events of the case's history
@@ -37,18 +37,18 @@ def sliced(evaluation: Evaluation, train: Dataset, cases: Cases) -> dict[str, Sl
         "behavior": [catalogue.behaviors[row].name for row in cases.behavior.tolist()],
         "domain": [names[row] if row >= 0 else None for row in domains.tolist()],
     }
-    found: dict[str, Slices] = {}
+    slices: dict[str, Slices] = {}
     for name, groups in parts.items():
         by = evaluation.by(groups)
         if name in ("history", "item"):
             ends = _HISTORY if name == "history" else _MET
             by = {label: by[label] for label in _labels(ends) if label in by}
         if name in ("history", "item") or len(by) > 1:
-            found[name] = by
-    return found
+            slices[name] = by
+    return slices
 
 
-def beside(evaluation: Evaluation, other: Evaluation) -> Comparison:
+def compare(evaluation: Evaluation, other: Evaluation) -> Comparison:
     """Another evaluation of the same cases, and how much the first has more, in pairs.
 
     Metrics of all lists together have no pairs.
@@ -84,17 +84,17 @@ def _medians(values: Ints, indptr: Ints) -> Floats:
     case = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     ordered = values[np.lexsort((values, case))]
     size = np.diff(indptr)
-    found = np.full(len(size), np.nan)
+    medians = np.full(len(size), np.nan)
     some = size > 0
-    found[some] = ordered[(indptr[:-1] + (size - 1) // 2)[some]]
-    return found
+    medians[some] = ordered[(indptr[:-1] + (size - 1) // 2)[some]]
+    return medians
 
 
 def _domains(cases: Cases, catalogue: Catalogue) -> Ints:
     """The domain that a case names, else the one that all its true items have, else -1, (B,)."""
-    of = catalogue.domain[cases.truth]
+    truth_domain = catalogue.domain[cases.truth]
     low, high = cases.domain.copy(), cases.domain.copy()
     for case in np.flatnonzero((cases.domain < 0) & (np.diff(cases.indptr) > 0)).tolist():
-        own = of[cases.indptr[case] : cases.indptr[case + 1]]
+        own = truth_domain[cases.indptr[case] : cases.indptr[case + 1]]
         low[case], high[case] = own.min(), own.max()
     return np.where(low == high, low, -1)

@@ -109,13 +109,13 @@ def encode_items(
         if read.present.sum() < _FEWEST:
             notes.append(f"{modality}: fewer than {_FEWEST} items could be read: it is left out")
             continue
-        features[modality] = Feature.fitted(read.rows, read.present, settings.dimensions, made)
+        features[modality] = Feature.fit(read.rows, read.present, settings.dimensions, made)
     names = tuple(sorted(dataset.catalogue.columns.keys() - NOT_COUNTED))
     catalogue = replace(dataset.catalogue, features=features, counted=())
     if names and settings.columns == "auto":
         counted = replace(catalogue, counted=names)
-        notes += counted.described.notes
-        catalogue = counted if counted.described.rows.shape[1] else catalogue
+        notes += counted.column_features.notes
+        catalogue = counted if counted.column_features.rows.shape[1] else catalogue
     return replace(dataset, catalogue=catalogue), ContentReport(found, tuple(notes))
 
 
@@ -139,7 +139,7 @@ def encode_changed(
         if not rows:
             continue
         ids = [dataset.catalogue.items.ids[row] for row in rows]
-        encoder = encoder_of(name, feature.made, trusted=False)
+        encoder = encoder_of(name, feature.encoder, trusted=False)
         some = [given[row] for row in rows]
         read = encoded(encoder, ids, some, cache=cache or Cache(), progress=progress)
         found[name] = read
@@ -149,7 +149,7 @@ def encode_changed(
         vectors[rows], present[rows] = read.rows, read.present
         gone = feature.rows.copy()
         gone[rows] = 0
-        features[name] = replace(feature, rows=gone).described(vectors, present)
+        features[name] = replace(feature, rows=gone).encode(vectors, present)
     catalogue = replace(dataset.catalogue, features=features)
     return replace(dataset, catalogue=catalogue), ContentReport(found, tuple(notes))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
-from penchant.data.arrays import blocks, runs
+from penchant.data.arrays import blocks, ranges
 from penchant.data.dataset import Catalogue
 from penchant.data.multihot import multihot
 from penchant.data.vocabulary import Vocabulary
@@ -91,7 +91,7 @@ def content_rows(catalogue: Catalogue) -> dict[str, Rows]:
     if any(catalogue.enriched):
         rows["enriched"] = tag_rows(catalogue.enriched)
     if catalogue.counted:
-        rows["columns"] = catalogue.described.rows
+        rows["columns"] = catalogue.column_features.rows
     return dict(sorted(rows.items()))
 
 
@@ -105,7 +105,7 @@ def content_names(catalogue: Catalogue) -> dict[str, Vocabulary]:
     """What each column of the sparse rows of ``content_rows`` is, in their order."""
     names = {"tags": tag_columns(catalogue.tags), "enriched": tag_columns(catalogue.enriched)}
     if catalogue.counted:
-        names["columns"] = Vocabulary(catalogue.described.names)
+        names["columns"] = Vocabulary(catalogue.column_features.names)
     return names
 
 
@@ -298,7 +298,7 @@ def weighted_sum(matrix: sparse.csr_array, rows: Ints, weights: Floats) -> Float
     """
     first = matrix.indptr[rows]
     size = matrix.indptr[rows + 1] - first
-    place = runs(first, size)
+    place = ranges(first, size)
     values = matrix.data[place] * np.repeat(weights, size)
     total = np.bincount(matrix.indices[place], values, matrix.shape[1])
     return np.asarray(total, np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penchant.config import Settings, parse
 from penchant.data.arrays import blocks
 from penchant.data.dataset import Dataset, Histories
-from penchant.data.merge import Merged
+from penchant.data.merge import MergedDataset
 from penchant.data.splitting.cases import Cases
 from penchant.errors import ConfigError
 from penchant.features.kernels import Rows
@@ -37,7 +37,7 @@ class DataChange:
     """
 
     before: Dataset
-    merged: Merged
+    merged: MergedDataset
     leaving: Ints
     coming: Ints
     seed: int

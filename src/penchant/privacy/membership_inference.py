@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.data.arrays import blocks, runs
+from penchant.data.arrays import blocks, ranges
 from penchant.data.dataset import Dataset, Histories
 from penchant.errors import DataError
 from penchant.models.base import Recommender
@@ -85,7 +85,7 @@ def losses(model: Recommender, dataset: Dataset, users: Ints) -> Floats:
         size = end - begin
         indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
         nobody = np.full(len(size), -1)
-        history = Histories(nobody, indptr, events.take(runs(begin, size)))
+        history = Histories(nobody, indptr, events.take(ranges(begin, size)))
         scores = np.asarray(model.score(history), np.float64)
         truth = events.item[end]
         loss[part] = _softmax(scores, truth) if model.logits else _share(scores, truth)

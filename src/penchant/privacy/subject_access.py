@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from penchant.data.dataset import Dataset, Events
-from penchant.data.io.assembler import TOKENS
-from penchant.data.io.erase_users import rows_of
+from penchant.data.io.assembler import TOKEN_PREFIXES
+from penchant.data.io.erase_users import user_rows
 from penchant.data.io.layout import FILES
 from penchant.errors import ConfigError
 from penchant.recommendation import Model
@@ -75,7 +75,7 @@ def directory_rows(directory: str | Path, user: str) -> dict[str, list[dict[str,
     found = {}
     for table in FILES:
         if table != "items" and (file := Path(directory) / f"{table}.parquet").is_file():
-            rows = rows_of(file, user)
+            rows = user_rows(file, user)
             found[table] = [{name: plain(cell) for name, cell in row.items()} for row in rows]
     return {table: rows for table, rows in found.items() if rows}
 
@@ -111,8 +111,8 @@ def _events(data: Dataset, events: Events) -> list[dict[str, Any]]:
         kind, about = "item", catalogue.items.ids[item] if item >= 0 else ""
         if item < 0:
             term = catalogue.tokens.ids[token]
-            kind = next(name for name, prefix in TOKENS.items() if term.startswith(prefix))
-            about = term[len(TOKENS[kind]) :]
+            kind = next(name for name, prefix in TOKEN_PREFIXES.items() if term.startswith(prefix))
+            about = term[len(TOKEN_PREFIXES[kind]) :]
         found.append(
             {
                 kind: about,

@@ -12,7 +12,7 @@ from penchant.config import Recipe, TransitionSettings, current_names, parse, wa
 from penchant.data.dataset import Dataset
 from penchant.data.io.load import load as load_dataset
 from penchant.data.io.save import save as save_dataset
-from penchant.data.user_attributes import described_users
+from penchant.data.user_attributes import select_attributes
 from penchant.errors import ArtifactError
 from penchant.evaluation.fit_report import FitReport
 from penchant.models.base import Family, Recommender, over, under
@@ -63,7 +63,7 @@ def save(model: SavedRun, path: str | Path) -> Path:
     }
     if origin := origin_of(model.recommender.name):
         manifest["origin"] = asdict(origin)
-    with artifact.writing(path, manifest) as folder:
+    with artifact.write_artifact(path, manifest) as folder:
         save_dataset(model.dataset, folder / "data")
         arrays = dict(model.recommender.arrays())
         for name, of in model.calibrations.items():
@@ -78,12 +78,12 @@ def save(model: SavedRun, path: str | Path) -> Path:
 
 def save_controls(controls: Mapping[str, tuple[Control, ...]], path: str | Path) -> None:
     """Write what users made of their interests into a saved run."""
-    artifact.amend(path, {"controls": _told(controls)})
+    artifact.update_manifest(path, {"controls": _told(controls)})
 
 
 def save_profiles(profiles: Mapping[str, Profile], path: str | Path) -> None:
     """Write the texts of interests into a saved run."""
-    artifact.amend(path, {"profiles": _kept(profiles)})
+    artifact.update_manifest(path, {"profiles": _kept(profiles)})
 
 
 def read(path: str | Path) -> SavedRun:
@@ -98,7 +98,7 @@ def read(path: str | Path) -> SavedRun:
         manifest = _under_new_names(manifest, family, path)
     settings = parse(family.settings, manifest["settings"], str(path))
     recipe = parse(Recipe, manifest["recipe"], str(path))
-    dataset, _ = described_users(load_dataset(path / "data"), recipe.users)
+    dataset, _ = select_attributes(load_dataset(path / "data"), recipe.users)
     arrays = artifact.load_arrays(path / "arrays.safetensors")
     calibrations = {
         name: Calibration(flat[:-1], float(flat[-1]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from penchant.data.splitting.cases import Cases, sampled
+from penchant.data.splitting.cases import Cases
 from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluation import metrics
@@ -78,7 +78,7 @@ def tradeoff(
     train = data.with_events(parts.train)
     progress("report: fitting a transition expert without the test events")
     expert = TransitionFitter(train, model.recipe.seed)(model.transition.settings)
-    asked = sampled(parts.test, data.users.ids, cases, seed)
+    asked = parts.test.sample(data.users.ids, cases, seed)
     if not len(asked.histories):
         raise DataError("expected test cases of known users with a history, received none")
     others = ~np.isin(parts.train.user, asked.histories.users)
@@ -205,7 +205,7 @@ def _judge(
     asked: Cases, rows: sparse.csr_array, interests: Sequence[Interests], seed: int
 ) -> Callable[[float, Ints, Ints], Setting]:
     """What tells how good lists (B, k) at a dial are, beside the plain ones."""
-    truth, indptr = metrics.distinct(asked.truth, asked.indptr)
+    truth, indptr = metrics.distinct_truths(asked.truth, asked.indptr)
 
     def ndcg(lists: Ints) -> Floats:
         return metrics.ndcg(metrics.list_ranks(lists, truth, indptr), K, indptr)

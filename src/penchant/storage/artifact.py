@@ -26,7 +26,7 @@ READABLE = (2, VERSION)
 
 
 @contextmanager
-def writing(path: str | Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
+def write_artifact(path: str | Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
     """A new folder to write files into; on leaving, they become the artifact at ``path``.
 
     An artifact that stands there is replaced as a whole; anything else that stands there is left
@@ -46,7 +46,7 @@ def writing(path: str | Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         listed = {file.relative_to(folder).as_posix(): _fingerprint(file) for file in files}
         content = {"format": FORMAT, "version": VERSION, **manifest, "files": listed}
-        (folder / MANIFEST).write_bytes(_sealed(content))
+        (folder / MANIFEST).write_bytes(_with_digest(content))
         folder.chmod(0o755)
         if path.exists():
             old = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
@@ -59,7 +59,7 @@ def writing(path: str | Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def amend(path: str | Path, changes: Mapping[str, Any]) -> None:
+def update_manifest(path: str | Path, changes: Mapping[str, Any]) -> None:
     """Put other entries into the manifest of an artifact, at once; its files stay as they are.
 
     Raises ArtifactError where the artifact is not whole.
@@ -67,7 +67,7 @@ def amend(path: str | Path, changes: Mapping[str, Any]) -> None:
     path = Path(path)
     manifest = {**read_manifest(path), **changes}
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        file.write(_sealed(manifest))
+        file.write(_with_digest(manifest))
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path / MANIFEST)
 
@@ -85,7 +85,7 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
         raise ArtifactError(f"expected a saved run at {path}, found no {MANIFEST} there") from error
     try:
         manifest: dict[str, Any] = json.loads(raw)
-        whole = isinstance(manifest, dict) and _sealed(manifest) == raw
+        whole = isinstance(manifest, dict) and _with_digest(manifest) == raw
     except ValueError:
         whole = False
     if not whole:
@@ -95,10 +95,10 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             f"{path}: expected format {FORMAT} {VERSION}, received {manifest['format']} "
             f"{manifest['version']}; load it with the Penchant that wrote it, or fit again"
         )
-    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
-    strange = sorted((found - {MANIFEST}) ^ set(manifest["files"]))
-    if strange:
-        raise ArtifactError(f"{path}: files missing or foreign to the run: {', '.join(strange)}")
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    unexpected = sorted((present - {MANIFEST}) ^ set(manifest["files"]))
+    if unexpected:
+        raise ArtifactError(f"{path}: files missing or foreign to the run: {', '.join(unexpected)}")
     for name, expected in manifest["files"].items():
         received = _fingerprint(path / name)
         if received != expected:
@@ -125,7 +125,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _sealed(manifest: Mapping[str, Any]) -> bytes:
+def _with_digest(manifest: Mapping[str, Any]) -> bytes:
     """The manifest as bytes, ending with the digest of all before it."""
     content = {name: value for name, value in manifest.items() if name != "digest"}
     plain = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)

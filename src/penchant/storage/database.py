@@ -47,50 +47,50 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def listing(names: Iterable[str]) -> str:
+def column_list(names: Iterable[str]) -> str:
     """Names quoted for SQL, with commas between."""
     return ", ".join(identifier(name) for name in names)
 
 
-def one(database: Connection, sql: str) -> Any:
+def scalar(database: Connection, sql: str) -> Any:
     """The first cell of a query's answer; None where it has no rows."""
     rows = database.execute(sql).fetchall()
     return rows[0][0] if rows else None
 
 
-def types(database: Connection, source: str) -> dict[str, str]:
+def column_types(database: Connection, source: str) -> dict[str, str]:
     """Column names of a table or a bracketed query, with their SQL types, in order."""
     return {
         row[0]: row[1] for row in database.execute(f"describe select * from {source}").fetchall()
     }
 
 
-def exists(database: Connection, table: str) -> bool:
+def table_exists(database: Connection, table: str) -> bool:
     """Whether a table of this name stands in the database."""
-    found = one(
+    count = scalar(
         database,
         f"select count(*) from information_schema.tables where table_name = {literal(table)}",
     )
-    return bool(found)
+    return bool(count)
 
 
-def register(database: Connection, table: str, columns: Columns) -> None:
+def create_table(database: Connection, table: str, columns: Columns) -> None:
     """Create a table from columns of one length; a first column ``row`` numbers it from 0."""
     if "row" in {name.lower() for name in columns}:
         raise DataError(f"{table}: the column name 'row' is taken; rename that column")
     arrays = {name: _array(name, values) for name, values in columns.items()}
     lengths = {name: len(values) for name, values in arrays.items()}
     if len(set(lengths.values())) > 1:
-        usual = max(set(lengths.values()), key=list(lengths.values()).count)
-        wrong = next(name for name, length in lengths.items() if length != usual)
+        common = max(set(lengths.values()), key=list(lengths.values()).count)
+        wrong = next(name for name, length in lengths.items() if length != common)
         raise DataError(
-            f"column {wrong!r} of {table}: expected {usual} rows like the other columns, "
+            f"column {wrong!r} of {table}: expected {common} rows like the other columns, "
             f"received {lengths[wrong]}; give every column one value a row"
         )
     arrays["row"] = np.arange(max(lengths.values(), default=0))
     view = f"{table} in memory"
     database.register(view, arrays)
-    order = listing(["row", *columns])
+    order = column_list(["row", *columns])
     try:
         database.execute(
             f"create table {identifier(table)} as select {order} from {identifier(view)}"
@@ -102,11 +102,11 @@ def register(database: Connection, table: str, columns: Columns) -> None:
 def write_parquet(path: str | Path, columns: Columns) -> None:
     """Write columns (arrays, or lists of text, numbers or lists of text) as a Parquet file."""
     database = connect()
-    register(database, "data", columns)
-    export(database, f"select {listing(columns)} from data order by row", path)
+    create_table(database, "data", columns)
+    export_parquet(database, f"select {column_list(columns)} from data order by row", path)
 
 
-def export(database: Connection, query: str, path: str | Path) -> None:
+def export_parquet(database: Connection, query: str, path: str | Path) -> None:
     """Write a query's answer as a Parquet file."""
     database.execute(f"copy ({query}) to {literal(str(path))} (format parquet, compression zstd)")
 

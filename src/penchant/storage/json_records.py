@@ -44,11 +44,11 @@ class JsonRecord:
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
         assert is_dataclass(self)
-        values = ((one, getattr(self, one.name)) for one in fields(self))
+        values = ((field_, getattr(self, field_.name)) for field_ in fields(self))
         return {
-            one.metadata.get("key", one.name): to_json(value)
-            for one, value in values
-            if not (value is None and one.metadata.get("optional"))
+            field_.metadata.get("key", field_.name): to_json(value)
+            for field_, value in values
+            if not (value is None and field_.metadata.get("optional"))
         }
 
     @classmethod
@@ -74,11 +74,11 @@ def to_json(value: Any) -> Any:
     if isinstance(value, float):
         return None if isnan(value) else value
     if isinstance(value, Mapping):
-        return {str(name): to_json(one) for name, one in value.items()}
+        return {str(name): to_json(item) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return to_json(value._asdict())
     if isinstance(value, list | tuple):
-        return [to_json(one) for one in value]
+        return [to_json(item) for item in value]
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
@@ -91,7 +91,7 @@ def from_json(kind: Any, value: Any, where: str = "value") -> Any:
     if origin in (Union, UnionType):
         if value is None:
             return None
-        (kind,) = (one for one in arguments if one is not NoneType)
+        (kind,) = (item for item in arguments if item is not NoneType)
         return from_json(kind, value, where)
     if origin is Any:
         return value
@@ -104,9 +104,13 @@ def from_json(kind: Any, value: Any, where: str = "value") -> Any:
     if isinstance(origin, type) and hasattr(origin, "_fields"):
         return _record(origin, value, where)
     if origin in (tuple, list) and isinstance(value, list | tuple):
-        return origin(from_json(arguments[0], one, f"{where}[{i}]") for i, one in enumerate(value))
+        return origin(
+            from_json(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value)
+        )
     if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
-        return {name: from_json(arguments[1], of, f"{where}.{name}") for name, of in value.items()}
+        return {
+            name: from_json(arguments[1], item, f"{where}.{name}") for name, item in value.items()
+        }
     if origin in (str, int, float, bool) and type(value) is origin:
         return value
     raise ArtifactError(f"{where}: expected {kind}, received {value!r}; fit the run again")
@@ -118,11 +122,11 @@ def _record(kind: type[T], content: Any, where: str) -> T:
         raise ArtifactError(f"{where}: expected a mapping, received {content!r}; fit the run again")
     values, types = {}, get_type_hints(kind)
     if is_dataclass(kind):
-        keys = {one.name: one.metadata.get("key", one.name) for one in fields(kind)}
+        keys = {field_.name: field_.metadata.get("key", field_.name) for field_ in fields(kind)}
         needed = {
-            one.name
-            for one in fields(kind)
-            if one.default is MISSING and one.default_factory is MISSING
+            field_.name
+            for field_ in fields(kind)
+            if field_.default is MISSING and field_.default_factory is MISSING
         }
     else:
         keys = {name: name for name in kind._fields}  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ BYTES = 32
 
 
 @dataclass(frozen=True)
-class Key:
+class SigningKey:
     """A secret of 32 bytes. What it makes of a text for one purpose says nothing of another's."""
 
     secret: bytes = field(repr=False)
@@ -30,21 +30,23 @@ class Key:
     def digest(self, purpose: str, text: str) -> str:
         """HMAC-SHA256 of a text, 64 hex characters.
 
-        >>> Key(bytes(32)).digest("user", "ann")[:16]
+        >>> SigningKey(bytes(32)).digest("user", "ann")[:16]
         'a12907a0fed9876c'
         """
         content = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
         return hmac.new(self.secret, content, sha256).hexdigest()
 
 
-def key_of(path: str | Path | None = None, progress: Callable[[str], None] | None = None) -> Key:
-    """The key of a file (default: ``default_path``), made where there is none; ``told`` of that.
+def load_key(
+    path: str | Path | None = None, progress: Callable[[str], None] | None = None
+) -> SigningKey:
+    """Read the key of a file (default: ``default_key_path``); create one where there is none.
 
     Raises ConfigError where the file is no key, or cannot be read or written.
     """
-    file = default_path() if path is None else Path(path)
+    file = default_key_path() if path is None else Path(path)
     try:
-        if not file.exists() and _made(file) and progress is not None:
+        if not file.exists() and _create_key(file) and progress is not None:
             progress(f"a new key was made at {file}; keep it, and apart from runs and data")
         text = file.read_text(encoding="ascii").strip()
         secret = bytes.fromhex(text)
@@ -57,15 +59,15 @@ def key_of(path: str | Path | None = None, progress: Callable[[str], None] | Non
             f"{file}: expected {2 * BYTES} hexadecimal digits, received something else; name the "
             "file of the key, or one that does not exist yet to have a key made"
         )
-    return Key(secret)
+    return SigningKey(secret)
 
 
-def default_path(
+def default_key_path(
     environment: Mapping[str, str] | None = None, platform: str = sys.platform
 ) -> Path:
     """PENCHANT_KEY_FILE, else ``penchant/key`` where the platform keeps a user's settings.
 
-    >>> default_path({"XDG_CONFIG_HOME": "/c"}, "linux").as_posix()
+    >>> default_key_path({"XDG_CONFIG_HOME": "/c"}, "linux").as_posix()
     '/c/penchant/key'
     """
     known = os.environ if environment is None else environment
@@ -79,12 +81,12 @@ def default_path(
     return (Path(home) if home else Path.home() / ".config") / "penchant" / "key"
 
 
-def _made(file: Path) -> bool:
+def _create_key(file: Path) -> bool:
     """Write a new key, for its owner alone; whether it was this call that did."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with NamedTemporaryFile("w", dir=file.parent, prefix=".key-", delete=False) as made:
-        made.write(secrets.token_hex(BYTES) + "\n")
-    place = Path(made.name)
+    with NamedTemporaryFile("w", dir=file.parent, prefix=".key-", delete=False) as part:
+        part.write(secrets.token_hex(BYTES) + "\n")
+    place = Path(part.name)
     place.chmod(0o600)
     try:
         # a link is never written over: of several that start at once, one makes the key

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from penchant.config import Recipe, SearchSettings, Settings
-from penchant.data.arrays import runs
+from penchant.data.arrays import ranges
 from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Cases, Split
-from penchant.data.splitting.protocols import NEW, default_protocol
+from penchant.data.splitting.protocols import LEAVE_ONE_NEW_OUT, default_protocol
 from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError
 from penchant.evaluation.fit_report import ProbabilityReport
-from penchant.evaluation.probabilities import measured
+from penchant.evaluation.probabilities import evaluate_calibration
 from penchant.models.base import Recommender
 from penchant.models.calibration import Calibration
 from penchant.training.holdout import Holdout
@@ -23,7 +23,7 @@ from penchant.types import Ints, Progress
 SPACE = ("other_behavior_weight?", "behavior_weights.*")
 """Settings that may change from one behavior to the next: those of the transition expert."""
 
-AHEAD = ("leave-one-out", NEW, "given", "time")
+AHEAD = ("leave-one-out", LEAVE_ONE_NEW_OUT, "given", "time")
 """Protocols whose validation histories end before events that nothing was fitted on."""
 
 
@@ -61,7 +61,9 @@ def behavior_heads(
         progress(f"fitting what scores of {name!r} mean on validation users of their own")
         model = model.refit_weights(to_weigh, recipe.repeats)
         train = holdout.train.with_target(name)
-        found = measured(model, train, to_calibrate, to_judge, recipe.repeats, recipe.seed)
+        found = evaluate_calibration(
+            model, train, to_calibrate, to_judge, recipe.repeats, recipe.seed
+        )
         return Head(model) if found is None else Head(model, found.calibration, found.report)
 
     return {name: head(name, model) for name, model in holdout_models.items()}
@@ -92,7 +94,7 @@ def held_out(dataset: Dataset, parts: Split, behavior: str, ahead: int) -> Cases
     asked = np.flatnonzero(last > first)
     sizes = (last - first)[asked]
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    which = runs(first[asked], sizes)
+    which = ranges(first[asked], sizes)
     one: Ints = np.ones(len(asked), np.int64)
     return Cases(cases.histories.take(asked), indptr, e.item[about[which]], row * one, -one)
 

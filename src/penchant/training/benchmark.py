@@ -17,7 +17,7 @@ from penchant.data.dataset import Dataset, Events
 from penchant.data.splitting.cases import Split
 from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
-from penchant.data.user_attributes import described_users
+from penchant.data.user_attributes import select_attributes
 from penchant.errors import ConfigError, MissingExtraError
 from penchant.evaluation.evaluate import Evaluation, evaluate
 from penchant.evaluation.metrics import Interval
@@ -159,7 +159,7 @@ def benchmark(
     progress = progress or (lambda text: None)
     dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
     dataset, read = encode_items(dataset, recipe.content, progress)
-    dataset, noted = described_users(dataset, recipe.users)
+    dataset, noted = select_attributes(dataset, recipe.users)
     parts = split(dataset, protocol, recipe.seed)
     table = Table(dataset.name, parts.protocol, recipe.seed, len(parts.test.histories))
     table.notes.extend((*dataset.notes, *read.notes, *noted))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from penchant.evaluation.fit_report import ProbabilityReport
-from penchant.evaluation.probabilities import above, lists, measured
+from penchant.evaluation.probabilities import evaluate_calibration, probability_order, top_lists
 from penchant.models.calibration import LISTED, Calibration
 from penchant.training.behavior_heads import Head
 from penchant.training.holdout import Holdout
@@ -45,7 +45,9 @@ def calibrated(holdout: Holdout, heads: Mapping[str, Head]) -> Calibrations:
             f"needs {FEWEST}"
         )
         return Calibrations(others, reports, (note, *missing))
-    target = measured(holdout.model, holdout.train, cases, test, recipe.repeats, recipe.seed)
+    target = evaluate_calibration(
+        holdout.model, holdout.train, cases, test, recipe.repeats, recipe.seed
+    )
     if target is None:
         note = (
             f"no probabilities: in none of {len(cases.histories)} validation cases is the event "
@@ -53,8 +55,10 @@ def calibrated(holdout: Holdout, heads: Mapping[str, Head]) -> Calibrations:
         )
         return Calibrations(others, reports, (note, *missing))
     likelier = {
-        name: above(
-            target, lists(heads[name].holdout_model, dataset.catalogue, test, recipe.repeats), other
+        name: probability_order(
+            target,
+            top_lists(heads[name].holdout_model, dataset.catalogue, test, recipe.repeats),
+            other,
         )
         for name, other in others.items()
     }

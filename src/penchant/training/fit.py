@@ -8,7 +8,7 @@ from penchant.data.dataset import Dataset
 from penchant.data.splitting.cases import Split
 from penchant.data.splitting.protocols import resolve_protocol
 from penchant.data.splitting.split import split
-from penchant.data.user_attributes import described_users
+from penchant.data.user_attributes import select_attributes
 from penchant.errors import ConfigError, DataError
 from penchant.evaluation.fit_report import FitReport, QueryTrials, Trial
 from penchant.features.item_content import encode_items
@@ -133,7 +133,7 @@ def _prepared(dataset: Dataset, recipe: Recipe, progress: Progress) -> tuple[Dat
     dataset = resolve_protocol(dataset.with_target(recipe.target), recipe.repeats)
     notes = dataset.notes
     dataset, read = encode_items(dataset, recipe.content, progress)
-    dataset, of_users = described_users(dataset, recipe.users)
+    dataset, of_users = select_attributes(dataset, recipe.users)
     return dataset, FitReport((*notes, *read.notes, *of_users), read.report())
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from penchant.data.splitting.protocols import NEW
+from penchant.data.splitting.protocols import LEAVE_ONE_NEW_OUT
 from penchant.evaluation.evaluate import Evaluation
 from penchant.evaluation.fit_report import Comparison, FitReport, HoldoutReport, VectorReport
-from penchant.evaluation.slices import beside, sliced
+from penchant.evaluation.slices import compare, slice_metrics
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.training.holdout import Holdout
 from penchant.training.vector_diagnostics import agreement, judge_vectors
@@ -30,7 +30,7 @@ def measured(report: FitReport, holdout: Holdout, evaluation: Evaluation) -> Fit
         report,
         notes=(*report.notes, *_unlistable(holdout)),
         evaluation=on_test(holdout, evaluation),
-        slices=sliced(evaluation, holdout.train, parts.test),
+        slices=slice_metrics(evaluation, holdout.train, parts.test),
         baselines=baselines(holdout, evaluation),
         groups={
             name: evaluation.by([dataset.attributes[name][user] for user in evaluation.users])
@@ -52,7 +52,7 @@ def baselines(holdout: Holdout, evaluation: Evaluation) -> dict[str, Comparison]
     if holdout.model.name == POPULARITY.name:
         return {}
     popular = POPULARITY.fitter(holdout.train, holdout.recipe.seed)(POPULARITY.settings())
-    return {POPULARITY.name: beside(evaluation, holdout.with_model(popular).on_test())}
+    return {POPULARITY.name: compare(evaluation, holdout.with_model(popular).on_test())}
 
 
 def _unlistable(holdout: Holdout) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def _unlistable(holdout: Holdout) -> tuple[str, ...]:
     return (
         f"{repeated:.0%} of the test events are of an item that their user had before, which no "
         "list holds; with --set repeats=true lists hold such items, and protocol "
-        f"{NEW!r} asks for new ones alone",
+        f"{LEAVE_ONE_NEW_OUT!r} asks for new ones alone",
     )
 
 

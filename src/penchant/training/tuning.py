@@ -9,8 +9,8 @@ import numpy as np
 from penchant.config import SearchSettings, Settings
 from penchant.data.dataset import Dataset
 from penchant.data.hashing import hashes, uniform
-from penchant.data.splitting.cases import Cases, take
-from penchant.data.splitting.split import share
+from penchant.data.splitting.cases import Cases
+from penchant.data.splitting.split import validation_part
 from penchant.evaluation.evaluate import evaluate
 from penchant.evaluation.fit_report import Trial
 from penchant.models.base import Family, Recommender
@@ -57,7 +57,7 @@ def search(
     ``bounds.users`` of them, drawn by a hash of their identifiers. A family that is watched is
     trained once instead, and these cases tell when to stop.
     """
-    asked = take(validation, drawn(dataset, validation, bounds.users, seed))
+    asked = validation.take(drawn(dataset, validation, bounds.users, seed))
     fit = family.fitter(dataset, seed)
 
     def ndcg(model: Recommender) -> float:
@@ -107,7 +107,7 @@ def drawn(dataset: Dataset, cases: Cases, users: int, seed: int, part: int = 0) 
     At most ``users``, drawn by a hash of their identifiers; all cases where the share is empty.
     """
     names = [dataset.users.ids[user] for user in cases.histories.users]
-    mine = np.flatnonzero(share(names, seed) == part)
+    mine = np.flatnonzero(validation_part(names, seed) == part)
     if len(mine) > users:
         place = uniform(hashes("search", [names[i] for i in mine], seed))
         mine = np.sort(mine[np.argsort(place, kind="stable")[:users]])
@@ -116,7 +116,7 @@ def drawn(dataset: Dataset, cases: Cases, users: int, seed: int, part: int = 0) 
 
 def shared(dataset: Dataset, validation: Cases, part: int, seed: int) -> Cases:
     """The validation cases of one share of users, at most MOST; all where it is empty."""
-    return take(validation, drawn(dataset, validation, MOST, seed, part))
+    return validation.take(drawn(dataset, validation, MOST, seed, part))
 
 
 def ladders(family: Family, dataset: Dataset) -> Iterator[tuple[str, tuple[Any, ...]]]:

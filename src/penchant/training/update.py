@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from penchant.data.dataset import Dataset
-from penchant.data.merge import Merged, merge, narrowed
+from penchant.data.merge import MergedDataset, merge, pruned
 from penchant.data.merge import without_users as dataset_without
-from penchant.data.user_attributes import attribute_rows, described_users
+from penchant.data.user_attributes import attribute_rows, select_attributes
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
 from penchant.features.item_content import encode_changed
 from penchant.models.base import DataChange, Recommender
 from penchant.models.private import SPENDS
 from penchant.recommendation import Model
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 from penchant.types import Ints, Progress
 
 EXACT = ("events and histories", "statistics", "solution", "popularity")
@@ -57,7 +57,7 @@ class Receipt:
 
 
 def update(
-    model: Model, new: Dataset, progress: Progress | None = None, *, key: Key | None = None
+    model: Model, new: Dataset, progress: Progress | None = None, *, key: SigningKey | None = None
 ) -> tuple[Model, Receipt]:
     """Take new events, users and items into a model, as if it had been fitted on all of them.
 
@@ -93,7 +93,7 @@ def update(
     """
     tombstones = model.dataset.tombstones
     if tombstones:
-        erased = tombstones.among(new.users.ids, key or key_of())
+        erased = tombstones.among(new.users.ids, key or load_key())
         new = dataset_without(new, new.users.rows(erased))
     return with_new_data(model, new, progress)
 
@@ -147,7 +147,7 @@ def without_users(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     after = np.union1d(place[friends], told[told >= 0]).astype(np.int64)
     before = np.union1d(gone, data.users.rows(left.users.ids[user] for user in after))
     before = before.astype(np.int64)
-    merged = Merged(left, *rows, np.zeros(0, np.int64))
+    merged = MergedDataset(left, *rows, np.zeros(0, np.int64))
     renewed, solved = _renewed(model, merged, before, after)
     controls = {user: said for user, said in model.controls.items() if user not in set(users)}
     profiles = {user: text for user, text in model.profiles.items() if user not in set(users)}
@@ -180,7 +180,7 @@ def without_events(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]
     left = data.with_events(data.events.take(kept))
     same = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
     changed = np.union1d(one, _befriended(data, one)).astype(np.int64)
-    merged = Merged(left, *same, np.arange(len(data.users)))
+    merged = MergedDataset(left, *same, np.arange(len(data.users)))
     renewed, solved = _renewed(model, merged, changed, changed)
     # a text that was made of these events goes with them; the user's own words are theirs
     left_over = {u: text for u, text in model.profiles.items() if u != user or text.edited}
@@ -202,7 +202,7 @@ def _named(model: Model, both: Dataset) -> Dataset:
     """
     if not len(model.dataset.catalogue.attributes):
         return both
-    named, _ = described_users(both, model.recipe.users)
+    named, _ = select_attributes(both, model.recipe.users)
     old, new = model.dataset.catalogue.attributes, named.catalogue.attributes
     if set(new.ids) <= set(old.ids):
         return replace(named, catalogue=both.catalogue)
@@ -229,7 +229,7 @@ def _befriended(dataset: Dataset, users: Ints) -> Ints:
     return np.unique(dataset.relations[np.isin(dataset.relations[:, 1], users), 0])
 
 
-def _renewed(model: Model, merged: Merged, before: Ints, after: Ints) -> tuple[Model, int]:
+def _renewed(model: Model, merged: MergedDataset, before: Ints, after: Ints) -> tuple[Model, int]:
     """The model on the merged data, and how many columns were solved again.
 
     Raises ConfigError for a private run.
@@ -282,10 +282,10 @@ def _narrowed(model: Model) -> Model:
     They have no part in any sum; and as the vocabularies are read from the data, a saved run
     would not fit them.
     """
-    named, _ = described_users(model.dataset, model.recipe.users)
+    named, _ = select_attributes(model.dataset, model.recipe.users)
     attributes = named.catalogue.attributes
     known = model.dataset.catalogue.attributes
-    data, tokens = narrowed(model.dataset, attributes if len(known) else known)
+    data, tokens = pruned(model.dataset, attributes if len(known) else known)
     if data is model.dataset:
         return model
     seed, place = model.recipe.seed, np.where(tokens, np.cumsum(tokens) - 1, -1)

@@ -39,7 +39,7 @@ def judge_vectors(
         histories = cases.histories.take(part)
         unit, scores, shares = expert.vectors(histories)
         own, mine = cases.truth, cases.indptr[part.start : part.stop + 1]
-        truth, indptr = metrics.distinct(own[mine[0] : mine[-1]], mine - mine[0])
+        truth, indptr = metrics.distinct_truths(own[mine[0] : mine[-1]], mine - mine[0])
 
         def ranked(of: Floats, histories: Any = histories, part: slice = part) -> Floats:
             mask_seen(of, histories, None if repeats else histories.events.item)

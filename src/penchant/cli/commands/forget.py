@@ -64,13 +64,13 @@ def forget(
     penchant forget run/ --user ann --data data/ --receipt ann.json
     """
     from penchant.privacy.erasure.erase import ErasurePlaces, erase
-    from penchant.storage.signing_key import key_of
+    from penchant.storage.signing_key import load_key
 
     if out is not None and out.resolve() != run.resolve():
         vacant(out, force)
     if receipt is not None:
         vacant(receipt, force, "--receipt")
-    secret = key_of(key, None if as_json else say)
+    secret = load_key(key, None if as_json else say)
     with working(f"loading {run}") as progress:
         store = None if database is None else subject_access(database)
         places = ErasurePlaces(data, tuple(also or ()), store)

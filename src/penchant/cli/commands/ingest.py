@@ -100,7 +100,7 @@ def ingest(
     """
     from penchant.data.ingest import ingest as run
     from penchant.data.tombstones import read_tombstones
-    from penchant.storage.signing_key import key_of
+    from penchant.storage.signing_key import load_key
 
     vacant(out, force)
     settings = Recipe.load(recipe, sets).cleaning
@@ -116,9 +116,9 @@ def ingest(
             settings=settings,
             strict=strict,
             encoding=encoding,
-            pseudonyms=None if pseudonyms is None else key_of(pseudonyms, say),
+            pseudonyms=None if pseudonyms is None else load_key(pseudonyms, say),
             tombstones=None if tombstones is None else read_tombstones(tombstones),
-            key=None if key is None else key_of(key),
+            key=None if key is None else load_key(key),
         )
     if as_json:
         emit({"out": str(out), **report.to_dict()})

@@ -29,9 +29,9 @@ def pseudonym(
     penchant pseudonym ann --key ids.key
     """
     from penchant.data.cleaning.pseudonyms import pseudonym as pseudonym_of
-    from penchant.storage.signing_key import key_of
+    from penchant.storage.signing_key import load_key
 
     if not key.is_file():
         raise ConfigError(f"expected the key file of --pseudonyms at {key}, found none")
-    name = pseudonym_of(user, key_of(key))
+    name = pseudonym_of(user, load_key(key))
     emit({"user": user, "pseudonym": name}) if as_json else print(name)

@@ -30,13 +30,13 @@ def receipt(
     penchant receipt ann.json
     """
     from penchant.privacy.erasure.receipts import read_receipt, verdict
-    from penchant.storage.signing_key import default_path, key_of
+    from penchant.storage.signing_key import default_key_path, load_key
 
     content = read_receipt(file)
-    place = default_path() if key is None else key
+    place = default_key_path() if key is None else key
     if not place.is_file():  # a key that is made now has signed nothing
         raise ConfigError(f"expected the key {content.get('key')} at {place}, found no file there")
-    outcome = verdict(content, key_of(place))
+    outcome = verdict(content, load_key(place))
     emit({"receipt": str(file), "verdict": outcome}) if as_json else say(f"{file}: {outcome}")
     if outcome != "valid":
         raise typer.Exit(1)

@@ -84,9 +84,9 @@ def serve(
     from penchant.privacy.erasure.unlearn import notice
     from penchant.recommendation.rerank import Rules
     from penchant.storage.artifact import read_manifest
-    from penchant.storage.signing_key import key_of
+    from penchant.storage.signing_key import load_key
 
-    key_of(secret, say)
+    load_key(secret, say)
     address = database or default_database(run)
     store = open_store(address)
     rules = Rules() if rules_file is None else Rules.load(rules_file)

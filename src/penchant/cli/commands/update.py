@@ -98,7 +98,7 @@ def update(
     from penchant.data.io.load import load
     from penchant.data.readers.column_mapping import BehaviorSettings, DataMapping
     from penchant.recommendation import load as load_model
-    from penchant.storage.signing_key import key_of
+    from penchant.storage.signing_key import load_key
     from penchant.training.update import update as update_model
 
     if events is None and items is None:
@@ -110,7 +110,7 @@ def update(
         model = load_model(run)
         progress("reading what is new")
         before = model.dataset
-        secret = key_of(key, say) if before.tombstones else None
+        secret = load_key(key, say) if before.tombstones else None
         columns = DataMapping() if mapping is None else DataMapping.load(mapping)
         behaviors = {
             b.name: BehaviorSettings(strength=b.strength, polarity=b.polarity)
@@ -125,7 +125,7 @@ def update(
             items=items,
             mapping=columns,
             settings=cleaning,
-            pseudonyms=None if pseudonyms is None else key_of(pseudonyms, say),
+            pseudonyms=None if pseudonyms is None else load_key(pseudonyms, say),
             tombstones=before.tombstones,
             key=secret,
         )

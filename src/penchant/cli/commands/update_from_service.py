@@ -23,9 +23,9 @@ def update_from_service(
     """
     service_parts()
     from penchant.serve.service.refresh import refresh
-    from penchant.storage.signing_key import key_of
+    from penchant.storage.signing_key import load_key
 
-    secret = key_of(key, say if not as_json else None)
+    secret = load_key(key, say if not as_json else None)
     store = open_store(database)
     while True:
         with working(f"reading {run} and its store") as progress:

@@ -1,33 +1,33 @@
 """Pseudonyms: keyed digests in the place of user ids; the key stays outside of data and runs."""
 
-from penchant.data.cleaning.exclusions import PEOPLE, people
+from penchant.data.cleaning.exclusions import USER_COLUMNS, all_users
 from penchant.data.readers.sources import Sources
-from penchant.storage.database import Connection, exists, identifier, register
-from penchant.storage.signing_key import Key
+from penchant.storage.database import Connection, create_table, identifier, table_exists
+from penchant.storage.signing_key import SigningKey
 
 LENGTH = 32
 
 
-def pseudonym(user: str, key: Key) -> str:
+def pseudonym(user: str, key: SigningKey) -> str:
     """What stands for a user: a keyed digest, 32 hex characters.
 
-    >>> pseudonym("ann", Key(bytes(32)))
+    >>> pseudonym("ann", SigningKey(bytes(32)))
     'afb07dcba9aaac3206c978242f4cc24f'
     """
     return key.digest("pseudonym", user)[:LENGTH]
 
 
-def pseudonymize(database: Connection, sources: Sources, key: Key) -> None:
+def pseudonymize(database: Connection, sources: Sources, key: SigningKey) -> None:
     """Put pseudonyms in the place of all user ids of the tables that ``read_sources`` made.
 
     Rows that could not be read are no longer shown, as they may hold ids.
     """
-    names = people(database)
+    names = all_users(database)
     columns = {"name": names, "pseudonym": [pseudonym(name, key) for name in names]}
-    register(database, "pseudonyms", columns)
-    for table, of in PEOPLE.items():
-        if exists(database, table):
-            for column in map(identifier, of):
+    create_table(database, "pseudonyms", columns)
+    for table, user_columns in USER_COLUMNS.items():
+        if table_exists(database, table):
+            for column in map(identifier, user_columns):
                 database.execute(
                     f"update {table} set {column} = p.pseudonym from pseudonyms p "
                     f"where {table}.{column} = p.name"

@@ -68,5 +68,5 @@ class CleaningReport(JsonRecord):
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The report that gave this JSON."""
-        rows = {table: (of["in"], of["out"]) for table, of in content["rows"].items()}
+        rows = {table: (counts["in"], counts["out"]) for table, counts in content["rows"].items()}
         return replace(super().from_dict({**content, "rows": {}}), rows=rows)

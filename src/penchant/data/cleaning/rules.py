@@ -6,14 +6,21 @@ from dataclasses import dataclass
 import duckdb
 
 from penchant.config import CleaningSettings
-from penchant.data.cleaning.exclusions import Forgotten, withhold
+from penchant.data.cleaning.exclusions import Forgotten, exclude_users
 from penchant.data.cleaning.report import CleaningReport, Finding
 from penchant.data.readers.sources import Sources
 from penchant.errors import ConfigError, StrictError
-from penchant.storage.database import Connection, exists, identifier, literal, one, types
+from penchant.storage.database import (
+    Connection,
+    column_types,
+    identifier,
+    literal,
+    scalar,
+    table_exists,
+)
 
 EXAMPLES = 5
-ABOUT = "coalesce(item, query, topic, creator)"
+SUBJECT = "coalesce(item, query, topic, creator)"
 # Below this robust spread of log(1 + events) users are too alike to call one an outlier: at the
 # usual six spreads, a bot has at least 120 times the events of the median user.
 SPREAD_FLOOR = 0.8
@@ -39,7 +46,7 @@ def clean(
         if raw.rejected:
             shown = tuple(raw.examples)
             report.findings.append(Finding("malformed rows", "dropped", raw.rejected, table, shown))
-    withhold(database, report, forgotten)
+    exclude_users(database, report, forgotten)
     _Rules(database, report, settings, sources).apply()
     for table, rows in arrived.items():
         gone = sum(
@@ -51,16 +58,16 @@ def clean(
         assert rows == left + gone, f"{table}: {rows} rows in, {left} out, {gone} accounted for"
         report.rows[table] = (rows, left)
     if strict and report.findings:
-        found = "; ".join(map(str, report.findings))
+        findings = "; ".join(map(str, report.findings))
         raise StrictError(
-            f"expected clean input under strict, received {found}; correct the input, or ingest it "
-            "without strict to have these rules applied"
+            f"expected clean input under strict, received {findings}; correct the "
+            "input, or ingest it without strict to have these rules applied"
         )
     return report
 
 
 def _count(database: Connection, table: str) -> int:
-    return int(one(database, f"select count(*) from {identifier(table)}"))
+    return int(scalar(database, f"select count(*) from {identifier(table)}"))
 
 
 @dataclass
@@ -76,7 +83,7 @@ class _Rules:
             ("users", ("user",)),
             ("relations", ("user", "friend")),
         ):
-            if exists(self.database, table):
+            if table_exists(self.database, table):
                 self._attributes(table, keys)
         steps: tuple[Callable[[], None], ...] = (
             self._identifiers,
@@ -108,10 +115,10 @@ class _Rules:
         ``shown`` is SQL for a further column of the examples, ``change`` the assignments of an
         update.
         """
-        count = int(one(self.database, f"select count(*) from {table} where {where}"))
+        count = int(scalar(self.database, f"select count(*) from {table} where {where}"))
         if not count:
             return 0
-        names = types(self.database, table)
+        names = column_types(self.database, table)
         columns = [n for n in ("user", "item", "friend") if n in names]
         cells = ", ".join(["row", *map(identifier, columns), *([shown] if shown else [])])
         answer = self.database.execute(
@@ -130,7 +137,7 @@ class _Rules:
         for key in keys:
             self._find(f"missing {key}", "dropped", f"{identifier(key)} is null", table=table)
         same = ", ".join(map(identifier, keys))
-        if "kind" in types(self.database, table) and table == "relations":
+        if "kind" in column_types(self.database, table) and table == "relations":
             same += ", kind"
         self._find(
             f"duplicate {table}",
@@ -142,7 +149,7 @@ class _Rules:
     def _identifiers(self) -> None:
         about = "coalesce(item, query, topic, creator) as about, behavior"
         self._find("missing user", "dropped", '"user" is null', shown=about)
-        self._find("missing item", "dropped", f"{ABOUT} is null", shown="behavior")
+        self._find("missing item", "dropped", f"{SUBJECT} is null", shown="behavior")
 
     def _labels(self) -> None:
         for column, action, filling in (
@@ -198,7 +205,7 @@ class _Rules:
         text = getattr(self.settings, name)
         cell = "now()" if text == "now" else f"timestamptz {literal(text)}"
         try:
-            return int(one(self.database, f"select epoch_ms({cell})"))
+            return int(scalar(self.database, f"select epoch_ms({cell})"))
         except duckdb.Error as error:
             raise ConfigError(
                 f"cleaning.{name}: expected an ISO date or 'now', received {text!r}"
@@ -231,7 +238,7 @@ class _Rules:
             'create temp table activity as select "user", count(*) as events, '
             'ln(1 + count(*)) as size from events group by "user"'
         )
-        limit = one(
+        limit = scalar(
             self.database,
             f"select median(size) + {self.settings.bot_sigma} * "
             f"greatest(1.4826 * mad(size), {SPREAD_FLOOR}) from activity",
@@ -243,7 +250,7 @@ class _Rules:
         if bots:
             drop = self.settings.bots == "drop"
             who = f'"user" in (select "user" from activity where {where})'
-            count = int(one(self.database, f"select count(*) from events where {who}"))
+            count = int(scalar(self.database, f"select count(*) from events where {who}"))
             if drop:
                 self.database.execute(f"delete from events where {who}")
             self.report.findings.append(
@@ -258,7 +265,7 @@ class _Rules:
         self.database.execute("drop table activity")
 
     def _unknown_items(self) -> None:
-        if exists(self.database, "items"):
+        if table_exists(self.database, "items"):
             self._find(
                 "unknown items",
                 "dropped" if self.settings.unknown_items == "drop" else "kept",
@@ -268,7 +275,7 @@ class _Rules:
 
     def _impressions(self) -> None:
         """What was shown is no event: no other rule reads it."""
-        if not exists(self.database, "impressions"):
+        if not table_exists(self.database, "impressions"):
             return
         for rule, action, where, shown in (
             ("missing user", "dropped", '"user" is null', "request"),
@@ -291,10 +298,10 @@ class _Rules:
             f"item in (select item from events where item is not null group by item "
             f"having count(*) < {items})",
         )
-        while sum(int(one(self.database, f"delete from events where {p}") or 0) for p in poor):
+        while sum(int(scalar(self.database, f"delete from events where {p}") or 0) for p in poor):
             pass
         gone = "from before where row not in (select row from events)"
-        count = int(one(self.database, f"select count(*) {gone}"))
+        count = int(scalar(self.database, f"select count(*) {gone}"))
         if count:
             shown = self.database.execute(
                 f'select row, "user", item {gone} order by row limit {EXAMPLES}'

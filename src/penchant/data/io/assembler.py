@@ -7,22 +7,31 @@ from numpy.typing import NDArray
 
 from penchant.data.dataset import Behavior, Catalogue, Dataset, Events, behaviors_of
 from penchant.data.io.layout import DatasetSettings
-from penchant.data.splitting.protocols import NEW, default_protocol
+from penchant.data.splitting.protocols import LEAVE_ONE_NEW_OUT, default_protocol
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError, unknown
-from penchant.storage.database import Connection, exists, identifier, listing, literal, one, types
+from penchant.storage.database import (
+    Connection,
+    column_list,
+    column_types,
+    identifier,
+    literal,
+    scalar,
+    table_exists,
+)
 from penchant.types import TimeKind
 
 # From the strongest to the weakest: which behavior a dataset is about, where it does not say.
-STRENGTH = (
+BEHAVIOR_ORDER = (
     "buy", "purchase", "order", "transaction", "subscribe", "cart", "add_to_cart", "addtocart",
     "rate", "review", "like", "fav", "favorite", "save", "share", "follow", "listen", "play",
     "read", "watch", "click", "view",
 )  # fmt: skip
 PROTOCOLS = (
-    "leave-one-out", NEW, "leave-one-out-per-domain", "random-per-domain", "time", "given",
+    "leave-one-out", LEAVE_ONE_NEW_OUT, "leave-one-out-per-domain", "random-per-domain", "time",
+    "given",
 )  # fmt: skip
-TOKENS = {"query": "query:", "topic": "topic:", "creator": "creator:"}
+TOKEN_PREFIXES = {"query": "query:", "topic": "topic:", "creator": "creator:"}
 
 
 @dataclass
@@ -41,18 +50,20 @@ class Assembly:
 
     def dataset(self) -> Dataset:
         """Encode everything. Raises DataError or ConfigError where it does not fit together."""
-        parts = [part for part in ("events", "test") if exists(self.database, part)]
+        parts = [part for part in ("events", "test") if table_exists(self.database, part)]
         for part in parts:
             self._check(part)
             self._explode(part)
         both = " union all ".join(f"select * from {identifier(f'{part} about')}" for part in parts)
         self.database.execute(f"create temp view everything as {both}")
-        people = [f"select user from {t}" for t in ("users",) if exists(self.database, t)]
-        if exists(self.database, "relations"):
-            people += ["select user from relations", "select friend from relations"]
-        users = self._vocabulary("user", *people)
-        things = ["select item from items"] if exists(self.database, "items") else []
-        items = self._vocabulary("item", *things)
+        user_sources = [
+            f"select user from {t}" for t in ("users",) if table_exists(self.database, t)
+        ]
+        if table_exists(self.database, "relations"):
+            user_sources += ["select user from relations", "select friend from relations"]
+        users = self._vocabulary("user", *user_sources)
+        item_sources = ["select item from items"] if table_exists(self.database, "items") else []
+        items = self._vocabulary("item", *item_sources)
         tokens = self._vocabulary("token")
         names = [row[0] for row in self.database.execute(
             "select distinct behavior from everything").fetchall()]  # fmt: skip
@@ -64,12 +75,12 @@ class Assembly:
             },
         )
         self._rows("behavior", [behavior.name for behavior in behaviors])
-        home, domains = self._domains()
+        item_domains, domains = self._domains()
         target = self._target(behaviors)
         timed = self if self._timed(target) else replace(self, time="none")
         events = timed._events("events", bool(tokens))
         held_out = timed._events("test", bool(tokens)) if "test" in parts else None
-        catalogue = self._catalogue(items, tokens, behaviors, domains, home)
+        catalogue = self._catalogue(items, tokens, behaviors, domains, item_domains)
         dataset = Dataset(
             name=self.name,
             catalogue=catalogue,
@@ -98,11 +109,11 @@ class Assembly:
 
     def _explode(self, part: str) -> None:
         """One event for each term of a query; topics and creators become tokens."""
-        kept = 'row, "user", item, cast(null as varchar) as token, behavior, domain, time, value'
-        rows = [f"select {kept}, 0 as n from {part} where coalesce(item, '') <> ''"]
+        shared = 'row, "user", item, cast(null as varchar) as token, behavior, domain, time, value'
+        rows = [f"select {shared}, 0 as n from {part} where coalesce(item, '') <> ''"]
         about = "coalesce(item, '') = ''"
-        for column, prefix in TOKENS.items():
-            if one(self.database, f"select count(*) from {part} where {about}"):
+        for column, prefix in TOKEN_PREFIXES.items():
+            if scalar(self.database, f"select count(*) from {part} where {about}"):
                 # the separators are those of Python's str.split, so that a live query agrees
                 terms = (
                     f"list_filter(regexp_split_to_array(lower({column}), '[\\s\\p{{Z}}]+'), "
@@ -144,13 +155,15 @@ class Assembly:
 
     def _domains(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Each item's domain: the catalogue's word, else that of its first event."""
-        said = "null"
-        if exists(self.database, "items") and "domain" in types(self.database, "items"):
-            said = "nullif(i.domain, '')"
-        joined = "left join items i on i.item = r.name" if said != "null" else ""
+        declared = "null"
+        if table_exists(self.database, "items") and "domain" in column_types(
+            self.database, "items"
+        ):
+            declared = "nullif(i.domain, '')"
+        joined = "left join items i on i.item = r.name" if declared != "null" else ""
         self.database.execute(
-            f'create temp table "item domains" as select r.number, coalesce({said}, e.domain) as '
-            f'domain from "item rows" r {joined} left join (select item, min_by(domain, row) as '
+            f'create temp table "item domains" as select r.number, coalesce({declared}, e.domain) '
+            f'as domain from "item rows" r {joined} left join (select item, min_by(domain, row) as '
             "domain from everything where item is not null group by item) e on e.item = r.name"
         )
         names = [row[0] for row in self.database.execute(
@@ -167,7 +180,7 @@ class Assembly:
     def _events(self, part: str, tokens: bool) -> Events:
         source = identifier(f"{part} about")
         # a missing time is older than any other, so that it sorts first
-        oldest = one(self.database, "select min(time) from everything")
+        oldest = scalar(self.database, "select min(time) from everything")
         missing = 0 if oldest is None else min(0, int(oldest) - 1)
         time = "0" if self.time == "none" else f"coalesce(e.time, {missing})"
         token = 'left join "token rows" t on t.name = e.token' if tokens else ""
@@ -190,7 +203,7 @@ class Assembly:
         tokens: Vocabulary,
         behaviors: list[Behavior],
         domains: tuple[str, ...],
-        home: NDArray[np.int64],
+        item_domains: NDArray[np.int64],
     ) -> Catalogue:
         columns = self._columns("items", "item", len(items), {"item", "domain"})
         titles = columns.pop("title", None)
@@ -199,7 +212,7 @@ class Assembly:
             items=items,
             behaviors=tuple(behaviors),
             domains=domains,
-            domain=home,
+            domain=item_domains,
             tokens=tokens,
             titles=() if titles is None else tuple(titles.tolist()),
             tags=() if tags is None else tuple(tuple(t) if t else () for t in tags),
@@ -210,16 +223,16 @@ class Assembly:
         self, table: str, key: str, length: int, without: set[str]
     ) -> dict[str, NDArray[np.object_]]:
         """The further columns of items or users, one object a row of the vocabulary."""
-        if not exists(self.database, table):
+        if not table_exists(self.database, table):
             return {}
-        kinds = types(self.database, table)
+        kinds = column_types(self.database, table)
         names = [name for name in kinds if name not in without and name != "row"]
         if "tags" in names and not kinds["tags"].endswith("[]"):
             raise DataError(
                 f"{self.name}, {table}: expected tags as lists of text, received "
                 f"{kinds['tags']}; let penchant ingest read the source (tags_delimiter splits them)"
             )
-        repeated = one(
+        repeated = scalar(
             self.database, f"select count(*) - count(distinct {identifier(key)}) from {table}"
         )
         if repeated:
@@ -227,7 +240,7 @@ class Assembly:
         if not names:
             return {}
         rows = self.database.execute(
-            f"select {listing(names)} from {identifier(f'{key} rows')} r left join "
+            f"select {column_list(names)} from {identifier(f'{key} rows')} r left join "
             f"(select * from {table} qualify row_number() over "
             f"(partition by {identifier(key)} order by row) = 1) t "
             f"on t.{identifier(key)} = r.name order by r.number"
@@ -241,14 +254,14 @@ class Assembly:
 
     def _relations(self) -> NDArray[np.int64]:
         """Pairs of rows of users, distinct, in order, (R, 2)."""
-        if not exists(self.database, "relations"):
+        if not table_exists(self.database, "relations"):
             return np.zeros((0, 2), np.int64)
-        found = self.database.execute(
+        pairs = self.database.execute(
             "select distinct u.number as a, f.number as b from relations r "
             'join "user rows" u on u.name = r.user join "user rows" f on f.name = r.friend '
             "where u.number <> f.number order by 1, 2"
         ).fetchnumpy()
-        return np.stack([found["a"], found["b"]], axis=1).astype(np.int64)
+        return np.stack([pairs["a"], pairs["b"]], axis=1).astype(np.int64)
 
     def _timed(self, target: str) -> bool:
         """Whether any event of the target has a time; where none has, there is no order to learn.
@@ -275,7 +288,7 @@ class Assembly:
                 f"{self.name}: expected a positive behavior to recommend for, received only "
                 f"{', '.join(names)}; declare polarity = 1 for one in dataset.toml"
             )
-        known = [name for name in STRENGTH if name in positive]
+        known = [name for name in BEHAVIOR_ORDER if name in positive]
         query = "select behavior, count(*) from everything group by behavior"
         counts = dict(self.database.execute(query).fetchall())
         commonest = max(positive, key=lambda name: counts.get(name, 0))
@@ -299,7 +312,7 @@ class Assembly:
             protocol, why = "random-per-domain", "events have no order in time"
         else:
             protocol, why = default_protocol(dataset), "the usual one where events have an order"
-            if protocol == NEW:
+            if protocol == LEAVE_ONE_NEW_OUT:
                 why = (
                     f"most events of {dataset.target!r} are about items that their user met "
                     "before, which lists leave out"

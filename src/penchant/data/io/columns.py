@@ -5,16 +5,23 @@ from typing import Any
 from penchant.data.dataset import Dataset
 from penchant.data.io.assembler import Assembly
 from penchant.data.io.layout import DatasetSettings
-from penchant.data.readers.timestamps import detect
+from penchant.data.readers.timestamps import detect_time
 from penchant.errors import DataError
-from penchant.storage.database import Connection, exists, identifier, literal, one, types
+from penchant.storage.database import (
+    Connection,
+    column_types,
+    identifier,
+    literal,
+    scalar,
+    table_exists,
+)
 
 TEXT = ("user", "item", "query", "topic", "creator", "behavior", "domain")
 
 
 def name_columns(database: Connection, table: str, source: str, where: str) -> None:
     """Create a table with the columns of the data model, identifiers as text."""
-    kinds = types(database, source)
+    kinds = column_types(database, source)
     needed = {"items": ["item"], "users": ["user"], "relations": ["user", "friend"]}.get(
         table, ["user"]
     )
@@ -52,19 +59,19 @@ def assemble(
 ) -> Dataset:
     """Fill, date and encode the tables that ``name_columns`` made; ``notes`` is added to."""
     for part in ("events", "test"):
-        if not exists(database, part):
+        if not table_exists(database, part):
             continue
         for column, filling in (("behavior", "event"), ("domain", "default")):
             empty = f"{column} is null or {column} = ''"
-            if count := one(database, f"select count(*) from {part} where {empty}"):
+            if count := scalar(database, f"select count(*) from {part} where {empty}"):
                 database.execute(f"update {part} set {column} = {literal(filling)} where {empty}")
                 notes.append(f"{part}: {count} rows without {column} have {filling!r}")
     declared = settings.time is not None and settings.target is not None
-    if not declared and not one(database, "select count(*) from events"):
+    if not declared and not scalar(database, "select count(*) from events"):
         raise DataError(f"{where}: expected at least one event, received none")
     place = f"{where}, column 'timestamp'"
     unit: Any = settings.unit
-    times = detect(database, "events", "timestamp", place, unit, settings.time)
+    times = detect_time(database, "events", "timestamp", place, unit, settings.time)
     kind = settings.time or times.kind
     if settings.time is None:
         reason = {
@@ -74,9 +81,9 @@ def assemble(
         }[times.kind]
         notes.append(f"time taken to be {times.kind!r} from the timestamp column: {reason}")
     for part in ("events", "test"):
-        if exists(database, part):
+        if table_exists(database, part):
             if part == "test":
-                times = detect(database, part, "timestamp", place, unit, kind)
+                times = detect_time(database, part, "timestamp", place, unit, kind)
             bad = database.execute(
                 f"select row, cast(timestamp as varchar) from {part} where {times.unreadable} "
                 "order by row limit 1"
@@ -87,7 +94,7 @@ def assemble(
                     f"received {bad[0][1]!r}; correct it, or let penchant ingest clean the source"
                 )
             infinite = f"select min(row) from {part} where isinf(value)"
-            if (row := one(database, infinite)) is not None:
+            if (row := scalar(database, infinite)) is not None:
                 raise DataError(
                     f"{where}, {part}, row {row} of column 'value': expected a finite number or "
                     "none, received an infinite one; correct it, or let penchant ingest clean it"

@@ -14,7 +14,14 @@ import numpy as np
 
 from penchant.data.dataset import ENRICHED, SUMMARY, Catalogue
 from penchant.errors import DataError
-from penchant.storage.database import connect, export, identifier, literal, register, types
+from penchant.storage.database import (
+    column_types,
+    connect,
+    create_table,
+    export_parquet,
+    identifier,
+    literal,
+)
 
 FILE = "enriched.parquet"
 
@@ -44,7 +51,7 @@ class Enriched:
         >>> Enriched("a", ("noir",), audience=("adults",)).features
         ['noir', 'for: adults']
         """
-        return [*self.tags, *(f"for: {one}" for one in self.audience)]
+        return [*self.tags, *(f"for: {audience}" for audience in self.audience)]
 
 
 def read_enriched(folder: str | Path) -> dict[str, Enriched]:
@@ -59,7 +66,7 @@ def read_enriched(folder: str | Path) -> dict[str, Enriched]:
     database = connect()
     source = f"read_parquet({literal(str(path))})"
     try:
-        kinds = types(database, source)
+        kinds = column_types(database, source)
         if "item" not in kinds or not {"tags", "summary"} & kinds.keys():
             raise DataError(
                 f"{path}: expected the columns item, tags and summary, received "
@@ -93,18 +100,20 @@ def write_enriched(folder: str | Path, rows: Iterable[Enriched]) -> None:
             for cell in (getattr(row, name) for row in ordered)
         ]
     database = connect()
-    register(database, "enriched", columns)
+    create_table(database, "enriched", columns)
     query = (
         "select item, cast(tags as varchar[]) as tags, cast(summary as varchar) as summary, "
         "cast(audience as varchar[]) as audience, cast(model as varchar) as model, "
         "cast(digest as varchar) as digest from enriched order by row"
     )
     with TemporaryDirectory(dir=folder, prefix=".writing-") as place:
-        export(database, query, Path(place) / FILE)
+        export_parquet(database, query, Path(place) / FILE)
         (Path(place) / FILE).replace(Path(folder) / FILE)
 
 
-def joined(catalogue: Catalogue, rows: Mapping[str, Enriched]) -> tuple[Catalogue, tuple[str, ...]]:
+def apply_enrichment(
+    catalogue: Catalogue, rows: Mapping[str, Enriched]
+) -> tuple[Catalogue, tuple[str, ...]]:
     """The catalogue with what the rows say of its items, and what is to be said of them.
 
     A row replaces what the catalogue held of its item; rows of other items are left out.

@@ -8,14 +8,22 @@ import duckdb
 from penchant.data.io.layout import FILES
 from penchant.data.tombstones import read_tombstones
 from penchant.errors import DataError
-from penchant.storage.database import Connection, connect, identifier, literal, one, register, types
-from penchant.storage.signing_key import Key
+from penchant.storage.database import (
+    Connection,
+    column_types,
+    connect,
+    create_table,
+    identifier,
+    literal,
+    scalar,
+)
+from penchant.storage.signing_key import SigningKey
 
 COLUMNS = ("user", "friend")
 """What names a person in a file of a DATA directory."""
 
 
-def erase_users(directory: str | Path, users: Sequence[str], key: Key) -> dict[str, int]:
+def erase_users(directory: str | Path, users: Sequence[str], key: SigningKey) -> dict[str, int]:
     """Take all rows of some users out of a DATA directory; how many of each table, if any.
 
     Their tombstones are written first: what breaks off is not taken in again. Each file is put in
@@ -25,12 +33,12 @@ def erase_users(directory: str | Path, users: Sequence[str], key: Key) -> dict[s
     folder = Path(directory)
     if not (folder / "events.parquet").is_file():
         raise DataError(f"expected a DATA directory at {folder}, found no events.parquet there")
-    read_tombstones(folder).adding(users, key).write(folder)
-    found = {}
+    read_tombstones(folder).with_users(users, key).write(folder)
+    counts = {}
     for table in reversed(FILES):
         if (file := folder / f"{table}.parquet").is_file():
-            found[table] = erase_rows(file, users)
-    return {table: count for table, count in found.items() if count}
+            counts[table] = erase_rows(file, users)
+    return {table: count for table, count in counts.items() if count}
 
 
 def erase_rows(file: Path, users: Sequence[str]) -> int:
@@ -40,18 +48,18 @@ def erase_rows(file: Path, users: Sequence[str]) -> int:
     """
     database = connect()
     try:
-        source, where = _naming(database, file, users)
+        source, where = _matching_rows(database, file, users)
         if not where:
             if file.stem == "items":
                 return 0
             raise DataError(f"{file}: expected a column 'user', received none; name another file")
-        count = int(one(database, f"select count(*) from {source} where {where}"))
+        count = int(scalar(database, f"select count(*) from {source} where {where}"))
         if not count:
             return 0
         part = file.with_name(f".{file.name}.part")
-        kept = f"select * exclude (file_row_number) from {source} where not ({where})"
+        remaining = f"select * exclude (file_row_number) from {source} where not ({where})"
         database.execute(
-            f"copy ({kept} order by file_row_number) to {literal(str(part))} "
+            f"copy ({remaining} order by file_row_number) to {literal(str(part))} "
             "(format parquet, compression zstd)"
         )
         part.replace(file)
@@ -60,11 +68,11 @@ def erase_rows(file: Path, users: Sequence[str]) -> int:
     return count
 
 
-def rows_of(file: Path, user: str) -> list[dict[str, object]]:
+def user_rows(file: Path, user: str) -> list[dict[str, object]]:
     """The rows of one Parquet file that name a user; none where it names nobody."""
     database = connect()
     try:
-        source, where = _naming(database, file, [user])
+        source, where = _matching_rows(database, file, [user])
         if not where:
             return []
         answer = database.execute(
@@ -77,11 +85,11 @@ def rows_of(file: Path, user: str) -> list[dict[str, object]]:
         raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _naming(database: Connection, file: Path, users: Sequence[str]) -> tuple[str, str]:
+def _matching_rows(database: Connection, file: Path, users: Sequence[str]) -> tuple[str, str]:
     """The file as a source of rows, and the condition that one of them names some users."""
     source = f"read_parquet({literal(str(file))}, file_row_number = true, binary_as_string = true)"
-    register(database, "asked", {"name": list(users)})
-    names = [name for name in types(database, source) if name in COLUMNS]
+    create_table(database, "asked", {"name": list(users)})
+    names = [name for name in column_types(database, source) if name in COLUMNS]
     where = " or ".join(
         f"coalesce(cast({identifier(name)} as varchar) in (select name from asked), false)"
         for name in names

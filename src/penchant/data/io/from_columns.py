@@ -10,7 +10,7 @@ from penchant.data.dataset import Behavior, Dataset
 from penchant.data.io.columns import assemble, name_columns
 from penchant.data.io.layout import DatasetSettings
 from penchant.errors import DataError
-from penchant.storage.database import Columns, connect, register
+from penchant.storage.database import Columns, connect, create_table
 from penchant.types import TimeKind
 
 
@@ -53,16 +53,16 @@ def from_columns(
     for key, cells in columns.items():
         _check_cells(key, cells)
     database = connect()
-    register(database, "events source", columns)
+    create_table(database, "events source", columns)
     name_columns(database, "events", '"events source"', "events")
     tables = ("items", items), ("users", users), ("relations", relations)
     for table, further in tables:
         if further is not None:
-            register(database, f"{table} source", further)
+            create_table(database, f"{table} source", further)
             name_columns(database, table, f'"{table} source"', table)
-    declared = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
-    said = {"time": time, "target": target, "protocol": protocol, "behaviors": declared}
-    settings = parse(DatasetSettings, said, "from_columns")
+    strengths = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
+    declared = {"time": time, "target": target, "protocol": protocol, "behaviors": strengths}
+    settings = parse(DatasetSettings, declared, "from_columns")
     return assemble(database, name, settings, [], name)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.data.dataset import Dataset
-from penchant.data.readers.column_mapping import KNOWN, NEEDED
+from penchant.data.readers.column_mapping import COLUMN_ALIASES, REQUIRED_COLUMNS
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import DataError
-from penchant.storage.database import connect, identifier, literal, types
+from penchant.storage.database import column_types, connect, identifier, literal
 from penchant.types import Ints
 
 FILE = "impressions.parquet"
@@ -40,7 +40,7 @@ class Impressions:
         return len(self.user)
 
 
-def impressions(directory: str | Path, dataset: Dataset) -> Impressions:
+def read_impressions(directory: str | Path, dataset: Dataset) -> Impressions:
     """Read the impressions of a DATA directory as rows of its dataset.
 
     Raises DataError where the directory has none, or they lack a column or a cell.
@@ -54,10 +54,10 @@ def impressions(directory: str | Path, dataset: Dataset) -> Impressions:
     database = connect()
     source = f"read_parquet({literal(str(file))}, file_row_number = true, binary_as_string = true)"
     try:
-        kinds = types(database, source)
+        kinds = column_types(database, source)
     except duckdb.Error as error:
         raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
-    for name in NEEDED["impressions"]:
+    for name in REQUIRED_COLUMNS["impressions"]:
         if name not in kinds:
             raise DataError(
                 f"{file}: expected a column {name!r}, received {', '.join(kinds)}; let penchant "
@@ -88,9 +88,11 @@ def impressions(directory: str | Path, dataset: Dataset) -> Impressions:
     )
 
 
-def selected(columns: list[str]) -> str:
+def impressions_query(columns: list[str]) -> str:
     """The query for the impressions that were read: the data model's columns that there were."""
-    names = {name: identifier(name) for name in KNOWN["impressions"]}
+    names = {name: identifier(name) for name in COLUMN_ALIASES["impressions"]}
     names["timestamp"] = "time as timestamp"
-    kept = [cell for name, cell in names.items() if name in (*NEEDED["impressions"], *columns)]
-    return f"select {', '.join(kept)} from impressions order by row"
+    cells = [
+        cell for name, cell in names.items() if name in (*REQUIRED_COLUMNS["impressions"], *columns)
+    ]
+    return f"select {', '.join(cells)} from impressions order by row"

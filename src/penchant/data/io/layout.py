@@ -9,7 +9,7 @@ from pydantic import Field
 from penchant.config import Settings
 from penchant.data.readers.column_mapping import BehaviorSettings, Unit
 from penchant.errors import DataError
-from penchant.storage.database import Connection, export
+from penchant.storage.database import Connection, export_parquet
 from penchant.types import TimeKind
 
 TABLES = ("events", "items", "users", "relations", "test")
@@ -47,7 +47,7 @@ def write_directory(
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=directory, prefix=".writing-") as place:
         for table, query in queries.items():
-            export(database, query, Path(place) / f"{table}.parquet")
+            export_parquet(database, query, Path(place) / f"{table}.parquet")
         (Path(place) / "dataset.toml").write_text(_toml(settings), encoding="utf-8")
         for table in reversed(FILES):
             if table in queries:
@@ -77,7 +77,7 @@ def _toml(settings: DatasetSettings) -> str:
     if settings.features:
         lines += ["", "[features]"]
         lines += [
-            f"{json.dumps(name)} = {json.dumps(made, ensure_ascii=False)}"
-            for name, made in settings.features.items()
+            f"{json.dumps(name)} = {json.dumps(encoder, ensure_ascii=False)}"
+            for name, encoder in settings.features.items()
         ]
     return "\n".join(lines) + "\n"

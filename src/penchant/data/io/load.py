@@ -11,7 +11,7 @@ import numpy as np
 from penchant.config import parse
 from penchant.data.dataset import Dataset
 from penchant.data.io.columns import assemble, name_columns
-from penchant.data.io.enrichment import joined, read_enriched
+from penchant.data.io.enrichment import apply_enrichment, read_enriched
 from penchant.data.io.layout import TABLES, DatasetSettings
 from penchant.data.item_features import load_features
 from penchant.data.readers.column_mapping import read_toml
@@ -23,7 +23,7 @@ from penchant.storage.database import (
     literal,
 )
 
-MEDIA = ("image", "audio")
+MEDIA_COLUMNS = ("image", "audio")
 """Columns of items that hold paths: in a DATA directory relative to it, unless absolute."""
 
 
@@ -41,43 +41,45 @@ def load(path: str | Path) -> Dataset:
             "makes one from raw files"
         )
     settings, notes = DatasetSettings(), []
-    described = folder / "dataset.toml"
-    if described.is_file():
-        settings = parse(DatasetSettings, read_toml(described, "dataset.toml"), str(described))
+    settings_file = folder / "dataset.toml"
+    if settings_file.is_file():
+        settings = parse(
+            DatasetSettings, read_toml(settings_file, "dataset.toml"), str(settings_file)
+        )
     else:
         notes.append("no dataset.toml: time, target and protocol are inferred")
     database = connect()
     for table in TABLES:
         file = folder / f"{table}.parquet"
         if file.is_file():
-            _scan(database, table, file)
+            _load_table(database, table, file)
     name = settings.name or folder.resolve().name
     dataset = assemble(database, name, settings, notes, str(folder))
     features = load_features(folder, settings.features, len(dataset.catalogue))
     columns = {
-        name: _rooted(cells, folder) if name in MEDIA else cells
+        name: _absolute_paths(cells, folder) if name in MEDIA_COLUMNS else cells
         for name, cells in dataset.catalogue.columns.items()
     }
     catalogue = replace(
         dataset.catalogue, features=features, columns=columns, counted=settings.counted
     )
-    catalogue, said = joined(catalogue, read_enriched(folder))
-    notes = [*dataset.notes, *said]
+    catalogue, enrichment_notes = apply_enrichment(catalogue, read_enriched(folder))
+    notes = [*dataset.notes, *enrichment_notes]
     return replace(
         dataset, catalogue=catalogue, tombstones=read_tombstones(folder), notes=tuple(notes)
     )
 
 
-def _rooted(cells: Any, folder: Path) -> Any:
+def _absolute_paths(cells: Any, folder: Path) -> Any:
     """Paths from a DATA directory as they are from everywhere; None where there is none."""
-    found = np.empty(len(cells), object)
-    found[:] = [
+    paths = np.empty(len(cells), object)
+    paths[:] = [
         None if cell is None else os.path.normpath(folder.resolve() / str(cell)) for cell in cells
     ]
-    return found
+    return paths
 
 
-def _scan(database: Connection, table: str, file: Path) -> None:
+def _load_table(database: Connection, table: str, file: Path) -> None:
     source = (
         "(select file_row_number as row, * exclude (file_row_number) "
         f"from read_parquet({literal(str(file))}, file_row_number = true, binary_as_string = true))"

@@ -8,11 +8,11 @@ import numpy as np
 
 from penchant.config import parse
 from penchant.data.dataset import Behavior, Dataset, Events
-from penchant.data.io.assembler import TOKENS
+from penchant.data.io.assembler import TOKEN_PREFIXES
 from penchant.data.io.layout import TABLES, DatasetSettings, write_directory
 from penchant.data.item_features import save_features
 from penchant.data.readers.column_mapping import BehaviorSettings
-from penchant.storage.database import Columns, connect, listing, register
+from penchant.storage.database import Columns, column_list, connect, create_table
 from penchant.types import Ints, TimeKind
 
 
@@ -35,17 +35,17 @@ def write(
     queries = {}
     for table, columns in zip(TABLES, (events, items, users, relations, test), strict=True):
         if columns is not None:
-            register(database, table, columns)
-            queries[table] = f"select {listing(columns)} from {table} order by row"
-    declared = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
-    found = {
+            create_table(database, table, columns)
+            queries[table] = f"select {column_list(columns)} from {table} order by row"
+    strengths = {b.name: {"strength": b.strength, "polarity": b.polarity} for b in behaviors}
+    content = {
         "name": name or Path(directory).resolve().name,
         "time": time,
         "target": target,
         "protocol": protocol,
-        "behaviors": declared,
+        "behaviors": strengths,
     }
-    settings = parse(DatasetSettings, found, "write")
+    settings = parse(DatasetSettings, content, "write")
     return write_directory(database, Path(directory), queries, settings)
 
 
@@ -57,7 +57,7 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
     database = connect()
     catalogue, events = dataset.catalogue, dataset.events
     named = {
-        "events": _named(dataset, events),
+        "events": _event_columns(dataset, events),
         "items": {
             "item": catalogue.items.ids,
             "domain": [catalogue.domains[d] if d >= 0 else None for d in catalogue.domain],
@@ -71,11 +71,11 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
         who, friend = (_names(dataset.users.ids, rows) for rows in dataset.relations.T)
         named["relations"] = {"user": who, "friend": friend}
     if dataset.held_out is not None:
-        named["test"] = _named(dataset, dataset.held_out)
+        named["test"] = _event_columns(dataset, dataset.held_out)
     queries = {}
     for table, columns in named.items():
-        register(database, table, columns)
-        queries[table] = f"select {listing(columns)} from {table} order by row"
+        create_table(database, table, columns)
+        queries[table] = f"select {column_list(columns)} from {table} order by row"
     settings = DatasetSettings(
         name=dataset.name,
         time=dataset.time,
@@ -86,7 +86,7 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
             b.name: BehaviorSettings(strength=b.strength, polarity=b.polarity)
             for b in catalogue.behaviors
         },
-        features={name: feature.made for name, feature in catalogue.features.items()},
+        features={name: feature.encoder for name, feature in catalogue.features.items()},
         counted=catalogue.counted,
     )
     folder = write_directory(database, Path(directory), queries, settings)
@@ -96,22 +96,24 @@ def save(dataset: Dataset, directory: str | Path) -> Path:
     return folder
 
 
-def _named(dataset: Dataset, events: Events) -> dict[str, Any]:
+def _event_columns(dataset: Dataset, events: Events) -> dict[str, Any]:
     """Columns of events with their identifiers, in order of the source's rows.
 
     The words of a query, which have one source row, are one query again.
     """
     catalogue = dataset.catalogue
     events = events.take(np.argsort(events.row, kind="stable"))
-    apart = np.diff(events.row, prepend=-1) | np.diff(events.user, prepend=-1)
-    first = np.flatnonzero(apart | (events.item >= 0))
+    changes = np.diff(events.row, prepend=-1) | np.diff(events.user, prepend=-1)
+    first = np.flatnonzero(changes | (events.item >= 0))
     ends = np.append(first, len(events))[1:].tolist()
-    every = _names(catalogue.tokens.ids, events.token)
-    about = [every[at] for at in first.tolist()]
+    tokens = _names(catalogue.tokens.ids, events.token)
+    about = [tokens[at] for at in first.tolist()]
     for place, (at, end) in enumerate(zip(first.tolist(), ends, strict=True)):
         if end > at + 1:
-            word = len(TOKENS["query"])
-            about[place] = TOKENS["query"] + " ".join(str(name)[word:] for name in every[at:end])
+            word = len(TOKEN_PREFIXES["query"])
+            about[place] = TOKEN_PREFIXES["query"] + " ".join(
+                str(name)[word:] for name in tokens[at:end]
+            )
     events = events.take(first)
     columns: dict[str, Any] = {
         "user": _names(dataset.users.ids, events.user),
@@ -121,7 +123,7 @@ def _named(dataset: Dataset, events: Events) -> dict[str, Any]:
         "timestamp": events.time,
         "value": events.value,
     }
-    for column, prefix in TOKENS.items():
+    for column, prefix in TOKEN_PREFIXES.items():
         mine = [t[len(prefix) :] if t and t.startswith(prefix) else None for t in about]
         if any(mine):
             columns[column] = mine

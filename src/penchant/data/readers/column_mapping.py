@@ -13,7 +13,7 @@ from penchant.errors import ConfigError, DataError, unknown
 Unit = Literal["s", "ms", "us", "ns", "iso"]
 
 # In order of preference: where two of a file's columns match, the earlier name is taken.
-KNOWN: dict[str, dict[str, tuple[str, ...]]] = {
+COLUMN_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "events": {
         "user": (
             "user", "user_id", "userid", "uid", "customer", "customer_id", "customerid",
@@ -70,15 +70,15 @@ KNOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "timestamp": ("timestamp", "time", "ts", "date", "datetime"),
     },
 }  # fmt: skip
-ABOUT = ("item", "query", "topic", "creator")
-NEEDED = {
+SUBJECT_COLUMNS = ("item", "query", "topic", "creator")
+REQUIRED_COLUMNS = {
     "events": ("user",),
     "items": ("item",),
     "users": ("user",),
     "relations": ("user", "friend"),
     "impressions": ("user", "item", "clicked"),
 }
-CLOSED = ("events", "relations", "impressions")
+CLOSED_TABLES = ("events", "relations", "impressions")
 """Tables that keep no further columns."""
 
 
@@ -145,16 +145,16 @@ def read_toml(path: str | Path, what: str) -> dict[str, object]:
         raise ConfigError(f"{path} is not TOML: {error}; correct that line") from error
 
 
-def plain(column: str) -> str:
+def without_type(column: str) -> str:
     """A column's name without the type that RecBole writes behind it.
 
-    >>> plain("user_id:token"), plain("a:b")
+    >>> without_type("user_id:token"), without_type("a:b")
     ('user_id', 'a:b')
     """
     return re.sub(r":(token|float|token_seq|float_seq)$", "", column)
 
 
-def resolve(
+def resolve_columns(
     table: str, source: str, received: list[str], mapping: TableMapping
 ) -> tuple[dict[str, str], list[str], list[str]]:
     """Match a file's columns with the data model's.
@@ -162,28 +162,30 @@ def resolve(
     Returns the data model's name -> the file's name, the file's other columns, and notes on what
     was recognized without being told. Raises DataError with the mapping that would help.
     """
-    chosen: dict[str, str] = {}
+    matched: dict[str, str] = {}
     notes: list[str] = []
     if mapping.columns:
-        exact = {plain(name): name for name in received} | {name: name for name in received}
+        exact = {without_type(name): name for name in received} | {name: name for name in received}
         for ours, theirs in mapping.columns.items():
-            if ours not in KNOWN[table] and table in CLOSED:
-                raise unknown(f"column of [{table}] in the mapping", ours, KNOWN[table])
+            if ours not in COLUMN_ALIASES[table] and table in CLOSED_TABLES:
+                raise unknown(f"column of [{table}] in the mapping", ours, COLUMN_ALIASES[table])
             if str(theirs) not in exact:
                 raise DataError(
                     f"{source}: expected a column {str(theirs)!r} for {ours}, received the "
                     f"columns {_names(received)}; correct [{table}] columns in the mapping"
                 )
-            chosen[ours] = exact[str(theirs)]
+            matched[ours] = exact[str(theirs)]
     else:
-        chosen, notes = _recognize(table, source, received)
+        matched, notes = _recognize(table, source, received)
     missing = [
-        name for name in NEEDED[table] if name not in chosen and name not in mapping.constants
+        name
+        for name in REQUIRED_COLUMNS[table]
+        if name not in matched and name not in mapping.constants
     ]
-    if table == "events" and not set(ABOUT) & (set(chosen) | set(mapping.constants)):
+    if table == "events" and not set(SUBJECT_COLUMNS) & (set(matched) | set(mapping.constants)):
         missing.append("item")
     if missing:
-        known = chosen | dict.fromkeys(missing, "...")
+        known = matched | dict.fromkeys(missing, "...")
         pairs = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in known.items())
         raise DataError(
             f"{source}: expected a column for {' and for '.join(missing)}, received the columns "
@@ -191,27 +193,27 @@ def resolve(
             f"holds data, and columns by position: user = 0):\n\n[{table}]\nfile = "
             f'"{Path(source).name}"\ncolumns = {{ {pairs} }}'
         )
-    others = [name for name in received if name not in chosen.values()]
-    return chosen, others, notes
+    others = [name for name in received if name not in matched.values()]
+    return matched, others, notes
 
 
 def _recognize(table: str, source: str, received: list[str]) -> tuple[dict[str, str], list[str]]:
     lower: dict[str, str] = {}
     for name in received:
-        lower.setdefault(plain(name).strip().lower(), name)
-    chosen: dict[str, str] = {}
-    for ours, names in KNOWN[table].items():
+        lower.setdefault(without_type(name).strip().lower(), name)
+    matched: dict[str, str] = {}
+    for ours, names in COLUMN_ALIASES[table].items():
         theirs = next(
-            (lower[n] for n in names if n in lower and lower[n] not in chosen.values()), None
+            (lower[n] for n in names if n in lower and lower[n] not in matched.values()), None
         )
         if theirs is not None:
-            chosen[ours] = theirs
-    pairs = ", ".join(f"{ours} = {theirs}" for ours, theirs in chosen.items())
+            matched[ours] = theirs
+    pairs = ", ".join(f"{ours} = {theirs}" for ours, theirs in matched.items())
     note = f"{Path(source).name}: columns recognized as {table}: {pairs}"
-    others = [name for name in received if name not in chosen.values()]
-    if others and table in CLOSED:
+    others = [name for name in received if name not in matched.values()]
+    if others and table in CLOSED_TABLES:
         note += f"; not read: {_names(others)}"
-    return chosen, [note]
+    return matched, [note]
 
 
 def _names(columns: list[str]) -> str:

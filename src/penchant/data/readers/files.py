@@ -7,18 +7,24 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from penchant.data.readers.column_mapping import TableMapping
-from penchant.data.readers.delimited import LONGEST_LINE, delimited, once, scan
-from penchant.data.readers.raw_table import Raw, suffix
-from penchant.data.readers.text_encoding import Text, open_text
+from penchant.data.readers.delimited import (
+    LONGEST_LINE,
+    CsvFormat,
+    check_unique_columns,
+    read_delimited,
+    scan_csv,
+)
+from penchant.data.readers.raw_table import RawTable, suffix
+from penchant.data.readers.text_encoding import TextFile, open_text
 from penchant.errors import DataError
-from penchant.storage.database import Connection, identifier, literal, one, types
+from penchant.storage.database import Connection, column_types, identifier, literal, scalar
 
 JSON = (".json", ".jsonl", ".ndjson")
 
 
-def read(
+def read_table(
     database: Connection, table: str, folder: Path, mapping: TableMapping, scratch: Path
-) -> Raw:
+) -> RawTable:
     """Read one source into a table of text columns, in the order of the file.
 
     ``scratch`` is a folder for copies in UTF-8. Raises DataError where the source is missing, is
@@ -37,7 +43,7 @@ def read(
 
 def _read(
     database: Connection, table: str, folder: Path, mapping: TableMapping, scratch: Path
-) -> Raw:
+) -> RawTable:
     if mapping.sql is not None:
         return _query(database, table, folder, mapping.sql)
     if mapping.file is None:
@@ -56,14 +62,14 @@ def _read(
         raw = (
             _json(database, table, text)
             if kind in JSON
-            else delimited(database, table, text, mapping, scratch)
+            else read_delimited(database, table, text, mapping, scratch)
         )
-    if not raw.rejected and not one(database, f"select count(*) from {identifier(table)}"):
+    if not raw.rejected and not scalar(database, f"select count(*) from {identifier(table)}"):
         raise DataError(f"{path} holds no rows: expected at least one after the header")
     return raw
 
 
-def _query(database: Connection, table: str, folder: Path, sql: str) -> Raw:
+def _query(database: Connection, table: str, folder: Path, sql: str) -> RawTable:
     with TemporaryDirectory() as link:
         place = folder.resolve()
         if "," in str(place):
@@ -78,15 +84,15 @@ def _query(database: Connection, table: str, folder: Path, sql: str) -> Raw:
             database.execute("reset file_search_path")
 
 
-def _typed(database: Connection, table: str, source: str, name: str) -> Raw:
+def _typed(database: Connection, table: str, source: str, name: str) -> RawTable:
     try:
-        columns = types(database, source)
+        columns = column_types(database, source)
         cells = ", ".join(f"{_text(c, t)} as {identifier(c)}" for c, t in columns.items())
         database.execute(f"create table {identifier(table)} as select {cells} from {source}")
     except duckdb.Error as error:
         raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
     single = tuple(column for column, kind in columns.items() if kind == "FLOAT")
-    return Raw(name, list(columns), single=single)
+    return RawTable(name, list(columns), single=single)
 
 
 def _text(column: str, kind: str) -> str:
@@ -104,7 +110,7 @@ def _text(column: str, kind: str) -> str:
     return f"cast({name} as varchar)"
 
 
-def _json(database: Connection, table: str, text: Text) -> Raw:
+def _json(database: Connection, table: str, text: TextFile) -> RawTable:
     name = identifier(table)
     if text.head().lstrip().startswith("["):
         try:
@@ -117,7 +123,7 @@ def _json(database: Connection, table: str, text: Text) -> Raw:
             raise DataError(f"{text.name} is not JSON: {str(error).splitlines()[0]}") from error
     else:
         # a raw control character cannot occur in JSON, so no line is ever split
-        scan(database, "lines", text, ["line"], "\x01", "", header=False)
+        scan_csv(database, "lines", text, CsvFormat(["line"], "\x01", "", header=False))
         lost = database.execute("select line, error_type from reject_errors order by 1").fetchall()
         if lost:
             raise DataError(
@@ -127,7 +133,7 @@ def _json(database: Connection, table: str, text: Text) -> Raw:
     # SQL promises no order for "and", and json_type fails on what is no JSON
     good = "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
     bad = f"trim(coalesce(line, '')) <> '' and not {good}"
-    rejected = one(database, f"select count(*) from lines where {bad}")
+    rejected = scalar(database, f"select count(*) from lines where {bad}")
     shown = database.execute(
         f"select rowid + 1, left(line, 80) from lines where {bad} order by rowid limit 5"
     ).fetchall()
@@ -143,7 +149,7 @@ def _json(database: Connection, table: str, text: Text) -> Raw:
             f"{text.name}: expected one JSON object a line, received {rejected} lines that are "
             f"none, the first: {shown[0][1]!r}"
         )
-    once(text.name, keys)
+    check_unique_columns(text.name, keys)
     pointers = [literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys]
     cells = [
         f"json_extract_string(line, {pointer}) as {identifier(key)}"
@@ -158,4 +164,4 @@ def _json(database: Connection, table: str, text: Text) -> Raw:
         {"line": line, "received": received, "expected": "a JSON object"}
         for line, received in shown
     ]
-    return Raw(text.name, keys, rejected, examples)
+    return RawTable(text.name, keys, rejected, examples)

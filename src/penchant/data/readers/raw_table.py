@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawTable:
     """What was read into a table: its columns, and the rows that could not be read.
 
     ``rejected`` counts them, ``examples`` shows up to five; ``single`` are the columns that were

@@ -4,12 +4,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from penchant.data.readers.column_mapping import KNOWN, DataMapping, TableMapping, resolve
-from penchant.data.readers.files import read
-from penchant.data.readers.raw_table import Raw
-from penchant.data.readers.timestamps import Times, detect, no_single
+from penchant.data.readers.column_mapping import (
+    COLUMN_ALIASES,
+    DataMapping,
+    TableMapping,
+    resolve_columns,
+)
+from penchant.data.readers.files import read_table
+from penchant.data.readers.raw_table import RawTable
+from penchant.data.readers.timestamps import TimeColumn, detect_time, float32_time_error
 from penchant.errors import DataError
-from penchant.storage.database import Connection, identifier, literal, one, types
+from penchant.storage.database import Connection, column_types, identifier, literal, scalar
 from penchant.types import TimeKind
 
 IDS = ("user", "item", "query", "topic", "creator", "behavior", "domain", "session", "event_id")
@@ -24,9 +29,9 @@ class Sources:
     """
 
     mapping: DataMapping
-    time: Times
+    time: TimeColumn
     columns: dict[str, list[str]]
-    raw: dict[str, Raw]
+    raw: dict[str, RawTable]
     notes: list[str] = field(default_factory=list)
 
 
@@ -59,11 +64,11 @@ def read_sources(
         "relations": mapping.relations,
         "impressions": mapping.impressions,
     }
-    found = {table: settings for table, settings in declared.items() if settings is not None}
+    tables = {table: settings for table, settings in declared.items() if settings is not None}
     if events is None:
-        del found["events"]
+        del tables["events"]
     elif not events.is_dir():
-        found["events"] = found["events"].model_copy(
+        tables["events"] = tables["events"].model_copy(
             update={"file": str(events.resolve()), "sql": None}
         )
     elif mapping.events.file is None and mapping.events.sql is None:
@@ -72,12 +77,12 @@ def read_sources(
             "path of the events file"
         )
     for table, path in others.items():
-        base = found.get(table, TableMapping())
-        found[table] = base.model_copy(update={"file": str(path.resolve()), "sql": None})
+        base = tables.get(table, TableMapping())
+        tables[table] = base.model_copy(update={"file": str(path.resolve()), "sql": None})
     columns: dict[str, list[str]] = {}
-    raw: dict[str, Raw] = {}
+    raw: dict[str, RawTable] = {}
     notes: list[str] = []
-    time = Times(mapping.time or "none", None, "cast(null as bigint)", "false")
+    time = TimeColumn(mapping.time or "none", None, "cast(null as bigint)", "false")
     if events is None:
         columns["events"] = []
         ids = ", ".join(f"{identifier(name)} varchar" for name in IDS)
@@ -86,29 +91,31 @@ def read_sources(
             "value double, bad_value varchar)"
         )
     with TemporaryDirectory() as scratch:
-        for table, settings in found.items():
+        for table, settings in tables.items():
             if encoding is not None and settings.encoding is None:
                 settings = settings.model_copy(update={"encoding": encoding})
-            source = read(database, f"raw {table}", folder or home, settings, Path(scratch))
-            chosen, extra, said = resolve(table, source.source, source.columns, settings)
+            source = read_table(database, f"raw {table}", folder or home, settings, Path(scratch))
+            matched, extra, new_notes = resolve_columns(
+                table, source.source, source.columns, settings
+            )
             raw[table] = source
-            notes += source.notes + said
-            columns[table] = [name for name in KNOWN[table] if name in chosen]
+            notes += source.notes + new_notes
+            columns[table] = [name for name in COLUMN_ALIASES[table] if name in matched]
             if table == "events":
-                time = _events(database, source, chosen, settings, mapping)
+                time = _events(database, source, matched, settings, mapping)
             elif table == "impressions":
                 kind = mapping.time if time.kind == "none" else time.kind
-                _impressions(database, source, chosen, settings, kind)
+                _impressions(database, source, matched, settings, kind)
             else:
-                _attributes(database, table, chosen, extra if settings.extra else [], settings)
+                _attributes(database, table, matched, extra if settings.extra else [], settings)
             database.execute(f"drop table {identifier(f'raw {table}')}")
     return Sources(mapping, time, columns, raw, notes)
 
 
-def _cell(ours: str, chosen: dict[str, str], constants: dict[str, str]) -> str:
+def _cell(ours: str, matched: dict[str, str], constants: dict[str, str]) -> str:
     parts = []
-    if ours in chosen:
-        name = identifier(chosen[ours])
+    if ours in matched:
+        name = identifier(matched[ours])
         blank = ours == "query"
         parts.append(
             f"case when {name} ~ '[^\\s\\p{{Z}}]' then {name} end"
@@ -122,35 +129,35 @@ def _cell(ours: str, chosen: dict[str, str], constants: dict[str, str]) -> str:
 
 def _events(
     database: Connection,
-    source: Raw,
-    chosen: dict[str, str],
+    source: RawTable,
+    matched: dict[str, str],
     settings: TableMapping,
     mapping: DataMapping,
-) -> Times:
-    time = Times("none", None, "cast(null as bigint)", "false")
+) -> TimeColumn:
+    time = TimeColumn("none", None, "cast(null as bigint)", "false")
     moment = "cast(null as varchar)"
-    if "timestamp" in chosen:
-        moment = identifier(chosen["timestamp"])
-        time = detect(
+    if "timestamp" in matched:
+        moment = identifier(matched["timestamp"])
+        time = detect_time(
             database,
             "raw events",
-            chosen["timestamp"],
-            f"{source.source}, column {chosen['timestamp']!r}",
+            matched["timestamp"],
+            f"{source.source}, column {matched['timestamp']!r}",
             settings.unit,
             mapping.time,
         )
-        if time.kind == "clock" and chosen["timestamp"] in source.single:
-            raise no_single(source.source)
+        if time.kind == "clock" and matched["timestamp"] in source.single:
+            raise float32_time_error(source.source)
     elif mapping.time in ("clock", "order"):
         raise DataError(
             f"{source.source}: expected a timestamp column, as the mapping declares time = "
             f'"{mapping.time}", received none; name it under [events] columns, or declare '
             'time = "none"'
         )
-    value = _cell("value", chosen, settings.constants)
+    value = _cell("value", matched, settings.constants)
     number = f"try_cast(trim({value}) as double)"
     good = f"isfinite({number})"
-    ids = ", ".join(f"{_cell(n, chosen, settings.constants)} as {identifier(n)}" for n in IDS)
+    ids = ", ".join(f"{_cell(n, matched, settings.constants)} as {identifier(n)}" for n in IDS)
     database.execute(
         f"create table events as select rowid + 1 as row, {ids}, {time.expression} as time, "
         f"case when {time.unreadable} then {moment} end as bad_time, "
@@ -163,8 +170,8 @@ def _events(
 
 def _impressions(
     database: Connection,
-    source: Raw,
-    chosen: dict[str, str],
+    source: RawTable,
+    matched: dict[str, str],
     settings: TableMapping,
     kind: TimeKind | None,
 ) -> None:
@@ -177,11 +184,11 @@ def _impressions(
     }
     columns = ["rowid + 1 as row"]
     columns += [
-        f"{_cell(n, chosen, settings.constants)} as {identifier(n)}"
+        f"{_cell(n, matched, settings.constants)} as {identifier(n)}"
         for n in ("request", "user", "item")
     ]
     for name, readable in cells.items():
-        text = _cell(name, chosen, settings.constants)
+        text = _cell(name, matched, settings.constants)
         cell = f"lower(trim({text}))"
         good = readable.format(cell=cell, number=f"try_cast({cell} as double)")
         columns += [
@@ -189,12 +196,12 @@ def _impressions(
             f"case when {cell} <> '' and ({good}) is null then {text} end as bad_{name}",
         ]
     time, moment = "cast(null as bigint)", "cast(null as varchar)"
-    if "timestamp" in chosen:
-        where = f"{source.source}, column {chosen['timestamp']!r}"
-        column = chosen["timestamp"]
-        times = detect(database, "raw impressions", column, where, settings.unit, kind)
+    if "timestamp" in matched:
+        where = f"{source.source}, column {matched['timestamp']!r}"
+        column = matched["timestamp"]
+        times = detect_time(database, "raw impressions", column, where, settings.unit, kind)
         if times.kind == "clock" and column in source.single:
-            raise no_single(source.source)
+            raise float32_time_error(source.source)
         time = times.expression
         moment = f"case when {times.unreadable} then {identifier(column)} end"
     columns += [f"{time} as time", f"{moment} as bad_time"]
@@ -207,14 +214,14 @@ def _impressions(
 def _attributes(
     database: Connection,
     table: str,
-    chosen: dict[str, str],
+    matched: dict[str, str],
     extra: list[str],
     settings: TableMapping,
 ) -> None:
     raw = identifier(f"raw {table}")
     cells = ["rowid + 1 as row"]
-    kinds = types(database, raw)
-    names = dict(chosen)
+    kinds = column_types(database, raw)
+    names = dict(matched)
     for theirs in extra:
         ours = _free(theirs, names)
         names[ours] = theirs
@@ -222,7 +229,7 @@ def _attributes(
         if ours == "tags":
             theirs = names["tags"]
             cell = _tags(theirs, kinds[theirs], settings.tags_delimiter)
-        elif ours in KNOWN[table]:
+        elif ours in COLUMN_ALIASES[table]:
             cell = _cell(ours, names, settings.constants)
         elif ours in names and kinds[names[ours]].endswith("[]"):
             cell = identifier(names[ours])
@@ -246,14 +253,14 @@ def _narrow(database: Connection, raw: str, name: str) -> str:
     """The type of an extra column: numbers only where no digit is lost ("00501" stays text)."""
     # an empty cell casts to no number, so it is set aside first
     cell = f"nullif({name}, '')"
-    if one(database, f"select count({cell}) from {raw}") == 0:
+    if scalar(database, f"select count({cell}) from {raw}") == 0:
         return "varchar"
     lossy = f"{cell} is not null and coalesce(cast(try_cast({cell} as bigint) as varchar), '')"
-    if not one(database, f"select count(*) from {raw} where {lossy} <> {cell}"):
+    if not scalar(database, f"select count(*) from {raw} where {lossy} <> {cell}"):
         return "bigint"
     text = f"{cell} is not null and (not coalesce(isfinite(try_cast({cell} as double)), false)"
     coded = f"({cell} ~ '^[+-]?0[0-9]' or not {cell} ~ '[.eE]' and length({cell}) > 15)"
-    if not one(database, f"select count(*) from {raw} where {text} or {coded})"):
+    if not scalar(database, f"select count(*) from {raw} where {text} or {coded})"):
         return "double"
     return "varchar"
 

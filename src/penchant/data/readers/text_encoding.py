@@ -12,7 +12,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Text:
+class TextFile:
     """A UTF-8 file, without a byte-order mark, to be read in place of ``original``."""
 
     path: Path
@@ -42,7 +42,7 @@ class Text:
         return line
 
 
-def open_text(path: Path, encoding: str | None, folder: Path) -> Text:
+def open_text(path: Path, encoding: str | None, folder: Path) -> TextFile:
     """Check that a file is text in its encoding; anything but plain UTF-8 is copied to ``folder``.
 
     Raises DataError with file, line and byte for the first byte that is not.
@@ -64,14 +64,14 @@ def open_text(path: Path, encoding: str | None, folder: Path) -> Text:
     with cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb") as source:
         if encoding == "utf-8" and not zipped:
             lines, quotes = _stream(path, source, encoding, None)
-            return Text(path, path, lines, quotes)
+            return TextFile(path, path, lines, quotes)
         copy = folder / f"{len(list(folder.iterdir()))}.txt"
         with copy.open("wb") as target:
             lines, quotes = _stream(path, source, encoding, target)
-    return Text(copy, path, lines, quotes)
+    return TextFile(copy, path, lines, quotes)
 
 
-def unify_newlines(text: Text, folder: Path) -> Text:
+def unify_newlines(text: TextFile, folder: Path) -> TextFile:
     """A copy in which each CR LF is LF, for a file that ends its lines in both ways."""
     copy = folder / f"{len(list(folder.iterdir()))}.txt"
     with text.path.open("rb") as source, copy.open("wb") as target:
@@ -81,7 +81,7 @@ def unify_newlines(text: Text, folder: Path) -> Text:
             held = chunk[-1:] if chunk.endswith(b"\r") else b""
             target.write(chunk[: len(chunk) - len(held)].replace(b"\r\n", b"\n"))
         target.write(held)
-    return Text(copy, text.original, text.lines, text.quotes)
+    return TextFile(copy, text.original, text.lines, text.quotes)
 
 
 def _canonical(encoding: str) -> str:

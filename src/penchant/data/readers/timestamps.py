@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from penchant.data.readers.column_mapping import Unit
 from penchant.errors import DataError
-from penchant.storage.database import Connection, identifier, types
+from penchant.storage.database import Connection, column_types, identifier
 from penchant.types import TimeKind
 
 # A unit is told by magnitude: from 1973 to the year 5138 in seconds, and so on by thousands.
@@ -21,7 +21,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Times:
+class TimeColumn:
     """How a column tells time.
 
     ``expression`` is SQL for int64 milliseconds (positions, where the kind is "order"), null
@@ -35,14 +35,14 @@ class Times:
     unreadable: str
 
 
-def detect(
+def detect_time(
     database: Connection,
     table: str,
     column: str,
     where: str,
     unit: Unit | None = None,
     kind: TimeKind | None = None,
-) -> Times:
+) -> TimeColumn:
     """Find the unit of a column of times; what is declared is believed.
 
     Numbers below 1e8 are positions (kind "order") unless others of the column are clock times.
@@ -51,12 +51,12 @@ def detect(
 
     ``where`` names the source in messages.
     """
-    sql_type = types(database, identifier(table))[column]
+    sql_type = column_types(database, identifier(table))[column]
     name = identifier(column)
     if kind == "none":
-        return Times("none", None, "cast(null as bigint)", "false")
+        return TimeColumn("none", None, "cast(null as bigint)", "false")
     if sql_type.startswith(("TIMESTAMP", "DATE")):
-        return Times("clock", "iso", f"epoch_ms(cast({name} as timestamptz))", "false")
+        return TimeColumn("clock", "iso", f"epoch_ms(cast({name} as timestamptz))", "false")
     if sql_type == "VARCHAR":
         cell = f"trim({name})"
         date = f"(case when {cell} ~ '^[0-9]' then try_cast({cell} as timestamptz) end)"
@@ -70,21 +70,21 @@ def detect(
         f"case when abs({number}) < {SMALL} then 'small' {bands} else 'unreadable' end "
         f"when {date} is not null then 'iso' else 'unreadable' end"
     )
-    found = {
+    counts = {
         row[0]: (row[1], row[2])
         for row in database.execute(
             f"select sort, count(*), min_by(cell, r) from (select {sort} as sort, {cell} as cell, "
             f"rowid as r from {identifier(table)}) group by sort"
         ).fetchall()
     }
-    present = [u for u in WORDS if u in found]
+    present = [u for u in WORDS if u in counts]
     if kind == "order":
         return _order(database, table, name, number, empty, where)
     if unit is None:
         units = [u for u in present if u != "small"]
         if len(units) > 1 or (units == ["iso"] and "small" in present):
             counted = ", ".join(
-                f"{found[u][0]} {WORDS[u]} (such as {found[u][1]})" for u in present
+                f"{counts[u][0]} {WORDS[u]} (such as {counts[u][1]})" for u in present
             )
             raise DataError(
                 f"{where}: expected timestamps of one unit, received {counted}; convert them to "
@@ -93,12 +93,12 @@ def detect(
         if not units:
             if "small" in present:
                 return _order(database, table, name, number, empty, where)
-            return Times("none", None, "cast(null as bigint)", f"not {empty}")
-        chosen = units[0]
+            return TimeColumn("none", None, "cast(null as bigint)", f"not {empty}")
+        resolved = units[0]
     else:
-        chosen = unit
+        resolved = unit
     if sql_type == "FLOAT":
-        raise no_single(where)
+        raise float32_time_error(where)
     exact = f"try_cast({cell} as bigint)" if sql_type == "VARCHAR" else f"cast({name} as bigint)"
     value = {
         "s": f"cast(round({number} * 1000) as bigint)",
@@ -107,14 +107,14 @@ def detect(
         # a double would round nanoseconds across the boundary of a millisecond
         "ns": f"coalesce({exact} // 1000000, cast(floor({number} / 1000000) as bigint))",
         "iso": f"epoch_ms({date})",
-    }[chosen]
-    fits = f"({sort}) = 'iso'" if chosen == "iso" else f"({sort}) in ('small', {_upto(chosen)})"
-    return Times(
-        "clock", chosen, f"case when {fits} then {value} end", f"not {empty} and not ({fits})"
+    }[resolved]
+    fits = f"({sort}) = 'iso'" if resolved == "iso" else f"({sort}) in ('small', {_upto(resolved)})"
+    return TimeColumn(
+        "clock", resolved, f"case when {fits} then {value} end", f"not {empty} and not ({fits})"
     )
 
 
-def no_single(where: str) -> DataError:
+def float32_time_error(where: str) -> DataError:
     """The error for clock times in float32."""
     return DataError(
         f"{where}: expected timestamps of at least 64 bits, received float32, which cannot tell "
@@ -130,7 +130,7 @@ def _upto(unit: str) -> str:
 
 def _order(
     database: Connection, table: str, name: str, number: str, empty: str, where: str
-) -> Times:
+) -> TimeColumn:
     broken = database.execute(
         f"select cast({name} as varchar) from {identifier(table)} "
         f"where isfinite({number}) and {number} <> floor({number}) order by rowid limit 1"
@@ -141,7 +141,7 @@ def _order(
             f"received {broken[0][0]}; number the events 0, 1, 2 ... in their order"
         )
     fits = f"coalesce(abs({number}) < 9007199254740992, false)"
-    return Times(
+    return TimeColumn(
         "order",
         None,
         f"case when {fits} then cast({number} as bigint) end",

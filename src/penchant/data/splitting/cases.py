@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from penchant.data.arrays import runs
+from penchant.data.arrays import ranges
 from penchant.data.dataset import Events, Histories
 from penchant.data.hashing import hashes
 from penchant.types import Ints
@@ -25,6 +25,36 @@ class Cases:
     truth: Ints
     behavior: Ints
     domain: Ints
+
+    def take(self, index: Ints) -> "Cases":
+        """Some of the cases, in that order."""
+        length = np.diff(self.indptr)[index]
+        return Cases(
+            self.histories.take(index),
+            np.concatenate([[0], np.cumsum(length)]).astype(np.int64),
+            self.truth[ranges(self.indptr[index], length)],
+            self.behavior[index],
+            self.domain[index],
+        )
+
+    def sample(self, ids: Sequence[str], count: int, seed: int) -> "Cases":
+        """The first case of each of ``count`` known users with a history, by a seeded hash.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            The identifiers of all users, by row.
+        count : int
+            How many users at most.
+        seed : int
+            Of the hash: the choice depends on it and on the identifiers alone.
+        """
+        owners = self.histories.users
+        eligible = np.flatnonzero((owners >= 0) & (self.histories.lengths > 0))
+        _, first = np.unique(owners[eligible], return_index=True)
+        eligible = eligible[first]
+        order = hashes("diversity", [ids[user] for user in owners[eligible].tolist()], seed)
+        return self.take(np.sort(eligible[np.argsort(order, kind="stable")[:count]]))
 
     @cached_property
     def repeated(self) -> float:
@@ -45,27 +75,3 @@ class Split:
     validation: Cases
     test: Cases
     protocol: str
-
-
-def take(cases: Cases, index: Ints) -> Cases:
-    """Some of the cases, in that order."""
-    length = np.diff(cases.indptr)[index]
-    indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    truth = runs(cases.indptr[index], length)
-    return Cases(
-        cases.histories.take(index),
-        indptr,
-        cases.truth[truth],
-        cases.behavior[index],
-        cases.domain[index],
-    )
-
-
-def sampled(cases: Cases, ids: Sequence[str], count: int, seed: int) -> Cases:
-    """The first case of each of ``count`` known users with a history, drawn by a seeded hash."""
-    owners = cases.histories.users
-    able = np.flatnonzero((owners >= 0) & (cases.histories.lengths > 0))
-    _, first = np.unique(owners[able], return_index=True)
-    able = able[first]
-    place = hashes("diversity", [ids[user] for user in owners[able].tolist()], seed)
-    return take(cases, np.sort(able[np.argsort(place, kind="stable")[:count]]))

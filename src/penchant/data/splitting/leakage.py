@@ -8,15 +8,22 @@ truth must have an event in the dataset that is neither in train nor in the case
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.arrays import position, touched, within
+from penchant.data.arrays import index_of, isin, isin_many
 from penchant.data.dataset import Dataset, Events
 from penchant.data.splitting.cases import Cases, Split
-from penchant.data.splitting.protocols import NEW, pairs
+from penchant.data.splitting.protocols import LEAVE_ONE_NEW_OUT, pairs
 from penchant.errors import DataError
 from penchant.types import Ints
 
-ORDERED = {"leave-one-out", NEW, "leave-one-out-per-domain", "time", "cold-user", "given"}
-PAIRWISE = {"random-per-domain", "cold-item", "given", NEW}
+ORDERED = {
+    "leave-one-out",
+    LEAVE_ONE_NEW_OUT,
+    "leave-one-out-per-domain",
+    "time",
+    "cold-user",
+    "given",
+}
+PAIRWISE = {"random-per-domain", "cold-item", "given", LEAVE_ONE_NEW_OUT}
 """Where no other event of a held-out (user, item) may be known either."""
 
 
@@ -31,7 +38,7 @@ def check_leakage(split: Split, dataset: Dataset) -> None:
        "given" test events, whose own events are not in the dataset, of the truth's behavior.
     4. "cold-item": no truth item in train or in a history; "cold-user": no asked user in train.
     """
-    ledger = _Ledger(dataset, split)
+    ledger = _EventIndex(dataset, split)
     trained = ledger.places(split.train)
     known = np.zeros(len(ledger.events), bool)
     known[trained] = True
@@ -40,36 +47,36 @@ def check_leakage(split: Split, dataset: Dataset) -> None:
             any_behavior = split.protocol != "given" or name == "validation"
             ledger.check_pairs(name, cases, known, any_behavior)
         if split.protocol == "cold-item":
-            told = within(ledger.events.item[trained], cases.truth).any()
-            told |= within(cases.histories.events.item, cases.truth).any()
-            _refuse(bool(told), f"items held out for {name} are in train or in a history")
+            leaks = isin(ledger.events.item[trained], cases.truth).any()
+            leaks |= isin(cases.histories.events.item, cases.truth).any()
+            _refuse(bool(leaks), f"items held out for {name} are in train or in a history")
         if split.protocol == "cold-user":
-            told = within(split.train.user, cases.histories.users).any()
-            _refuse(bool(told), f"users held out for {name} are in train")
+            leaks = isin(split.train.user, cases.histories.users).any()
+            _refuse(bool(leaks), f"users held out for {name} are in train")
         if split.protocol != "given" or name == "validation":
             held = ledger.check_held_out(name, cases, known)
             if name == "test":
                 for other in (split.validation, split.test):
-                    told = within(ledger.places(other.histories.events), held).any()
-                    _refuse(bool(told), "a test event is in the history of another case")
+                    leaks = isin(ledger.places(other.histories.events), held).any()
+                    _refuse(bool(leaks), "a test event is in the history of another case")
 
 
-def dropped(dataset: Dataset, split: Split) -> int:
+def count_dropped(dataset: Dataset, split: Split) -> int:
     """Events of the dataset that are in no train, no history, and are no truth.
 
     Such are events after the test event, and, under "random-per-domain", other behaviors'
     events of a held-out (user, item), which would have told it.
     """
-    ledger = _Ledger(dataset, split)
-    left = np.ones(len(ledger.events), bool)
-    left[ledger.places(split.train)] = False
+    ledger = _EventIndex(dataset, split)
+    unused = np.ones(len(ledger.events), bool)
+    unused[ledger.places(split.train)] = False
     for cases in (split.validation, split.test):
-        left[ledger.places(cases.histories.events)] = False
-        left &= ~within(ledger.key, ledger.truth_keys(cases))
-    return int(np.count_nonzero(left))
+        unused[ledger.places(cases.histories.events)] = False
+        unused &= ~isin(ledger.key, ledger.truth_keys(cases))
+    return int(np.count_nonzero(unused))
 
 
-class _Ledger:
+class _EventIndex:
     """The dataset's events in order, with a place for each and a key for each.
 
     An event is known by its source row and, as a search has one for each of its words, its token;
@@ -89,9 +96,9 @@ class _Ledger:
         )
         if (self.events.item[first[count > 1]] >= 0).any():
             raise DataError("expected one source row for each event, received repeated ones")
-        kept = np.sort(first)
-        self.events = self.events.take(kept)
-        self.known, self.order = known, np.searchsorted(kept, first)
+        unique = np.sort(first)
+        self.events = self.events.take(unique)
+        self.known, self.order = known, np.searchsorted(unique, first)
         e = self.events
         self.key = self._key(e.user, e.item, e.behavior, e.domain)
 
@@ -108,10 +115,10 @@ class _Ledger:
         if not len(events):
             return np.zeros(0, np.int64)
         _refuse(not len(self.known), "the split has an event that the dataset does not have")
-        asked = self._known(events)
-        found = np.minimum(np.searchsorted(self.known, asked), len(self.known) - 1)
-        place: Ints = self.order[found]
-        same = (self.known[found] == asked) & (self.events.user[place] == events.user)
+        wanted = self._known(events)
+        index = np.minimum(np.searchsorted(self.known, wanted), len(self.known) - 1)
+        place: Ints = self.order[index]
+        same = (self.known[index] == wanted) & (self.events.user[place] == events.user)
         same &= self.events.item[place] == events.item
         _refuse(not bool(same.all()), "the split has an event that the dataset does not have")
         return place
@@ -128,18 +135,21 @@ class _Ledger:
         width = len(self.dataset.catalogue) + 1
         kinds = len(self.dataset.catalogue.behaviors)
         case = _owner(cases)
-        told = self.events.user * width + self.events.item + 1
-        wanted = cases.histories.users[case] * width + cases.truth + 1
-        heard = cases.histories.events
-        in_case = cases.histories.owner * width + heard.item + 1
-        own = case * width + cases.truth + 1
+        known_pairs = self.events.user * width + self.events.item + 1
+        truth_pairs = cases.histories.users[case] * width + cases.truth + 1
+        history_events = cases.histories.events
+        history_pairs = cases.histories.owner * width + history_events.item + 1
+        case_truths = case * width + cases.truth + 1
         if not any_behavior:
-            told, wanted = (
-                told * kinds + self.events.behavior,
-                wanted * kinds + cases.behavior[case],
+            known_pairs, truth_pairs = (
+                known_pairs * kinds + self.events.behavior,
+                truth_pairs * kinds + cases.behavior[case],
             )
-            in_case, own = in_case * kinds + heard.behavior, own * kinds + cases.behavior[case]
-        leak = touched(wanted, told[known]) | touched(own, in_case)
+            history_pairs, case_truths = (
+                history_pairs * kinds + history_events.behavior,
+                case_truths * kinds + cases.behavior[case],
+            )
+        leak = isin_many(truth_pairs, known_pairs[known]) | isin_many(case_truths, history_pairs)
         self._refuse_truths(leak, name, cases, "train or the history has another event of the pair")
 
     def check_held_out(self, name: str, cases: Cases, known: NDArray[np.bool_]) -> Ints:
@@ -149,11 +159,11 @@ class _Ledger:
         place = np.flatnonzero(~known)
         if self.protocol == "time":  # which leaves undated events out altogether
             place = place[self.events.time[place] != 0]
-        at = position(self.key[place], keys)
+        at = index_of(self.key[place], keys)
         place, at = place[at >= 0], at[at >= 0]
         size = len(self.events)
         heard = self.places(cases.histories.events)
-        mine = ~touched(case[at] * size + place, cases.histories.owner * size + heard)
+        mine = ~isin_many(case[at] * size + place, cases.histories.owner * size + heard)
         place, at = place[mine], at[mine]
         # "given" removes earlier events of the pair too, so there the last one is the truth
         order = np.arange(len(at)) if self.protocol == "given" else np.arange(len(at))[::-1]
@@ -164,7 +174,7 @@ class _Ledger:
         self._refuse_truths(missing, name, cases, "train or its own history has the event itself")
         if self.protocol in ORDERED:
             start = held
-            if self.protocol == NEW:
+            if self.protocol == LEAVE_ONE_NEW_OUT:
                 pair = pairs(self.dataset, self.events)
                 each, place = np.unique(pair, return_index=True)
                 start = place[np.searchsorted(each, pair[held])]
@@ -172,26 +182,26 @@ class _Ledger:
         return held
 
     def _check_order(
-        self, name: str, cases: Cases, case: Ints, held: Ints, heard: Ints, trained: Ints
+        self, name: str, cases: Cases, case: Ints, held: Ints, history_places: Ints, trained: Ints
     ) -> None:
         start = np.full(len(cases.histories), len(self.events))
         np.minimum.at(start, case, held)
         e, owner = self.events, cases.histories.owner
-        own = np.ones(len(heard), bool)
-        late = heard >= start[owner]
+        own = np.ones(len(history_places), bool)
+        late = history_places >= start[owner]
         if self.by_domain:
-            own = e.domain[heard] == cases.domain[owner]
-            asked = np.minimum(start, len(e) - 1)[owner]
-            other = e.time[heard] >= e.time[asked]
+            own = e.domain[history_places] == cases.domain[owner]
+            truth = np.minimum(start, len(e) - 1)[owner]
+            other = e.time[history_places] >= e.time[truth]
             late = np.where(own, late, other & (self.dataset.time == "clock"))
         _refuse(bool(late.any()), f"a {name} history has an event from its truth on")
         width = len(self.dataset.catalogue.domains) + 1
-        unit, asked = e.user, cases.histories.users
+        unit, case_unit = e.user, cases.histories.users
         if self.by_domain:
-            unit, asked = unit * width + e.domain + 1, asked * width + cases.domain + 1
-        last = np.full(int(max(unit.max(initial=-1), asked.max(initial=-1))) + 1, -1)
+            unit, case_unit = unit * width + e.domain + 1, case_unit * width + cases.domain + 1
+        last = np.full(int(max(unit.max(initial=-1), case_unit.max(initial=-1))) + 1, -1)
         last[unit[trained]] = trained
-        late = last[asked] >= start
+        late = last[case_unit] >= start
         _refuse(bool(late.any()), f"train has an event of a user from the {name} event on")
 
     def _refuse_truths(self, leak: NDArray[np.bool_], name: str, cases: Cases, reason: str) -> None:

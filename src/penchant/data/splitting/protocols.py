@@ -9,19 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from penchant.data.arrays import distinct, repeated, within
+from penchant.data.arrays import is_repeat, isin, sorted_unique
 from penchant.data.dataset import Dataset, Events, Histories
 from penchant.data.hashing import hashes, mix, uniform
 from penchant.data.splitting.cases import Cases, Split
 from penchant.errors import ConfigError, DataError
 from penchant.types import Ints, Mask
 
-NEEDED = 3
+MIN_TARGET_EVENTS = 3
 """Target events that a user needs to give one to validation and one to test and keep one."""
 
-NEW = "leave-one-new-out"
+LEAVE_ONE_NEW_OUT = "leave-one-new-out"
 
-SHARE = 0.05
+COLD_SHARE = 0.05
 """Share of items (or users) that "cold-item" (or "cold-user") holds out for test."""
 
 
@@ -47,27 +47,30 @@ def leave_one_new_out(dataset: Dataset) -> Split:
     """
     events = _ordered(dataset)
     pair = pairs(dataset, events)
-    first = ~repeated(pair) & within(pair, pair[_target(dataset, events)])
-    return _last_two(dataset, events, events.user, NEW, np.flatnonzero(first))
+    first = ~is_repeat(pair) & isin(pair, pair[_target(dataset, events)])
+    return _last_two(dataset, events, events.user, LEAVE_ONE_NEW_OUT, np.flatnonzero(first))
 
 
-def met_before(dataset: Dataset) -> bool:
+def mostly_repeats(dataset: Dataset) -> bool:
     """Whether most target events are about items that their user met before, by any behavior."""
     events = _ordered(dataset)
-    again = repeated(pairs(dataset, events))[_target(dataset, events)]
-    return bool(2 * np.count_nonzero(again) > len(again))
+    repeats = is_repeat(pairs(dataset, events))[_target(dataset, events)]
+    return bool(2 * np.count_nonzero(repeats) > len(repeats))
 
 
 def default_protocol(dataset: Dataset, repeats: bool = False) -> str:
     """The leave-one-out that suits lists; with ``repeats`` they hold what a history does."""
-    return NEW if not repeats and met_before(dataset) else "leave-one-out"
+    return LEAVE_ONE_NEW_OUT if not repeats and mostly_repeats(dataset) else "leave-one-out"
 
 
 def resolve_protocol(dataset: Dataset, repeats: bool) -> Dataset:
     """The dataset, asked for more than what is new where lists hold ``repeats``."""
-    if not repeats or dataset.protocol != NEW:
+    if not repeats or dataset.protocol != LEAVE_ONE_NEW_OUT:
         return dataset
-    note = f"protocol 'leave-one-out' in place of {NEW!r}: lists hold what a history does"
+    note = (
+        f"protocol 'leave-one-out' in place of {LEAVE_ONE_NEW_OUT!r}, as lists may repeat items "
+        "of the history"
+    )
     return replace(dataset, protocol="leave-one-out", notes=(*dataset.notes, note))
 
 
@@ -133,9 +136,11 @@ def given(dataset: Dataset) -> Split:
             f"protocol 'given' needs the test events of {dataset.name!r}, received none; add "
             "test.parquet to the data or use another protocol"
         )
-    events, held = _ordered(dataset), dataset.held_out.sorted()
-    held = held.take(held.behavior == dataset.catalogue.behavior(dataset.target))
-    if len(held) and min(held.user.min(), held.item.min()) < 0:
+    events, test_events = _ordered(dataset), dataset.held_out.sorted()
+    test_events = test_events.take(
+        test_events.behavior == dataset.catalogue.behavior(dataset.target)
+    )
+    if len(test_events) and min(test_events.user.min(), test_events.item.min()) < 0:
         raise DataError(
             "expected test events of known users and items, received others; let the catalogue "
             "hold every test item, or a miss would go uncounted"
@@ -146,10 +151,10 @@ def given(dataset: Dataset) -> Split:
     stop = np.where(last >= 0, last, len(events))
     later = (place >= stop[events.user]) | (events.item == item[events.user])
     left = np.bincount(events.user[~later], minlength=len(dataset.users))
-    asked = (last >= 0) & (left > 0)
-    train = ~(later & asked[events.user])
-    validation = np.flatnonzero(asked)
-    users, indptr, truth = _grouped(held.user, held.item)
+    eligible = (last >= 0) & (left > 0)
+    train = ~(later & eligible[events.user])
+    validation = np.flatnonzero(eligible)
+    users, indptr, truth = _grouped(test_events.user, test_events.item)
     return Split(
         events.take(train),
         _cases(dataset, _histories(events, validation, train), item[validation]),
@@ -171,7 +176,7 @@ def random_per_domain(dataset: Dataset, seed: int = 0) -> Split:
     target = events.take(_target(dataset, events))
     width = len(catalogue.domains) + 1
     unit = target.user * width + target.domain + 1
-    key = distinct(unit * len(catalogue) + target.item)
+    key = sorted_unique(unit * len(catalogue) + target.item)
     unit, item = np.divmod(key, max(len(catalogue), 1))
     user, domain = np.divmod(unit, width)
     hashed = mix(
@@ -183,23 +188,23 @@ def random_per_domain(dataset: Dataset, seed: int = 0) -> Split:
     )
     order = np.lexsort((hashed, unit))
     start = np.flatnonzero(np.diff(unit, prepend=-1))
-    start = start[np.diff(start, append=len(unit)) >= NEEDED]
+    start = start[np.diff(start, append=len(unit)) >= MIN_TARGET_EVENTS]
     pair = pairs(dataset, events)
     held = [order[start], order[start + 1]]
     tested, validated = (
-        within(pair, user[chosen] * (len(catalogue) + 1) + item[chosen] + 1) for chosen in held
+        isin(pair, user[places] * (len(catalogue) + 1) + item[places] + 1) for places in held
     )
     train = ~tested & ~validated
     cases = [
         _cases(
-            dataset, _histories(events, user[chosen], known), item[chosen], None, domain[chosen] - 1
+            dataset, _histories(events, user[places], known), item[places], None, domain[places] - 1
         )
-        for chosen, known in zip(held, (~tested, train), strict=True)
+        for places, known in zip(held, (~tested, train), strict=True)
     ]
     return Split(events.take(train), cases[1], cases[0], "random-per-domain")
 
 
-def cold_item(dataset: Dataset, seed: int = 0, share: float = SHARE) -> Split:
+def cold_item(dataset: Dataset, seed: int = 0, share: float = COLD_SHARE) -> Split:
     """A ``share`` of items, by a hash of their identifiers, is in no train event and no history.
 
     A case is a user with target events on such items: all of them are its truths, its history is
@@ -207,7 +212,7 @@ def cold_item(dataset: Dataset, seed: int = 0, share: float = SHARE) -> Split:
     nobody has touched, not what comes next. Validation does so with as many other items.
     """
     events = _ordered(dataset)
-    group = _drawn("cold-item", dataset.catalogue.items.ids, seed, share)
+    group = _random_groups("cold-item", dataset.catalogue.items.ids, seed, share)
     cold = np.where(events.item >= 0, group[events.item], 0) if len(events) else events.item
     target, train = _target(dataset, events), cold == 0
     return Split(
@@ -218,21 +223,21 @@ def cold_item(dataset: Dataset, seed: int = 0, share: float = SHARE) -> Split:
     )
 
 
-def cold_user(dataset: Dataset, seed: int = 0, share: float = SHARE) -> Split:
+def cold_user(dataset: Dataset, seed: int = 0, share: float = COLD_SHARE) -> Split:
     """A ``share`` of users, by a hash of their identifiers, is held out of train entirely.
 
     The truth is their last target event, the history all before it. Validation does so with as
     many other users.
     """
     events = _ordered(dataset)
-    group = _drawn("cold-user", dataset.users.ids, seed, share)
+    group = _random_groups("cold-user", dataset.users.ids, seed, share)
     start = events.indptr(len(dataset.users))[:-1]
     last = _last(events, np.flatnonzero(_target(dataset, events)), len(dataset.users))
     before = np.arange(len(events)) < last[events.user]
-    users = [np.flatnonzero((group == part) & (last > start)) for part in (2, 1)]
+    users = [np.flatnonzero((group == number) & (last > start)) for number in (2, 1)]
     validation, test = (
-        _cases(dataset, _histories(events, asked, before), events.item[last[asked]])
-        for asked in users
+        _cases(dataset, _histories(events, part_users, before), events.item[last[part_users]])
+        for part_users in users
     )
     return Split(events.take(group[events.user] == 0), validation, test, "cold-user")
 
@@ -271,7 +276,7 @@ def _last_two(
     target = target[np.argsort(unit[target], kind="stable")]
     start = np.flatnonzero(np.diff(unit[target], prepend=-1))
     stop = np.append(start[1:], len(target))
-    stop = stop[stop - start >= NEEDED]
+    stop = stop[stop - start >= MIN_TARGET_EVENTS]
     validation, test = target[stop - 2], target[stop - 1]
     limits = np.full((2, int(unit.max(initial=-1)) + 1), len(events))
     limits[0, unit[validation]], limits[1, unit[test]] = validation, test
@@ -281,9 +286,9 @@ def _last_two(
     for truth, allowed in ((validation, train), (test, known)):
         histories = _histories(events, events.user[truth], allowed)
         if by_domain and dataset.time == "clock":
-            asked = truth[histories.owner]
-            own = histories.events.domain == events.domain[asked]
-            histories = histories.keep(own | (histories.events.time < events.time[asked]))
+            case_truth = truth[histories.owner]
+            own = histories.events.domain == events.domain[case_truth]
+            histories = histories.keep(own | (histories.events.time < events.time[case_truth]))
         domain = events.domain[truth] if by_domain else None
         sides.append(_cases(dataset, histories, events.item[truth], None, domain))
     return Split(events.take(train), sides[0], sides[1], protocol)
@@ -300,7 +305,7 @@ def _windows(dataset: Dataset, events: Events, held: Mask, known: Mask) -> Cases
 def _grouped(user: Ints, item: Ints) -> tuple[Ints, Ints, Ints]:
     """Users in order, and their distinct items as CSR: users (B,), indptr (B + 1,), items (T,)."""
     width = int(item.max(initial=0)) + 1
-    owner, items = np.divmod(distinct(user * width + item), width)
+    owner, items = np.divmod(sorted_unique(user * width + item), width)
     users, start = np.unique(owner, return_index=True)
     return users, np.append(start, len(items)).astype(np.int64), items
 
@@ -328,7 +333,7 @@ def _cases(
     )
 
 
-def _drawn(kind: str, ids: tuple[str, ...], seed: int, share: float) -> Ints:
+def _random_groups(kind: str, ids: tuple[str, ...], seed: int, share: float) -> Ints:
     """1 for the share drawn for test, 2 for that drawn for validation, else 0, (len(ids),)."""
     if not 0 < share < 0.5:
         raise ConfigError(f"expected a share inside (0, 0.5), received {share}")

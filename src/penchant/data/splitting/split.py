@@ -8,15 +8,15 @@ from penchant.data.dataset import Dataset
 from penchant.data.hashing import hashes, uniform
 from penchant.data.splitting import protocols
 from penchant.data.splitting.cases import Cases, Split
-from penchant.data.splitting.leakage import check_leakage, dropped
+from penchant.data.splitting.leakage import check_leakage
 from penchant.errors import DataError, unknown
 from penchant.types import Ints
 
-__all__ = ["PROTOCOLS", "Cases", "Split", "check_leakage", "dropped", "share", "split"]
+__all__ = ["PROTOCOLS", "Cases", "Split", "check_leakage", "split", "validation_part"]
 
 PROTOCOLS: dict[str, Callable[[Dataset, int], Split]] = {
     "leave-one-out": lambda dataset, seed: protocols.leave_one_out(dataset),
-    protocols.NEW: lambda dataset, seed: protocols.leave_one_new_out(dataset),
+    protocols.LEAVE_ONE_NEW_OUT: lambda dataset, seed: protocols.leave_one_new_out(dataset),
     "leave-one-out-per-domain": lambda dataset, seed: protocols.leave_one_out_per_domain(dataset),
     "time": lambda dataset, seed: protocols.time_split(dataset),
     "given": lambda dataset, seed: protocols.given(dataset),
@@ -47,14 +47,14 @@ def split(dataset: Dataset, protocol: str | None = None, seed: int = 0) -> Split
     return result
 
 
-def share(users: Sequence[str], seed: int = 0) -> Ints:
+def validation_part(users: Sequence[str], seed: int = 0) -> Ints:
     """Which part of validation each user serves, (len(users),).
 
     0 settings (half), 1 fusion (30 %), 2 calibration (20 %), by a hash of (seed, user id): nobody's
     part moves when others join.
 
-    >>> both = share(["ann", "bo", "cy"], seed=1)
-    >>> both[:2].tolist() == share(["ann", "bo"], seed=1).tolist()
+    >>> both = validation_part(["ann", "bo", "cy"], seed=1)
+    >>> both[:2].tolist() == validation_part(["ann", "bo"], seed=1).tolist()
     True
     """
     place = uniform(hashes("share", users, seed))

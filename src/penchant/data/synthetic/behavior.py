@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.data.synthetic.catalogue import Shelves
+from penchant.data.synthetic.catalogue import SyntheticItems
 from penchant.types import Floats, Ints
 
 BUY, CART, DISLIKE, VIEW = 0, 1, 2, 5
@@ -16,22 +16,22 @@ DAY = 86_400
 TRIES = 12
 
 
-class Walk:
+class BehaviorSimulator:
     """Who last took what in which interest, and who has taken what, as the world goes on."""
 
     def __init__(
         self,
         rng: np.random.Generator,
-        goods: Shelves,
+        items: SyntheticItems,
         weights: tuple[Floats, Floats, Floats | None],
         drift: bool,
     ) -> None:
-        self.rng, self.goods, self.drift = rng, goods, drift
+        self.rng, self.items, self.drift = rng, items, drift
         self.first, self.later, self.buying = weights
         self.follow = 0.35 if drift else 0.6
         self.last = np.full(self.first.shape, -1)
         self.visit = np.full(len(self.first), -1)
-        self.taken = np.zeros((len(self.first), len(goods.interest)), bool)
+        self.taken = np.zeros((len(self.first), len(items.interest)), bool)
 
     def step(
         self,
@@ -44,25 +44,25 @@ class Walk:
     ) -> tuple[Ints, NDArray[np.bool_]]:
         """One item for each of some users, which that user has not taken; is it of an interest?"""
         interest = self._interest(who, behavior, time, age, fresh)
-        goods, rng = self.goods, self.rng
+        items, rng = self.items, self.rng
         last = self.last[who, interest]
         chained = (last >= 0) & (rng.random(len(who)) < self.follow)
-        chosen = np.where(chained, goods.after[last], -1)
+        item = np.where(chained, items.after[last], -1)
         month = (time - START) // (30 * DAY) if self.drift else np.zeros(len(who), np.int64)
         for attempt in range(TRIES):
-            open_ = (chosen < 0) | self.taken[who, chosen]
-            popular = goods.popular(interest, rng.random(len(who)), month)
-            anything = rng.integers(0, len(goods.interest), len(who))
-            chosen = np.where(open_, popular if attempt < TRIES // 2 else anything, chosen)
+            open_ = (item < 0) | self.taken[who, item]
+            popular = items.popular(interest, rng.random(len(who)), month)
+            anything = rng.integers(0, len(items.interest), len(who))
+            item = np.where(open_, popular if attempt < TRIES // 2 else anything, item)
             if attempt == 0:
-                chosen = np.where(stray, anything, chosen)
-        open_ = self.taken[who, chosen]
+                item = np.where(stray, anything, item)
+        open_ = self.taken[who, item]
         # argmin finds the first item that is not taken
-        chosen = np.where(open_, np.argmin(self.taken[who], axis=1), chosen)
-        self.taken[who, chosen] = True
-        known = ~stray & (goods.interest[chosen] == interest)
-        self.last[who[known], interest[known]] = chosen[known]
-        return chosen, known
+        item = np.where(open_, np.argmin(self.taken[who], axis=1), item)
+        self.taken[who, item] = True
+        known = ~stray & (items.interest[item] == interest)
+        self.last[who[known], interest[known]] = item[known]
+        return item, known
 
     def _interest(
         self, who: Ints, behavior: Ints, time: Ints, age: Floats, fresh: NDArray[np.bool_]

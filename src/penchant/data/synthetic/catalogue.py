@@ -76,15 +76,15 @@ INTERESTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
 }
 """Each interest: English and Chinese words for its titles, and its tags. Some tags are shared."""
 
-MANNERS = ("Silent", "Golden", "Lost", "Last", "Hidden", "Distant", "Crimson", "Little")
-MANNERS_ZH = ("寂静的", "金色的", "失落的", "最后的", "隐秘的", "遥远的", "深红的", "小小的")
+ADJECTIVES = ("Silent", "Golden", "Lost", "Last", "Hidden", "Distant", "Crimson", "Little")
+ADJECTIVES_ZH = ("寂静的", "金色的", "失落的", "最后的", "隐秘的", "遥远的", "深红的", "小小的")
 CREATORS = ("Ada Lane", "王小雨", "J. O'Neill", "李明", "Zoë Krämer", "陈思", "R. Okafor", "林一")
-COMMON = ("classic", "经典", "award", "new")
+SHARED_TAGS = ("classic", "经典", "award", "new")
 SERIES = 5
 
 
 @dataclass(frozen=True)
-class Shelves:
+class SyntheticItems:
     """N items in rows of the catalogue's order.
 
     ``interest`` and ``domain`` (N,) of each item; ``after`` (N,) is the item that follows it in
@@ -125,7 +125,7 @@ class Shelves:
         )
 
 
-def shelves(items: int, rng: np.random.Generator, foreign_tags: bool = False) -> Shelves:
+def make_items(items: int, rng: np.random.Generator, foreign_tags: bool = False) -> SyntheticItems:
     """Fill the shelves; ``foreign_tags`` gives every second item a tag of another interest."""
     kinds = len(INTERESTS)
     names = tuple(INTERESTS)
@@ -152,27 +152,29 @@ def shelves(items: int, rng: np.random.Generator, foreign_tags: bool = False) ->
         english, han, own = INTERESTS[names[kind]]
         ids.append(f"{PREFIXES[domain[i]]}{i:04d}")
         part, word, manner = int(place[i]) % SERIES + 1, volume % 3, (volume // 3 + kind) % 8
-        again = volume // 24
+        sequel = volume // 24
         if chinese[kind, volume]:
-            titles.append(f"{MANNERS_ZH[manner]}{han[word]}{'续' * again} 第{part}部")
+            titles.append(f"{ADJECTIVES_ZH[manner]}{han[word]}{'续' * sequel} 第{part}部")
         else:
-            titles.append(f"The {MANNERS[manner]} {english[word]}{' Returns' * again}, part {part}")
+            titles.append(
+                f"The {ADJECTIVES[manner]} {english[word]}{' Returns' * sequel}, part {part}"
+            )
         languages.append("zh" if chinese[kind, volume] else "en")
         creators.append(CREATORS[(volume * 5 + kind) % len(CREATORS)])
         label = int(draws[i, 0] * 2)
-        chosen = [own[label], own[2 + int(draws[i, 1] * 2)]]
+        own_tags = [own[label], own[2 + int(draws[i, 1] * 2)]]
         if draws[i, 2] < 0.5:
-            chosen.append(own[1 - label])
+            own_tags.append(own[1 - label])
         if draws[i, 3] < 0.3:
-            chosen.append(COMMON[int(draws[i, 3] / 0.3 * len(COMMON))])
+            own_tags.append(SHARED_TAGS[int(draws[i, 3] / 0.3 * len(SHARED_TAGS))])
         if foreign_tags and i % 2:
-            chosen.append(INTERESTS[names[(kind + 1 + int(draws[i, 3] * 11)) % kinds]][2][label])
-        tags.append(tuple(chosen))
+            own_tags.append(INTERESTS[names[(kind + 1 + int(draws[i, 3] * 11)) % kinds]][2][label])
+        tags.append(tuple(own_tags))
 
     order = np.array(sorted(range(items), key=ids.__getitem__))
     row = np.argsort(order)
     columns = {"creator": creators, "language": languages, "price": prices.tolist()}
-    return Shelves(
+    return SyntheticItems(
         tuple(ids[i] for i in order),
         interest[order],
         domain[order],

@@ -13,9 +13,9 @@ from penchant.types import Ints
 
 BOTS = ("bot-1", "机器人-2")
 BOT_EVENTS = 3000
-LEAST = 200
+MIN_EVENTS = 200
 
-DIRT: dict[str, Callable[[int], int]] = {
+CORRUPTIONS: dict[str, Callable[[int], int]] = {
     "repeated_ids": lambda events: 5 + events // 100,
     "repeats": lambda events: 5 + events // 100,
     "junk_dates": lambda events: 4 + events // 200,
@@ -41,27 +41,27 @@ FIELDS = ("event_id", "user", "item", "behavior", "domain", "timestamp", "value"
 
 
 def write_events(
-    path: Path, dataset: Dataset, session: Ints, dirt: dict[str, int], seed: int
+    path: Path, dataset: Dataset, session: Ints, counts: dict[str, int], seed: int
 ) -> None:
     """Write events.csv, the clean rows in order and the dirty ones strewn among them."""
     rng = np.random.default_rng((seed, 1))
     rows = _rows(dataset, session)
-    if dirt and len(rows) < LEAST:
+    if counts and len(rows) < MIN_EVENTS:
         raise ConfigError(
-            f"dirt needs a world of at least {LEAST} events, received {len(rows)}; add users"
+            f"dirt needs a world of at least {MIN_EVENTS} events, received {len(rows)}; add users"
         )
     added: list[list[str]] = []
     rest = iter(rng.permutation(len(rows)).tolist())
 
     def pick(rule: str) -> list[list[str]]:
         """Rows that no other rule has touched."""
-        return [rows[next(rest)] for _ in range(dirt.get(rule, 0))]
+        return [rows[next(rest)] for _ in range(counts.get(rule, 0))]
 
     added.extend(list(row) for row in pick("repeated_ids"))
     for row in pick("repeats"):
         row[0] = ""
         added.append(list(row))
-    for count, row in enumerate(_valueless(rows, rest, dirt.get("bad_values", 0))):
+    for count, row in enumerate(_valueless(rows, rest, counts.get("bad_values", 0))):
         row[6] = ("NaN", "inf", "-inf", "n/a?")[count % 4]
     for count, row in enumerate(pick("junk_dates")):
         date = ("1970-01-01T00:00:00Z", "2099-12-31T23:59:59Z")[count % 2]
@@ -73,7 +73,7 @@ def write_events(
     for count, row in enumerate(pick("malformed")):
         torn = row[:3] if count % 2 else [*row, "spilled", "over", "the", "edge"]
         added.append([f"torn-{count}", *torn[1:]])
-    if dirt.get("bots"):
+    if counts.get("bots"):
         added.extend(_bots(dataset, rng))
 
     place = np.concatenate([np.arange(len(rows)), rng.random(len(added)) * len(rows)])
@@ -101,12 +101,12 @@ def write_items(path: Path, catalogue: Catalogue) -> None:
 
 def _valueless(rows: list[list[str]], rest: Iterator[int], count: int) -> list[list[str]]:
     """The next rows without a value, among those that no rule has touched."""
-    found: list[list[str]] = []
-    while len(found) < count:
+    valueless: list[list[str]] = []
+    while len(valueless) < count:
         row = rows[next(rest)]
         if not row[6]:
-            found.append(row)
-    return found
+            valueless.append(row)
+    return valueless
 
 
 def _rows(dataset: Dataset, session: Ints) -> list[list[str]]:
@@ -136,8 +136,8 @@ def _bots(dataset: Dataset, rng: np.random.Generator) -> list[list[str]]:
     start = np.datetime64(int(dataset.events.time.min()) // 1000, "s")
     rows = []
     for bot in BOTS:
-        chosen = rng.integers(0, len(catalogue), BOT_EVENTS)
-        for count, item in enumerate(chosen.tolist()):
+        viewed = rng.integers(0, len(catalogue), BOT_EVENTS)
+        for count, item in enumerate(viewed.tolist()):
             time = np.datetime_as_string(start + 20 * count, timezone="UTC")
             domain = catalogue.domains[catalogue.domain[item]]
             name = catalogue.items.ids[item]

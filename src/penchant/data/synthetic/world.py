@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.data.dataset import Behavior, Catalogue, Dataset, Events
-from penchant.data.synthetic.behavior import DAY, DISLIKE, START, VIEW, Walk
-from penchant.data.synthetic.catalogue import INTERESTS, shelves
-from penchant.data.synthetic.corruption import DIRT, write_events, write_items
+from penchant.data.synthetic.behavior import DAY, DISLIKE, START, VIEW, BehaviorSimulator
+from penchant.data.synthetic.catalogue import INTERESTS, make_items
+from penchant.data.synthetic.corruption import CORRUPTIONS, write_events, write_items
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError
 from penchant.types import Floats, Ints
@@ -38,11 +38,24 @@ MIXTURE = np.array([0.28, 0.40, 0.43, 0.56, 0.60, 1.0])
 class World:
     """A generated world and what is true of it.
 
-    U users, N items, T interests. ``interests`` are the T names; ``of_item`` (N,) is the interest
-    of each item. ``weights`` (U, T) are each user's interests at first, ``later`` (U, T) at last
-    (the same without drift), ``buying`` (U, T) those they buy from (the same as ``weights``
-    unless they browse one interest and buy another); rows sum to 1. ``noise`` (E,) marks the
-    events that follow no interest, ``session`` (E,) numbers the visits.
+    Attributes
+    ----------
+    catalogue, users, events
+        The data itself: N items, U users, E events.
+    session : array of int, shape (E,)
+        The visit that each event belongs to.
+    noise : array of bool, shape (E,)
+        The events that follow no interest.
+    interests : tuple of str, length T
+        The names of the interests.
+    item_interest : array of int, shape (N,)
+        The interest of each item.
+    weights, later : array of float, shape (U, T)
+        Each user's interests at first and at last (the same without drift); rows sum to 1.
+    buying : array of float, shape (U, T)
+        The interests that users buy from: ``weights``, unless they browse one and buy another.
+    seed : int
+        What the world was drawn from.
     """
 
     catalogue: Catalogue
@@ -51,7 +64,7 @@ class World:
     session: Ints
     noise: NDArray[np.bool_]
     interests: tuple[str, ...]
-    of_item: Ints
+    item_interest: Ints
     weights: Floats
     later: Floats
     buying: Floats
@@ -62,12 +75,12 @@ class World:
         return Dataset("demo", self.catalogue, self.users, self.events, "clock", TARGET, protocol)
 
     @cached_property
-    def dirt(self) -> dict[str, int]:
+    def corruption(self) -> dict[str, int]:
         """How many rows ``write_raw`` spoils under each rule, by the rule's name."""
-        return {rule: count(len(self.events)) for rule, count in DIRT.items()}
+        return {rule: count(len(self.events)) for rule, count in CORRUPTIONS.items()}
 
-    def write_raw(self, directory: str | Path, dirt: bool = True) -> tuple[Path, Path]:
-        """Write events.csv and items.jsonl, with the rows of ``dirt`` strewn in; their paths.
+    def write_raw(self, directory: str | Path, corruption: bool = True) -> tuple[Path, Path]:
+        """Write events.csv and items.jsonl, with the rows of ``corruption`` strewn in; their paths.
 
         Dirty rows come on top of the world's own, except for "bad_values", which spoils the
         value of rows that have none: dropping what the rules find leaves ``dataset()``.
@@ -75,7 +88,7 @@ class World:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         events, items = directory / "events.csv", directory / "items.jsonl"
-        spoiled = self.dirt if dirt else {}
+        spoiled = self.corruption if corruption else {}
         write_events(events, self.dataset(), self.session, spoiled, self.seed)
         write_items(items, self.catalogue)
         return events, items
@@ -107,7 +120,7 @@ def world(
             f"received {users}, {items} and {noise}"
         )
     rng = np.random.default_rng(seed)
-    goods = shelves(items, rng, foreign_tags=drift)
+    shop = make_items(items, rng, foreign_tags=drift)
     first, second = _interests(rng, users, browse_buy)
     later = _interests(rng, users, False)[0] if drift else first
     length = 12 + _skewed(rng, users, 49)
@@ -119,14 +132,14 @@ def world(
     behavior = np.minimum(behavior, VIEW)
     stray = rng.random(len(owner)) < noise
     stray |= behavior == DISLIKE
-    walk = Walk(rng, goods, (first, later, second if browse_buy else None), drift)
+    simulator = BehaviorSimulator(rng, shop, (first, later, second if browse_buy else None), drift)
     item = np.empty(len(owner), np.int64)
     meant = np.zeros(len(owner), bool)
     for now in range(int(length.max())):
         who = np.flatnonzero(length > now)
         at = start[who] + now
         fresh = session[at] != np.where(now > 0, session[at - 1], -1)
-        item[at], meant[at] = walk.step(
+        item[at], meant[at] = simulator.step(
             who, behavior[at], time[at], now / length[who], stray[at], fresh
         )
     order = np.lexsort((np.arange(len(owner)), time, owner))
@@ -137,19 +150,19 @@ def world(
         item,
         none,
         behavior,
-        goods.domain[item],
+        shop.domain[item],
         time * 1000,
         np.where(behavior == VIEW, dwell, np.nan),
         np.arange(len(owner)),
     ).take(order)
     return World(
-        goods.catalogue(BEHAVIORS),
+        shop.catalogue(BEHAVIORS),
         _numbered("u", users, 5),
         events,
         session[order],
         ~meant[order],
         tuple(INTERESTS),
-        goods.interest,
+        shop.interest,
         first,
         later,
         second,
@@ -190,8 +203,8 @@ def genres(
     # each user goes through each genre's items in an order of their own
     order = np.argsort(rng.random((users, 4, items // 4)), axis=2, kind="stable")
     before = np.zeros(len(owner), np.int64)
-    for one in range(4):
-        mine = (genre == one).reshape(users, length)
+    for number in range(4):
+        mine = (genre == number).reshape(users, length)
         before[mine.ravel()] = (np.cumsum(mine, axis=1) - 1)[mine]
     item = order[owner, genre, before] * 4 + genre
     tagged = [named[tags](number % 4) for number in range(items)]
@@ -248,14 +261,14 @@ def _skewed(rng: np.random.Generator, size: int, top: int) -> Ints:
     return np.floor(draw * draw * draw * top).astype(np.int64)
 
 
-def _interests(rng: np.random.Generator, users: int, apart: bool) -> tuple[Floats, Floats]:
+def _interests(rng: np.random.Generator, users: int, disjoint: bool) -> tuple[Floats, Floats]:
     """Weights of 1 to 4 interests for each user; ``apart`` draws a second, disjoint set."""
     count = rng.integers(1, 5, users)
     order = np.argsort(rng.random((users, len(INTERESTS))), axis=1, kind="stable")
     rank = np.argsort(order, axis=1, kind="stable")
     size = rng.integers(2, 8, (users, len(INTERESTS))).astype(float)
     first = np.where(rank < count[:, None], size, 0.0)
-    second = np.where((rank >= 4) & (rank < 4 + count[:, None]), size, 0.0) if apart else first
+    second = np.where((rank >= 4) & (rank < 4 + count[:, None]), size, 0.0) if disjoint else first
     # whole numbers add exactly in any order
     return first / first.sum(1, keepdims=True), second / second.sum(1, keepdims=True)
 

@@ -30,7 +30,7 @@ from penchant.evaluation.metrics.lists import (
     intra_list_distance,
     miscalibration,
     novelty,
-    unseen,
+    sample_unseen,
 )
 from penchant.evaluation.metrics.off_policy import (
     effective_sample_size,
@@ -44,7 +44,7 @@ from penchant.evaluation.metrics.ranking import (
     AT_K,
     auc,
     average_precision,
-    distinct,
+    distinct_truths,
     hit_rate,
     list_ranks,
     mrr,
@@ -66,7 +66,7 @@ __all__ = [
     "brier_skill",
     "coverage",
     "difference_interval",
-    "distinct",
+    "distinct_truths",
     "ece",
     "effective_sample_size",
     "exposure",
@@ -89,8 +89,8 @@ __all__ = [
     "recall",
     "recall_min",
     "reliability",
+    "sample_unseen",
     "skill_interval",
     "snips",
     "snips_interval",
-    "unseen",
 ]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.errors import DataError
+from penchant.types import Floats
 
-Floats = NDArray[np.float64]
 Outcomes = NDArray[np.number] | NDArray[np.bool_]
 
 
@@ -58,10 +58,10 @@ def ece(probability: Floats, outcome: Outcomes, bins: int = 15) -> float:
     >>> round(ece(np.array([0.2, 0.2, 0.8, 0.8]), np.array([0, 0, 1, 0]), bins=2), 12)
     0.25
     """
-    said, happened, count = reliability(probability, outcome, bins)
-    if not len(said):
+    predicted, observed, count = reliability(probability, outcome, bins)
+    if not len(predicted):
         return float("nan")
-    return float((np.abs(said - happened) * count).sum() / count.sum())
+    return float((np.abs(predicted - observed) * count).sum() / count.sum())
 
 
 def reliability(
@@ -82,8 +82,8 @@ def reliability(
     size = np.bincount(bin_of)
     used = size > 0
     size = size[used]
-    said, happened = (np.bincount(bin_of, x)[used] / size for x in (p, y))
-    return said, happened, size.astype(np.int64)
+    predicted, observed = (np.bincount(bin_of, x)[used] / size for x in (p, y))
+    return predicted, observed, size.astype(np.int64)
 
 
 def _checked(probability: Floats, outcome: Outcomes) -> tuple[Floats, Floats]:

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.errors import ConfigError, DataError
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from penchant.types import Floats, Ints
 
 CELLS = 1 << 20
 """Draws held in memory at once (16 bytes each)."""
@@ -147,6 +145,7 @@ def difference_interval(
     denominator: Floats,
     second: NDArray[np.bool_],
     seed: int,
+    *,
     samples: int = 1000,
     level: float = 0.95,
     cluster: Ints | None = None,
@@ -162,8 +161,8 @@ def difference_interval(
     """
     owner = np.arange(len(numerator)) if cluster is None else cluster
     values, drawn = [], []
-    for of in (second, ~second):
-        above, below = _totals(owner, numerator * of), _totals(owner, denominator * of)
+    for group in (second, ~second):
+        above, below = _totals(owner, numerator * group), _totals(owner, denominator * group)
         if not below.sum() > 0:
             return Interval(float("nan"), float("nan"), float("nan"))
         values.append(float(above.sum() / below.sum()))
@@ -180,8 +179,8 @@ def _totals(owner: Ints, values: Floats) -> Floats:
 def _ratios(above: Floats, below: Floats, seed: int, samples: int) -> Floats:
     """Ratios of draws of clusters, (samples,); NaN where a draw has nothing below the line."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = _resampled(above, below, np.random.default_rng(seed), samples)
-    return np.where(np.isfinite(found), found, np.nan)
+        ratios = _resampled(above, below, np.random.default_rng(seed), samples)
+    return np.where(np.isfinite(ratios), ratios, np.nan)
 
 
 def _bounds(drawn: Floats, level: float) -> tuple[float, float]:

@@ -7,25 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from penchant.data.arrays import sorted_unique
 from penchant.errors import DataError
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from penchant.types import Floats, Ints
 
 
-def unseen(seen: Ints, indptr: Ints, items: int, seed: int) -> Ints:
+def sample_unseen(seen: Ints, indptr: Ints, items: int, seed: int) -> Ints:
     """One item per case, drawn uniformly from the N ``items`` not in its seen ones, (B,).
 
     ``seen[indptr[b]:indptr[b + 1]]`` are what case b cannot be given: its history and its truth.
     -1 where nothing is left. The draw is exact, with no rejection: the r-th unseen item is r plus
     the number of seen items s_j (sorted, j from 0) with s_j - j <= r.
 
-    >>> unseen(np.array([0, 1, 3, 0, 1, 2, 3]), np.array([0, 3, 7]), 4, seed=0)
+    >>> sample_unseen(np.array([0, 1, 3, 0, 1, 2, 3]), np.array([0, 3, 7]), 4, seed=0)
     array([ 2, -1])
     """
     cases = len(indptr) - 1
     case = np.repeat(np.arange(cases), np.diff(indptr))
-    keys = _distinct(case * items + seen)
+    keys = sorted_unique(case * items + seen)
     case, seen = np.divmod(keys, max(items, 1))
     start = np.searchsorted(case, np.arange(cases + 1))
     free = items - np.diff(start)
@@ -115,9 +114,9 @@ def intra_list_distance(lists: Ints, features: sparse.csr_array) -> Floats:
     features = sparse.csr_array(features)
     row, item = _members(lists, features.shape[0])
     shape = (len(lists), features.shape[0])
-    chosen = sparse.csr_array((np.ones(len(row)), (row, item)), shape=shape)
-    total = np.asarray((chosen @ features).power(2).sum(axis=1)).ravel()
-    own = chosen @ np.asarray(features.power(2).sum(axis=1)).ravel()
+    members = sparse.csr_array((np.ones(len(row)), (row, item)), shape=shape)
+    total = np.asarray((members @ features).power(2).sum(axis=1)).ravel()
+    own = members @ np.asarray(features.power(2).sum(axis=1)).ravel()
     m = np.bincount(row, minlength=len(lists))
     pairs = (m * (m - 1)).astype(float)
     cosine = np.full(len(lists), np.nan)
@@ -148,9 +147,9 @@ def miscalibration(target: Floats, shares: Floats, alpha: float = 0.01) -> Float
         raise DataError(f"expected shares of at least 0, received {min(p.min(), q.min())}")
     total = p.sum(axis=-1, keepdims=True)
     p = np.divide(p, total, out=np.full(p.shape, np.nan), where=total > 0)
-    mixed = (1 - alpha) * q + alpha * p
-    ratio = np.divide(p, mixed, out=np.ones(mixed.shape), where=(mixed > 0) & (p > 0))
-    wrong: Floats = np.where(np.isnan(mixed), np.nan, p * np.log(ratio)).sum(axis=-1)
+    smoothed = (1 - alpha) * q + alpha * p
+    ratio = np.divide(p, smoothed, out=np.ones(smoothed.shape), where=(smoothed > 0) & (p > 0))
+    wrong: Floats = np.where(np.isnan(smoothed), np.nan, p * np.log(ratio)).sum(axis=-1)
     return np.maximum(wrong, 0.0)
 
 
@@ -162,7 +161,7 @@ def _members(lists: Ints, items: int) -> tuple[Ints, Ints]:
             "of another catalogue?"
         )
     row, column = np.nonzero(lists >= 0)
-    list_row, item = np.divmod(_distinct(row * items + lists[row, column]), max(items, 1))
+    list_row, item = np.divmod(sorted_unique(row * items + lists[row, column]), max(items, 1))
     return list_row, item
 
 
@@ -171,10 +170,3 @@ def _means(values: Floats, row: Ints, rows: int) -> Floats:
     result = np.full(rows, np.nan)
     np.divide(np.bincount(row, values, rows), count, out=result, where=count > 0)
     return result
-
-
-def _distinct(keys: Ints) -> Ints:
-    """Ascending, each once; numpy's unique hashes, which takes ten times as long."""
-    keys = np.sort(keys)
-    once: Ints = keys[np.diff(keys, prepend=keys[:1] - 1) != 0]
-    return once

@@ -12,13 +12,10 @@ been drawn, and where a slot's reward does not depend on what the target does wi
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penchant.errors import DataError
 from penchant.evaluation.metrics.intervals import Interval, bootstrap, ratio_interval
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from penchant.types import Floats, Ints
 
 
 def importance_weights(propensity: Floats, target: Floats) -> Floats:

@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.errors import ConfigError, DataError
+from penchant.types import Floats, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Scores = NDArray[np.floating]
 
 CELLS = 1 << 17
 """Scores held in memory at once by ``ranks``, besides its input: what a processor holds near."""
 
 
-def distinct(truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:
+def distinct_truths(truth: Ints, indptr: Ints) -> tuple[Ints, Ints]:
     """The truths of each case without repeats, in order of item; (T,), (B + 1,).
 
-    >>> truth, indptr = distinct(np.array([4, 2, 4, 7]), np.array([0, 3, 4]))
+    >>> truth, indptr = distinct_truths(np.array([4, 2, 4, 7]), np.array([0, 3, 4]))
     >>> truth.tolist(), indptr.tolist()
     ([2, 4, 7], [0, 2, 3])
     """
@@ -87,9 +86,9 @@ def list_ranks(lists: Ints, truth: Ints, indptr: Ints | None = None) -> Floats:
     if len(keys):
         wanted = case * width + truth
         at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        found = (keys[at] == wanted) & (truth >= 0)
+        listed = (keys[at] == wanted) & (truth >= 0)
         # np.nonzero runs row by row, left to right, so the first index is the highest place
-        result[found] = column[first[at[found]]] + 1.0
+        result[listed] = column[first[at[listed]]] + 1.0
     return result
 
 

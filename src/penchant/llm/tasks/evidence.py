@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from penchant.data.dataset import Catalogue
-from penchant.data.io.assembler import TOKENS
+from penchant.data.io.assembler import TOKEN_PREFIXES
 from penchant.recommendation.interests import Interest
 
 NO_MODEL = "no language model is configured: this is the text without one"
@@ -31,7 +31,9 @@ class Aliases:
     def name(self, item: str, title: str | None = None) -> str:
         """How a prompt calls an item, or what else an event was about."""
         if item not in self.catalogue.items:
-            kind = next((prefix for prefix in TOKENS.values() if item.startswith(prefix)), "")
+            kind = next(
+                (prefix for prefix in TOKEN_PREFIXES.values() if item.startswith(prefix)), ""
+            )
             return cut(title or item.removeprefix(kind), TITLE)
         title = title or self.catalogue.title(self.catalogue.items.index[item])
         return cut(title, TITLE) if title and title != item else self._number(item)

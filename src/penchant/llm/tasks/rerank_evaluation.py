@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.data.arrays import blocks
 from penchant.data.dataset import Dataset, Histories
-from penchant.data.splitting.cases import Cases, sampled, take
+from penchant.data.splitting.cases import Cases
 from penchant.data.splitting.split import split
 from penchant.errors import ConfigError, DataError, LanguageModelError
 from penchant.evaluation import metrics
@@ -108,7 +108,7 @@ def judge_run(
 def save_outcome(path: str | Path, outcome: RerankReport) -> None:
     """Write what ``judge_run`` found into a saved run: with a win, its lists are re-ranked."""
     report = FitReport.from_dict(artifact.read_manifest(path)["info"])
-    artifact.amend(path, {"info": replace(report, reorder=outcome).to_dict()})
+    artifact.update_manifest(path, {"info": replace(report, reorder=outcome).to_dict()})
 
 
 def choose_cases(
@@ -120,10 +120,10 @@ def choose_cases(
     """
     lengths = test.histories.lengths
     few = np.flatnonzero((lengths > 0) & (lengths < below))
-    cases = sampled(take(test, few), data.users.ids, users, seed)
+    cases = test.take(few).sample(data.users.ids, users, seed)
     if len(cases.histories) >= min(FEWEST, users):
         return cases, cases.histories
-    cases = sampled(test, data.users.ids, users, seed)
+    cases = test.sample(data.users.ids, users, seed)
     if not len(cases.histories):
         raise DataError(
             f"expected test cases with a history, received none of {len(lengths)} in "
@@ -187,7 +187,7 @@ def _failing(replies: Sequence[NewOrder]) -> int:
 
 
 def _measured(lists: Ints, cases: Cases, seed: int) -> Evaluation:
-    truth, indptr = metrics.distinct(cases.truth, cases.indptr)
+    truth, indptr = metrics.distinct_truths(cases.truth, cases.indptr)
     ranks = metrics.list_ranks(lists, truth, indptr)
     found = {f"{name}@{K}": metrics.AT_K[name](ranks, K, indptr) for name in ("ndcg", "recall")}
     return Evaluation(found, {}, cases.histories.users, lists, 0.0, seed)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penchant.data.arrays import runs
+from penchant.data.arrays import ranges
 
 
 def sampled_softmax(
@@ -122,5 +122,5 @@ def excluded_negatives(
         counts = np.append(counts, after[some])
     # each has ``counts`` rows from its own on, and in each of these all draws of its item
     wide = np.repeat(draws[items], counts)
-    row = runs(rows, counts) * len(drawn)
-    return np.repeat(row, wide) + order[runs(np.repeat(first[items], counts), wide)]
+    row = ranges(rows, counts) * len(drawn)
+    return np.repeat(row, wide) + order[ranges(np.repeat(first[items], counts), wide)]

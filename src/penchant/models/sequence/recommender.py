@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penchant.config import SequenceSettings
 from penchant.data.dataset import Dataset, Histories
-from penchant.data.splitting.protocols import met_before
+from penchant.data.splitting.protocols import mostly_repeats
 from penchant.features.kernels import content_names, content_rows, unit_rows
 from penchant.models.sequence import SequenceExpert
 from penchant.models.sequence.batches import Inputs
@@ -277,7 +277,7 @@ def training_data(dataset: Dataset, settings: SequenceSettings) -> TrainingData:
 
 def history_is_negative(dataset: Dataset, settings: SequenceSettings) -> bool:
     """Whether items that a history holds are negatives: as is said, else as lists ask for."""
-    return not met_before(dataset) if settings.repeats is None else settings.repeats
+    return not mostly_repeats(dataset) if settings.repeats is None else settings.repeats
 
 
 def build_network(

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from penchant.config import TransitionSettings
 from penchant.data.dataset import Dataset
-from penchant.data.merge import Merged
+from penchant.data.merge import MergedDataset
 from penchant.features.kernels import new_item_content
 from penchant.models.base import DataChange
 from penchant.models.transition.cold_start import cold_columns
@@ -66,7 +66,7 @@ def _sums(dataset: Dataset, users: Ints, settings: TransitionSettings) -> Statis
     return statistics(events, dataset.catalogue, settings, dataset.time, dataset.target, sides)
 
 
-def _predictor_rows(old: Dataset, merged: Merged) -> Ints:
+def _predictor_rows(old: Dataset, merged: MergedDataset) -> Ints:
     """Where each predictor of the old dataset stands in the merged one."""
     catalogue = merged.dataset.catalogue
     items, tokens = len(catalogue), len(catalogue.tokens)

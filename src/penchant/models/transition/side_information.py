@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.config import TransitionSettings
-from penchant.data.arrays import runs
+from penchant.data.arrays import ranges
 from penchant.data.dataset import Dataset, Histories
 from penchant.data.user_attributes import attribute_rows
 from penchant.models.transition.exact_sums import coo
@@ -53,7 +53,7 @@ class SideInformation:
         start = events.indptr(users)
         who, friend = dataset.relations.T
         size = start[friend + 1] - start[friend]
-        place = runs(start[friend], size)
+        place = ranges(start[friend], size)
         mine, time = np.repeat(who, size), np.maximum(events.time[place], 0)
         if dataset.time != "clock":
             time = np.zeros_like(time)
@@ -102,7 +102,7 @@ class SideInformation:
         if settings.friends > 0 and len(self.item):
             stop = self._before(user[known], np.maximum(now[known], 1))
             size = np.minimum(stop - self.indptr[user[known]], settings.recent)
-            place = runs(stop - size, size)
+            place = ranges(stop - size, size)
             row.append(np.repeat(known, size))
             column.append(self.item[place])
             units = np.rint(self.strength[place] * settings.friends * 2**UNIT)

@@ -12,7 +12,7 @@ from penchant.privacy.erasure.unlearn import Erasure, forget
 from penchant.privacy.subject_access import directory_rows
 from penchant.recommendation import Model, load
 from penchant.storage.artifact import MANIFEST
-from penchant.storage.signing_key import Key
+from penchant.storage.signing_key import SigningKey
 from penchant.types import Progress
 
 
@@ -40,7 +40,7 @@ class ErasurePlaces:
 def erase(
     run: Path,
     users: Sequence[str],
-    key: Key,
+    key: SigningKey,
     places: ErasurePlaces | None = None,
     *,
     out: Path | None = None,
@@ -122,7 +122,9 @@ def _is_data(path: Path) -> bool:
     return (path / "events.parquet").is_file()
 
 
-def _out_of(path: Path, users: Sequence[str], key: Key, strict: bool, days: int) -> dict[str, int]:
+def _out_of(
+    path: Path, users: Sequence[str], key: SigningKey, strict: bool, days: int
+) -> dict[str, int]:
     """Erase users from a further run, DATA directory or Parquet file; how many rows of each."""
     if (path / MANIFEST).is_file():
         model: Model = load(path)

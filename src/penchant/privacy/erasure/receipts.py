@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from penchant.data.tombstones import digests
 from penchant.errors import DataError
-from penchant.storage.signing_key import Key
+from penchant.storage.signing_key import SigningKey
 
 DAYS = 30
 """Until the next fit at the latest, where nothing else is said."""
@@ -31,16 +31,16 @@ def canonical(content: Mapping[str, object]) -> str:
     )
 
 
-def signed(content: Mapping[str, object], key: Key) -> dict[str, object]:
+def signed(content: Mapping[str, object], key: SigningKey) -> dict[str, object]:
     """The content with the id of a key and the HMAC-SHA256 of all the rest by it."""
     whole: dict[str, object] = {**content, "key": key.id}
     return {**whole, "signature": key.digest(PURPOSE, canonical(whole))}
 
 
-def verdict(receipt: Mapping[str, Any], key: Key) -> Verdict:
+def verdict(receipt: Mapping[str, Any], key: SigningKey) -> Verdict:
     """Whether a receipt is as it was signed; "another key" where it names one.
 
-    >>> key = Key(bytes(32))
+    >>> key = SigningKey(bytes(32))
     >>> receipt = signed({"erased": {"events": 3}}, key)
     >>> verdict(receipt, key), verdict(receipt | {"erased": {"events": 2}}, key)
     ('valid', 'altered')
@@ -55,7 +55,7 @@ def verdict(receipt: Mapping[str, Any], key: Key) -> Verdict:
 
 def receipt(
     users: Sequence[str],
-    key: Key,
+    key: SigningKey,
     erased: Mapping[str, object],
     artifacts: Sequence[str],
     still_held: Sequence[str],

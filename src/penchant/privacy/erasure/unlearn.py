@@ -8,7 +8,7 @@ from penchant.evaluation.fit_report import FitReport, ForgottenReport
 from penchant.privacy.erasure import receipts
 from penchant.privacy.erasure.refit import refit_calibration, transition_alone
 from penchant.recommendation import Model
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 from penchant.training.update import OF_FUSION, Receipt, without_users
 from penchant.types import Progress
 
@@ -70,7 +70,7 @@ class Erasure:
 def forget(
     model: Model,
     users: Sequence[str],
-    key: Key | None = None,
+    key: SigningKey | None = None,
     *,
     strict: bool = False,
     days: int = receipts.DAYS,
@@ -116,12 +116,12 @@ def forget(
     --------
     >>> import penchant
     >>> model = penchant.fit(penchant.from_columns(user=["ann", "bo", "bo"], item=[*"xxy"]))
-    >>> model, erasure = penchant.forget(model, ["ann"], Key(bytes(32)))
+    >>> model, erasure = penchant.forget(model, ["ann"], SigningKey(bytes(32)))
     >>> erasure.users, erasure.events, model.dataset.users.ids
     (1, 1, ('bo',))
     """
-    key = key or key_of()
-    tombstones = model.dataset.tombstones.adding(users, key)
+    key = key or load_key()
+    tombstones = model.dataset.tombstones.with_users(users, key)
     known = [user for user in users if user in model.dataset.users]
     remaining, update = without_users(model, known)
     remaining = replace(remaining, dataset=replace(remaining.dataset, tombstones=tombstones))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penchant.data.dataset import Histories
-from penchant.data.io.assembler import TOKENS
+from penchant.data.io.assembler import TOKEN_PREFIXES
 from penchant.features.kernels import sparse_or_dense
 from penchant.models.transition.recommender import Transition
 from penchant.models.transition.side_information import OPENINGS
@@ -278,7 +278,7 @@ def _past(behavior: str) -> str | None:
 
 def _about(reason: Reason) -> str:
     """What a reason is about, a token without what says of which kind it is."""
-    if reason.title is None and reason.about.startswith(tuple(TOKENS.values())):
+    if reason.title is None and reason.about.startswith(tuple(TOKEN_PREFIXES.values())):
         return reason.about.partition(":")[2]
     return reason.title or reason.about
 

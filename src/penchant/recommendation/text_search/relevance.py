@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from penchant.data.dataset import Catalogue, Histories
-from penchant.data.io.assembler import TOKENS
+from penchant.data.io.assembler import TOKEN_PREFIXES
 from penchant.data.text_query import TextQuery
 from penchant.errors import MissingExtraError, PenchantError, UnreadableError
 from penchant.features.encoders.base import Encoder
@@ -121,7 +121,7 @@ class TextMatcher:
         total = _WORDS * self.word_overlap(text) ** 2
         for name in TEXTS:
             feature = self.catalogue.features.get(name)
-            made = None if feature is None else _embedded(feature.made, text)
+            made = None if feature is None else _embedded(feature.encoder, text)
             if feature is not None and made is not None:
                 direction = ((made - feature.center) @ feature.basis).astype(np.float64)
                 direction /= max(float(np.linalg.norm(direction)), 1e-12)
@@ -168,7 +168,7 @@ class TextMatcher:
     @cached_property
     def terms(self) -> tuple[str | None, ...]:
         """The word of each token that is one of a query's, (T,); empty where none is."""
-        first = TOKENS["query"]
+        first = TOKEN_PREFIXES["query"]
         ids = self.catalogue.tokens.ids
         terms = [name.removeprefix(first) if name.startswith(first) else None for name in ids]
         return tuple(terms) if any(terms) else ()
@@ -182,7 +182,7 @@ class TextMatcher:
         """The encoder that reads tags: that of the items' texts, else the one that is there."""
         for name in TEXTS:
             if name in self.catalogue.features:
-                return self.catalogue.features[name].made
+                return self.catalogue.features[name].encoder
         return "universal"
 
     @cached_property

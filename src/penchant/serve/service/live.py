@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.data.cleaning.exclusions import NO
+from penchant.data.cleaning.exclusions import REFUSALS
 from penchant.data.dataset import Histories
 from penchant.data.hashing import hashes, uniform
 from penchant.errors import ArtifactError, ConfigError, PenchantError
@@ -27,7 +27,7 @@ from penchant.serve.settings import Settings
 from penchant.serve.store.impression_log import ShownLog
 from penchant.serve.store.records import Look
 from penchant.serve.store.store import Store
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,9 @@ class Live:
         self.follow(store.revision)
 
     @cached_property
-    def key(self) -> Key:
+    def key(self) -> SigningKey:
         """The secret key that signs receipts."""
-        return key_of(self.settings.key, log.warning)
+        return load_key(self.settings.key, log.warning)
 
     def close(self) -> None:
         """Write what waits and close the store."""
@@ -227,7 +227,7 @@ class Live:
             arm.model.dataset.attributes.get("consent"),
             arm.model.dataset.users.rows([user]),
         )
-        return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in NO
+        return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in REFUSALS
 
 
 def model_of(settings: Settings) -> LanguageModel | None:

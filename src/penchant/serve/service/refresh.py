@@ -17,7 +17,7 @@ from penchant.serve.service.posted_items import columns_of
 from penchant.serve.service.variant import digest_of, held
 from penchant.serve.store.records import Change, Posted
 from penchant.serve.store.store import Store
-from penchant.storage.signing_key import Key, key_of
+from penchant.storage.signing_key import SigningKey, load_key
 from penchant.training.update import Receipt, with_new_data, without_users
 from penchant.types import Progress
 
@@ -52,13 +52,13 @@ def refresh(
     arm: str = "main",
     progress: Progress | None = None,
     *,
-    key: Key | None = None,
+    key: SigningKey | None = None,
     strict: bool = False,
 ) -> Refreshed:
     """Bring a run up to date with a store, and tell the workers that serve it.
 
     Who was forgotten is taken out first, and leaves a tombstone of the ``key`` (default: that of
-    ``key_of``); ``strict`` then takes the deep expert out. Events of who was forgotten elsewhere
+    ``load_key``); ``strict`` then takes the deep expert out. Events of who was forgotten elsewhere
     are left out. What comes while this works is left for the next time:
     the store is read up to its last event and change at the start, and the run notes which.
     """
@@ -75,8 +75,8 @@ def refresh(
         gone = [user for user in model.dataset.users.ids if store.mark(user) in marks]
         if gone:
             progress(f"forgetting {len(gone):,} users")
-            secret = key or key_of()
-            stones = model.dataset.tombstones.adding(gone, secret)
+            secret = key or load_key()
+            stones = model.dataset.tombstones.with_users(gone, secret)
             model, erased = without_users(model, gone)
             model = replace(model, dataset=replace(model.dataset, tombstones=stones))
     items = [one for one in changes if one.kind == "item"]
@@ -95,7 +95,7 @@ def refresh(
     if erased:
         model, erasure = complete(model, erased, strict=strict, progress=progress)
         rows = {"users": erased.users, "events": erased.events}
-        receipt = receipts.receipt(gone, key or key_of(), rows, [arm], [], erasure.statement())
+        receipt = receipts.receipt(gone, key or load_key(), rows, [arm], [], erasure.statement())
     if erased or added:
         position = StorePosition(store.identity, seq, change)
         replace(model, report=replace(model.report, store=position)).save(run)
@@ -104,7 +104,7 @@ def refresh(
 
 
 def _let_in(
-    events: Sequence[Posted], dataset: Dataset, store: Store, key: Key | None
+    events: Sequence[Posted], dataset: Dataset, store: Store, key: SigningKey | None
 ) -> list[Posted]:
     """The events without those of users with a tombstone.
 
@@ -114,7 +114,7 @@ def _let_in(
         return list(events)
     users = sorted({event.user for event in events if event.user is not None})
     again = store.forgotten()
-    buried = dataset.tombstones.among(users, key or key_of())
+    buried = dataset.tombstones.among(users, key or load_key())
     out = {user for user in buried if store.mark(user) not in again}
     return [event for event in events if event.user not in out]
 

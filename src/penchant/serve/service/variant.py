@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from penchant.data.dataset import Events, Histories
-from penchant.data.io.assembler import TOKENS
+from penchant.data.io.assembler import TOKEN_PREFIXES
 from penchant.data.text_query import TextQuery
 from penchant.errors import ArtifactError, ConfigError
 from penchant.recommendation import Model, load
@@ -237,7 +237,7 @@ def terms(kind: str, about: str) -> list[str]:
     (['query:red', 'query:shoes'], ['topic:Jazz'])
     """
     words = about.lower().split() if kind == "query" else [about]
-    return [TOKENS[kind] + word for word in words]
+    return [TOKEN_PREFIXES[kind] + word for word in words]
 
 
 def _in_stock(cell: Any) -> bool:

@@ -281,3 +281,24 @@ def test_names_that_lead_nowhere(tiny, data):
         plugins.find("penchant.encoders", "antigravity:fly", trusted=False)
     assert "antigravity" not in sys.modules
     assert KNOWN["companions"].name == "companions"
+
+
+def test_the_command_line_fits_and_explains_it(installed, data, tmp_path):
+    """As a user does who has installed the package: by its name alone."""
+    from typer.testing import CliRunner
+
+    from penchant.cli import app
+    from penchant.data.io.save import save
+
+    save(data, tmp_path / "data")
+    run, user = str(tmp_path / "run"), data.users.ids[4]
+    sets = [f"target={synthetic.TARGET}", "search.budget=1", "content.text=none"]
+    options = [part for one in sets for part in ("--set", one)]
+    command = ["fit", str(tmp_path / "data"), "--out", run, "--model", "companions", *options]
+    fitted = CliRunner().invoke(app, command)
+    assert fitted.exit_code == 0, fitted.output
+    item = penchant.load(run).recommend(user, k=1).items[0].item
+    shown = CliRunner().invoke(app, ["explain", run, "--item", item, "--user", user])
+    assert shown.exit_code == 0, shown.output
+    assert "is lost without each event" in shown.output
+    assert "by interest" not in shown.output

@@ -97,7 +97,9 @@ class Why(BaseModel):
 class Explained(Marked):
     """The reasons of an item's score, the largest first."""
 
-    score: float = Field(description="Of the transition expert, to which all causes add up.")
+    score: float = Field(
+        description="Of the transition expert, to which all causes add up; else the model's own."
+    )
     data: Why
 
 

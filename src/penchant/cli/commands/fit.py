@@ -21,7 +21,7 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What to fit, such as transition, sequence or ease.",
+            help="What to fit: transition, sequence, ease, ... or package.module:Name of your own.",
             show_default="fusion with torch, else transition",
         ),
     ] = None,

@@ -23,19 +23,26 @@ def show_explanation(content: dict[str, Any]) -> None:
         )
         for event in content["reasons"][:_SHOWN]
     ]
-    title = f"The score of the transition model, {content['score']:.4f}, is the sum of these events"
+    exact = bool(content["interests"])  # else no transition model: the score is no sum over events
+    title = (
+        f"The score of the transition model, {content['score']:.4f}, is the sum of these events"
+        if exact
+        else f"Of its score, {content['score']:.4f}, this much is lost without each event"
+    )
     table(
         title,
         ("item", "title", "behavior", "related by", "events ago", "adds", "share"),
         rows,
         left=4,
     )
-    say(f"rounding error of the sum: {content['residue']:.1e}{_more(content['reasons'])}")
+    rest = "rounding error of the sum" if exact else "what no event says alone"
+    say(f"{rest}: {content['residue']:.1e}{_more(content['reasons'])}")
     if content["factor"] != 1:
         say(f"boosted interests multiply its odds by {content['factor']:.2f}")
     labeled = [(part["id"] or "", part["label"], *_part(part)) for part in content["interests"]]
     columns = ("id", "interest", "adds", "share")
-    table("The same score by interest", columns, labeled, left=2)
+    if exact:
+        table("The same score by interest", columns, labeled, left=2)
     if content["parts"]:
         parts = [(part["label"], *_part(part)) for part in content["parts"]]
         title = "What each part adds to the log-odds, beside the mean of the 100 best items"

@@ -3,6 +3,7 @@
 A recipe is a TOML file of the same keys; ``--set section.key=value`` overrides one of them.
 """
 
+from penchant.config.experts import SequenceSettings, TransitionSettings
 from penchant.config.recipe import Recipe, assign, parse
 from penchant.config.sections import (
     CleaningSettings,
@@ -11,8 +12,6 @@ from penchant.config.sections import (
     PrivacySettings,
     QuerySettings,
     SearchSettings,
-    SequenceSettings,
-    TransitionSettings,
     UserSettings,
 )
 from penchant.config.settings import Settings, current_names, warn_of_names

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from penchant.config.experts import SequenceSettings, TransitionSettings
 from penchant.config.sections import (
     CleaningSettings,
     ContentSettings,
@@ -13,8 +14,6 @@ from penchant.config.sections import (
     PrivacySettings,
     QuerySettings,
     SearchSettings,
-    SequenceSettings,
-    TransitionSettings,
     UserSettings,
 )
 from penchant.config.settings import Settings
@@ -26,15 +25,26 @@ S = TypeVar("S", bound=Settings)
 class Recipe(Settings):
     """Everything that a fit can be told.
 
-    target      the behavior to predict (default: the dataset's)
-    repeats     whether items already seen may be recommended again
-    content     what is read of the items
-    users       what is used of the users
-    interests   how a user's events become interests
-    queries     what a search does to a list
-    privacy     how a private fit spends its budget
-    search      the bounded search; budget 1 takes ``transition`` as it stands
-    models      settings of further models, by name: baselines, and those written outside
+    Parameters
+    ----------
+    target
+        The behavior to predict (default: the dataset's).
+    repeats
+        Whether items already seen may be recommended again.
+    content
+        What is read of the items.
+    users
+        What is used of the users.
+    interests
+        How a user's events become interests.
+    queries
+        What a search does to a list.
+    privacy
+        How a private fit spends its budget.
+    search
+        The bounded search; budget 1 takes ``transition`` as it stands.
+    models
+        Settings of further models, by name: baselines, and those written outside.
     """
 
     target: str | None = None

@@ -31,10 +31,15 @@ _GRID = 2.0**11
 class Content:
     """One modality of the catalogue.
 
-    rows  unit rows F on the grid of 2^-11, (N, D) sparse or dense float32; zero where missing
-    near  near[p, i] is the inner product of item i with p, one of its nearest among the items
-          that have events; (N, N) sparse float32, diagonal 0: it proposes candidates; the
-          regression reads the products themselves
+    Parameters
+    ----------
+    rows
+        Unit rows F on the grid of 2^-11, (N, D) sparse or dense float32; zero where
+        missing.
+    near
+        Near[p, i] is the inner product of item i with p, one of its nearest among the items
+        that have events; (N, N) sparse float32, diagonal 0: it proposes candidates; the
+        regression reads the products themselves.
     """
 
     rows: Rows

@@ -28,8 +28,12 @@ SPENDS = (
 class ReleaseSettings(Settings):
     """The public settings of a release.
 
-    privacy     how the budget was spent
-    transition  of these, what says how histories are weighed
+    Parameters
+    ----------
+    privacy
+        How the budget was spent.
+    transition
+        Of these, what says how histories are weighed.
     """
 
     privacy: PrivacySettings = PrivacySettings()
@@ -40,11 +44,18 @@ class ReleaseSettings(Settings):
 class Private(Recommender):
     """A released model: a history's own events against what was released.
 
-    left     (N, d) float32, or (N, N) where there is no ``right``; None without a regression
-    right    (d, N) float32: scores are x left right
-    counts   released popularity in 2^-16 events, (N,) int64, at least 1; None without
-    weight   of each behavior in a history, and its decay, (A,)
     positive which events count, by ``Predictors``
+
+    Parameters
+    ----------
+    left
+        (N, d) float32, or (N, N) where there is no ``right``; None without a regression.
+    right
+        (d, N) float32: scores are x left right.
+    counts
+        Released popularity in 2^-16 events, (N,) int64, at least 1; None without.
+    weight
+        Weight of each behavior in a history, and its decay, (A,).
     """
 
     settings: ReleaseSettings

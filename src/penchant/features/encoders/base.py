@@ -92,15 +92,26 @@ class Unread(JsonRecord):
 class Encoded:
     """One modality of N items.
 
-    encoder  the name of what encoded it
-    rows     (N, D) float32; zero where not present
-    present  (N,), whether an item has a row
-    unread   the items that have a source and no row, in their order
-    cut      the items of which only the first part was encoded
-    made     contents encoded now; items of equal content share one
-    cached   contents whose rows had been kept
-    seconds  that it took
-    notes    what went wrong with the cache, in words
+    Parameters
+    ----------
+    encoder
+        The name of what encoded it.
+    rows
+        (N, D) float32; zero where not present.
+    present
+        (N,), whether an item has a row.
+    unread
+        The items that have a source and no row, in their order.
+    cut
+        The items of which only the first part was encoded.
+    made
+        Contents encoded now; items of equal content share one.
+    cached
+        Contents whose rows had been kept.
+    seconds
+        That it took.
+    notes
+        What went wrong with the cache, in words.
     """
 
     modality: str

@@ -26,11 +26,18 @@ _REFUSED = {400, 413, 422}
 class EndpointSettings(Settings):
     """How an endpoint is asked.
 
-    limit    characters of a text that are sent
-    batch    texts in a request
-    timeout  seconds of silence after which a request counts as failed
-    tries    of a request; after each failure it waits twice as long
-    wait     seconds after the first failure; where the service names a time, that, up to 60
+    Parameters
+    ----------
+    limit
+        Characters of a text that are sent.
+    batch
+        Texts in a request.
+    timeout
+        Seconds of silence after which a request counts as failed.
+    tries
+        Tries of a request; after each failure it waits twice as long.
+    wait
+        Seconds after the first failure; where the service names a time, that, up to 60.
     """
 
     limit: Annotated[int, Field(ge=1)] = 8000

@@ -23,10 +23,16 @@ from penchant.types import Arrays, Floats, Scores
 class AlsSettings(Settings):
     """Weighted matrix factorization.
 
-    factors         numbers that describe an item
-    alpha           confidence in a pair, times the summed strength of its events; 1 in all others
-    regularization  added to the diagonal of each user's and item's equations
-    iterations      of users, then items
+    Parameters
+    ----------
+    factors
+        Numbers that describe an item.
+    alpha
+        Confidence in a pair, times the summed strength of its events; 1 in all others.
+    regularization
+        Added to the diagonal of each user's and item's equations.
+    iterations
+        Iterations of users, then items.
     """
 
     factors: Annotated[int, Field(ge=1, le=MOST_FACTORS)] = 128
@@ -41,9 +47,14 @@ class Als(Recommender):
 
     An empty history gives all known items zero: chance level.
 
-    items     Y, (N, F) float32
-    known     which items have a training event, (N,); the others have no score
-    strength  of each behavior, (A,)
+    Parameters
+    ----------
+    items
+        Y, (N, F) float32.
+    known
+        Which items have a training event, (N,); the others have no score.
+    strength
+        Strength of each behavior, (A,).
     """
 
     items: NDArray[np.float32]

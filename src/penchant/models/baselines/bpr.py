@@ -22,10 +22,16 @@ from penchant.types import Arrays, Floats, Scores
 class BprSettings(Settings):
     """Matrix factorization for the order of pairs.
 
-    factors         numbers that describe a user or an item, besides the item's bias
-    learning_rate   of each step of gradient descent
-    regularization  pull of each step toward zero
-    iterations      steps for each training pair
+    Parameters
+    ----------
+    factors
+        Numbers that describe a user or an item, besides the item's bias.
+    learning_rate
+        Learning rate of each step of gradient descent.
+    regularization
+        Pull of each step toward zero.
+    iterations
+        Steps for each training pair.
     """
 
     factors: Annotated[int, Field(ge=1, lt=MOST_FACTORS)] = 64
@@ -42,10 +48,16 @@ class Bpr(Recommender):
     empty history the biases alone remain. The last factor of an item is its bias, and that of a
     user is 1.
 
-    users     (U, F + 1) float32; zero for a user that was not trained
-    items     (N, F + 1) float32
-    known     which items have a training event, (N,); the others have no score
-    strength  of each behavior, (A,)
+    Parameters
+    ----------
+    users
+        (U, F + 1) float32; zero for a user that was not trained.
+    items
+        (N, F + 1) float32.
+    known
+        Which items have a training event, (N,); the others have no score.
+    strength
+        Strength of each behavior, (A,).
     """
 
     users: NDArray[np.float32]

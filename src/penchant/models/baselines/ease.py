@@ -26,7 +26,10 @@ MOST_ITEMS = 20_000
 class EaseSettings(Settings):
     """The closed form's only setting.
 
-    ridge   added to the diagonal of G, in events
+    Parameters
+    ----------
+    ridge
+        Added to the diagonal of G, in events.
     """
 
     ridge: Annotated[float, Field(ge=1, le=1e9)] = 300.0
@@ -39,8 +42,12 @@ class Ease(Recommender):
     An item that shares no user with another has no score. An empty history gives all others
     zero: chance level.
 
-    B         (N, N) float32, diagonal 0
-    strength  of each behavior, (A,)
+    Parameters
+    ----------
+    B
+        (N, N) float32, diagonal 0.
+    strength
+        Strength of each behavior, (A,).
     """
 
     B: NDArray[np.float32]

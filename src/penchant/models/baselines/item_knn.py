@@ -25,9 +25,14 @@ _CELLS = 1 << 22  # similarities held at once by each thread
 class ItemKnnSettings(Settings):
     """Cosine neighbors of items.
 
-    neighbors   kept for each item, the most similar
-    shrinkage   added to the product of lengths, against similarities from few users
-    weighted    whether a pair counts by the strength of its events, or once
+    Parameters
+    ----------
+    neighbors
+        Kept for each item, the most similar.
+    shrinkage
+        Added to the product of lengths, against similarities from few users.
+    weighted
+        Whether a pair counts by the strength of its events, or once.
     """
 
     neighbors: Annotated[int, Field(ge=1, le=10_000)] = 200
@@ -41,8 +46,12 @@ class ItemKnn(Recommender):
 
     An item without neighbors has no score. An empty history gives all others zero: chance level.
 
-    S         column i holds the neighbors of item i, (N, N) sparse float32
-    strength  of each behavior, (A,)
+    Parameters
+    ----------
+    S
+        Column i holds the neighbors of item i, (N, N) sparse float32.
+    strength
+        Strength of each behavior, (A,).
     """
 
     S: sparse.csr_array

@@ -24,7 +24,10 @@ class PopularitySettings(Settings):
 class RecentSettings(Settings):
     """Popularity that fades.
 
-    half_life   days after which an event counts half, back from the last training event
+    Parameters
+    ----------
+    half_life
+        Days after which an event counts half, back from the last training event.
     """
 
     half_life: Annotated[float, Field(gt=0, le=36_500)] = 30.0
@@ -34,7 +37,10 @@ class RecentSettings(Settings):
 class Popular(Recommender):
     """Scores every history alike.
 
-    popularity  weight of each item's events, (N,) float64; -inf for an item without any
+    Parameters
+    ----------
+    popularity
+        Weight of each item's events, (N,) float64; -inf for an item without any.
     """
 
     name: str

@@ -25,9 +25,14 @@ _UNIT = 1.01  # no unit row is longer, rounded as they are
 class FusionContext:
     """What the features read besides the experts.
 
-    popular  log of each item's share of target events, one added to each, (N,)
-    content  unit rows of the items for each modality, (N, F) float64, sparse or dense
-    domain   of each item, (N,)
+    Parameters
+    ----------
+    popular
+        Log of each item's share of target events, one added to each, (N,).
+    content
+        Unit rows of the items for each modality, (N, F) float64, sparse or dense.
+    domain
+        Domain of each item, (N,).
     """
 
     popular: Floats

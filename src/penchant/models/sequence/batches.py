@@ -17,9 +17,14 @@ GAPS = 32
 class Inputs:
     """What the network reads of E events, each (E,) int64.
 
-    thing     row of the item, or N + the row of the token
-    behavior, domain   rows; domain has 0 for unknown, so it is one more
-    gap       class of the time since the user's event before
+    Parameters
+    ----------
+    thing
+        Row of the item, or N + the row of the token.
+    behavior, domain
+        Rows; domain has 0 for unknown, so it is one more.
+    gap
+        Class of the time since the user's event before.
     """
 
     thing: Ints

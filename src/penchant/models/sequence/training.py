@@ -28,9 +28,14 @@ Watch = Callable[[], float]
 class TrainingData:
     """What is trained on: E events in order, and which of them are targets.
 
-    weight   of each event as a target, (E,) float32; 0 for what is none
-    share    of each item among all targets, (N,) float32
-    repeats  whether items that a history holds are negatives too
+    Parameters
+    ----------
+    weight
+        Weight of each event as a target, (E,) float32; 0 for what is none.
+    share
+        Share of each item among all targets, (N,) float32.
+    repeats
+        Whether items that a history holds are negatives too.
     """
 
     inputs: Inputs
@@ -260,15 +265,25 @@ class Trainer:
 class TrainingBatch:
     """A batch: the distinct items of its events, targets and negatives, and where they are.
 
-    pool         places of the I distinct items in the tables, (I,), and their ``rows`` there
-    own          the vectors and biases of these, (I, D) and (I,), whose gradients are asked for
-    fields       thing, behavior, domain, gap of each event and the behavior of the next one,
-                 (B, L); thing is a place in the pool
-    wanted       which events are followed by one of T targets, (B, L)
-    right, drawn places in the pool of the targets (T,) and of the negatives (S,)
-    expected     log of how often each negative was to be expected, (S,)
-    struck       places t S + s of the negatives that are none for a target, (P,)
-    weight       of each target, (T,), and their ``total``
+    Parameters
+    ----------
+    pool
+        Places of the I distinct items in the tables, (I,), and their ``rows`` there.
+    own
+        The vectors and biases of these, (I, D) and (I,), whose gradients are asked for.
+    fields
+        Thing, behavior, domain, gap of each event and the behavior of the next one, (B, L);
+        thing is a place in the pool.
+    wanted
+        Which events are followed by one of T targets, (B, L).
+    right, drawn
+        Places in the pool of the targets (T,) and of the negatives (S,).
+    expected
+        Log of how often each negative was to be expected, (S,).
+    struck
+        Places t S + s of the negatives that are none for a target, (P,).
+    weight
+        Weight of each target, (T,), and their ``total``.
     """
 
     pool: Tensor

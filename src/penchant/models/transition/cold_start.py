@@ -30,9 +30,13 @@ from penchant.types import Ints
 class ColdStartContext:
     """What the columns of new items read of a fit besides its sums, made once for all of them.
 
-    known  the items that have events, ascending rows, (K,)
-    unit   of each modality that counts, by name: its weight, the unit rows of the known items
-           (K, D), and these transposed (D, K)
+    Parameters
+    ----------
+    known
+        The items that have events, ascending rows, (K,).
+    unit
+        Unit of each modality that counts, by name: its weight, the unit rows of the known items
+        (K, D), and these transposed (D, K).
     """
 
     known: Ints

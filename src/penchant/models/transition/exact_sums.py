@@ -19,11 +19,16 @@ CELLS = 1 << 22
 class Sums:
     """G and C (P x N) as sparse int64 in units of 2^-30 and 2^-18.
 
-    G is the matrix whose sum with its transpose, less its diagonal, is the sum of v x x' (P x P):
     a pair of predictors counts in the row of its later event.
 
     ``a + b`` and ``a - b`` are exact; cells that reach zero are dropped, so equal sums have equal
     bits however they were reached.
+
+    Parameters
+    ----------
+    G
+        Is the matrix whose sum with its transpose, less its diagonal, is the sum of v x x'
+        (P x P):.
     """
 
     G: sparse.csr_array

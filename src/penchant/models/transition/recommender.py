@@ -40,14 +40,22 @@ _FEW_ITEMS, _MANY, _USUAL = 5000, 500, 200  # candidates, where the settings lea
 class Transition(Recommender):
     """A solved expert: scores of all items from a history, by one sparse product.
 
-    B           (P, N) sparse float32
-    weight      of each behavior in a history, in units of 2^-12, (A,)
-    decay       of each behavior's events, (A,)
-    statistics  the sums that B solves, for updates
-    catalogue   what it was fitted on, and ``known`` (N,), the items that had events
-    domain      of each item, (N,), where domains have no order in common
+    Parameters
+    ----------
+    B
+        (P, N) sparse float32.
+    weight
+        Weight of each behavior in a history, in units of 2^-12, (A,).
+    decay
+        Decay of each behavior's events, (A,).
+    statistics
+        The sums that B solves, for updates.
+    catalogue
+        What it was fitted on, and ``known`` (N,), the items that had events.
+    domain
+        Domain of each item, (N,), where domains have no order in common.
     side_information
-                what stands beside the histories of the dataset's users
+        What stands beside the histories of the dataset's users.
     """
 
     B: sparse.csr_array

@@ -27,11 +27,15 @@ OPENINGS = (9,)
 class SideInformation:
     """What stands beside the histories of U users.
 
-    attributes  (U, A), 1 where a user has one
-    indptr, item, time, strength   the positive events of each user's friends, oldest first; of
-                equal times the stronger last. A time of 0 or less is none: such an event is there
-                for all
     users       of the dataset, for who is asked by name
+
+    Parameters
+    ----------
+    attributes
+        (U, A), 1 where a user has one.
+    indptr, item, time, strength
+        The positive events of each user's friends, oldest first; of equal times the
+        stronger last. A time of 0 or less is none: such an event is there for all.
     """
 
     attributes: sparse.csr_array

@@ -29,12 +29,19 @@ _WHOLE = 4096  # no more predictors than that have one block together
 class System:
     """The two sides of the regression.
 
-    left      G + ridge, (P, P) sparse float32
-    right     C plus the content of near items, (P, N) sparse float64: it ranks candidates
-    cross     C alone, (P, N) sparse float64
-    contents  (weight, content) of each modality: both sides gain weight F F', but for the
-              diagonal on the right
-    trust     by which these weights are multiplied for each column, (N,) float32
+    Parameters
+    ----------
+    left
+        G + ridge, (P, P) sparse float32.
+    right
+        C plus the content of near items, (P, N) sparse float64: it ranks candidates.
+    cross
+        C alone, (P, N) sparse float64.
+    contents
+        (weight, content) of each modality: both sides gain weight F F', but for the
+        diagonal on the right.
+    trust
+        By which these weights are multiplied for each column, (N,) float32.
     """
 
     left: sparse.csr_array

@@ -98,7 +98,7 @@ def demo(
     progress("writing raw files, with errors in them")
     events, goods = world.write_raw(out / "raw")
     progress("cleaning")
-    named = DataMapping(name="a planted world", target=synthetic.TARGET)
+    named = DataMapping(name="a generated shop", target=synthetic.TARGET)
     report = ingest(events, out / "data", items=goods, mapping=named, settings=CLEANING)
     data = load(out / "data")
     recipe = Recipe(target=synthetic.TARGET, seed=seed, search=SearchSettings(budget=6))

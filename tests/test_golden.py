@@ -11,6 +11,8 @@ from threadpoolctl import threadpool_info
 
 from penchant import Model, load
 from penchant.config import Recipe, TransitionSettings
+from penchant.errors import ArtifactError
+from penchant.evaluation.fit_report import FitReport
 from penchant.models.transition.recommender import TRANSITION
 
 HERE = Path(__file__).parent
@@ -101,3 +103,16 @@ def test_a_run_of_0_1_0_loads_and_lists_the_same(family, tmp_path):
     again = load(model.save(tmp_path / "again"))
     user = model.dataset.users.ids[0]
     assert again.recommend(user).items == model.recommend(user).items
+
+
+@pytest.mark.parametrize("family", ["transition", "fusion"])
+def test_the_report_of_a_run_of_0_1_0_is_read_and_written_whole(family, tmp_path):
+    with tarfile.open(HERE / "fixtures" / "runs-0.1.0.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    content = json.loads((tmp_path / family / "manifest.json").read_text(encoding="utf-8"))["info"]
+    report = FitReport.from_dict(content)
+    assert report.evaluation.cases == content["evaluation"]["cases"]
+    assert report.to_dict() == content
+    json.dumps(report.to_dict(), allow_nan=False)
+    with pytest.raises(ArtifactError, match="expected 'cases', received none"):
+        FitReport.from_dict({"evaluation": {"protocol": "leave-one-out"}})

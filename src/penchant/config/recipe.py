@@ -1,6 +1,7 @@
 """A recipe: what a fit can be told, from a TOML file and from ``--set section.key=value``."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -89,7 +90,7 @@ class Recipe(Settings):
         return parse(cls, data, str(path) if path else "the recipe")
 
 
-def parse(kind: type[S], data: dict[str, Any], where: str) -> S:
+def parse(kind: type[S], data: Mapping[str, Any], where: str) -> S:
     """Validate a mapping as settings; ConfigError names the keys that are wrong."""
     try:
         return kind.model_validate(data)

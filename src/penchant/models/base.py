@@ -200,7 +200,7 @@ class Recommender(ABC):
         """
         return refit(self, before)
 
-    def saved_head(self, main: "Recommender") -> tuple[dict[str, Any] | None, Arrays]:
+    def saved_head(self, main: "Recommender") -> tuple[Mapping[str, object] | None, Arrays]:
         """Settings and arrays to save of it beside the ``main`` model, of another behavior.
 
         None and no arrays where ``main`` holds all of it.
@@ -208,7 +208,7 @@ class Recommender(ABC):
         return self.settings.model_dump(), self.arrays()
 
     def load_head(
-        self, dataset: Dataset, settings: dict[str, Any] | None, arrays: Arrays
+        self, dataset: Dataset, settings: Mapping[str, Any] | None, arrays: Arrays
     ) -> "Recommender":
         """The model of the dataset's target of which ``saved_head`` gave this, itself the main."""
         if settings is None:

@@ -21,6 +21,7 @@ from penchant.models.registry import origin_of, saved_family
 from penchant.models.sequence import SEQUENCE, SequenceExpert
 from penchant.recommendation.interests import Control, Profile
 from penchant.storage import artifact
+from penchant.storage.json_records import from_json, to_json
 
 CALIBRATION = "calibration"
 OTHERS = "behavior"
@@ -58,8 +59,8 @@ def save(model: SavedRun, path: str | Path) -> Path:
         "others": {name: settings for name, (settings, _) in heads.items()},
         "recipe": model.recipe.model_dump(),
         "info": model.report.to_dict(),
-        "controls": _told(model.controls),
-        "profiles": _kept(model.profiles),
+        "controls": _controls(model.controls),
+        "profiles": _profiles(model.profiles),
     }
     if origin := origin_of(model.recommender.name):
         manifest["origin"] = asdict(origin)
@@ -78,12 +79,12 @@ def save(model: SavedRun, path: str | Path) -> Path:
 
 def save_controls(controls: Mapping[str, tuple[Control, ...]], path: str | Path) -> None:
     """Write what users made of their interests into a saved run."""
-    artifact.update_manifest(path, {"controls": _told(controls)})
+    artifact.update_manifest(path, {"controls": _controls(controls)})
 
 
 def save_profiles(profiles: Mapping[str, Profile], path: str | Path) -> None:
     """Write the texts of interests into a saved run."""
-    artifact.update_manifest(path, {"profiles": _kept(profiles)})
+    artifact.update_manifest(path, {"profiles": _profiles(profiles)})
 
 
 def read(path: str | Path) -> SavedRun:
@@ -127,7 +128,7 @@ def read(path: str | Path) -> SavedRun:
         report,
         calibrations,
         others,
-        _controls(manifest["controls"]),
+        from_json(dict[str, tuple[Control, ...]], manifest["controls"], "controls"),
         holdout_model,
         profiles,
     )
@@ -153,16 +154,9 @@ def _under_new_names(manifest: dict[str, Any], family: Family, path: Path) -> di
     return manifest | new
 
 
-def _told(controls: Mapping[str, tuple[Control, ...]]) -> dict[str, Any]:
-    return {user: [one.to_dict() for one in said] for user, said in sorted(controls.items())}
+def _controls(controls: Mapping[str, tuple[Control, ...]]) -> Mapping[str, object]:
+    return {user: to_json(controls[user]) for user in sorted(controls)}
 
 
-def _kept(profiles: Mapping[str, Profile]) -> dict[str, Any]:
-    return {user: asdict(one) for user, one in sorted(profiles.items())}
-
-
-def _controls(content: dict[str, Any]) -> dict[str, tuple[Control, ...]]:
-    return {
-        user: tuple(Control(one["id"], one["factor"], tuple(one["items"])) for one in said)
-        for user, said in content.items()
-    }
+def _profiles(profiles: Mapping[str, Profile]) -> Mapping[str, object]:
+    return {user: asdict(profiles[user]) for user in sorted(profiles)}

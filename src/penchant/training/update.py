@@ -5,8 +5,7 @@ solved again where anything that it reads has changed, and stays where nothing h
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from penchant.features.item_content import encode_changed
 from penchant.models.base import DataChange, Recommender
 from penchant.models.private import SPENDS
 from penchant.recommendation import Model
+from penchant.storage.json_records import JsonRecord
 from penchant.storage.signing_key import SigningKey, load_key
 from penchant.types import Ints, Progress
 
@@ -30,7 +30,7 @@ LEFT = ("chosen settings", "cleaning thresholds", "evaluation", "calibration")
 
 
 @dataclass(frozen=True)
-class Receipt:
+class Receipt(JsonRecord):
     """What an update or a deletion did.
 
     users, events, items   how many were added, or, for a deletion, erased
@@ -50,10 +50,6 @@ class Receipt:
     exact: tuple[str, ...] = EXACT
     left: tuple[str, ...] = LEFT
     notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The receipt as JSON types."""
-        return asdict(self)
 
 
 def update(
@@ -138,7 +134,7 @@ def without_users(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
         strange = next(user for user in users if user not in data.users)
         raise data.unknown_user(strange)
     left = dataset_without(data, gone)
-    rows = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    items, tokens = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
     left = _named(model, left)
     # an attribute may be told in other words where fewer have one
     place = left.users.rows(data.users.ids)
@@ -147,7 +143,7 @@ def without_users(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     after = np.union1d(place[friends], told[told >= 0]).astype(np.int64)
     before = np.union1d(gone, data.users.rows(left.users.ids[user] for user in after))
     before = before.astype(np.int64)
-    merged = MergedDataset(left, *rows, np.zeros(0, np.int64))
+    merged = MergedDataset(left, items, tokens, np.zeros(0, np.int64))
     renewed, solved = _renewed(model, merged, before, after)
     controls = {user: said for user, said in model.controls.items() if user not in set(users)}
     profiles = {user: text for user, text in model.profiles.items() if user not in set(users)}
@@ -178,9 +174,9 @@ def without_events(model: Model, user: str, rows: Ints) -> tuple[Model, Receipt]
     kept = np.ones(len(data.events), bool)
     kept[np.searchsorted(data.events.user, one[0]) + rows] = False
     left = data.with_events(data.events.take(kept))
-    same = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
+    items, tokens = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
     changed = np.union1d(one, _befriended(data, one)).astype(np.int64)
-    merged = MergedDataset(left, *same, np.arange(len(data.users)))
+    merged = MergedDataset(left, items, tokens, np.arange(len(data.users)))
     renewed, solved = _renewed(model, merged, changed, changed)
     # a text that was made of these events goes with them; the user's own words are theirs
     left_over = {u: text for u, text in model.profiles.items() if u != user or text.edited}

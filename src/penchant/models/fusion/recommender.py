@@ -212,12 +212,12 @@ class Fusion(Recommender):
         made = self._with(dataset, transition, self.sequence.with_target(dataset.target))
         return replace(made, weights=before.weights) if isinstance(before, Fusion) else made
 
-    def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
+    def saved_head(self, main: Recommender) -> tuple[Mapping[str, object] | None, Arrays]:
         settings, arrays = self.transition.saved_head(main.experts["transition"])
         return settings, arrays | {"weights": self.weights}
 
     def load_head(
-        self, dataset: Dataset, settings: dict[str, Any] | None, arrays: Arrays
+        self, dataset: Dataset, settings: Mapping[str, Any] | None, arrays: Arrays
     ) -> "Fusion":
         transition = self.transition.load_head(dataset, settings, arrays)
         made = self._with(dataset, transition, self.sequence.with_target(dataset.target))

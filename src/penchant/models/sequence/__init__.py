@@ -11,7 +11,7 @@ expert     the fitted recommender (torch, imported when first used)
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from penchant.config import SequenceSettings
@@ -36,11 +36,11 @@ class SequenceExpert(Recommender):
         """The same network, asked for the dataset's target."""
         return self.with_target(dataset.target)
 
-    def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
+    def saved_head(self, main: Recommender) -> tuple[Mapping[str, object] | None, Arrays]:
         return None, {}
 
     def load_head(
-        self, dataset: Dataset, settings: dict[str, Any] | None, arrays: Arrays
+        self, dataset: Dataset, settings: Mapping[str, Any] | None, arrays: Arrays
     ) -> "SequenceExpert":
         return self.with_target(dataset.target)
 

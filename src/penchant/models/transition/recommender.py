@@ -4,9 +4,9 @@ The family of EASE (Steck 2019, eq. 8) and SLIST (Choi et al. 2021), with conten
 as in collective EASE. ``statistics`` makes the sums, ``solve`` the matrix B, and here it scores.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class Transition(Recommender):
     def any_target(self) -> bool:
         return self.settings.other_behavior_weight == 1
 
-    def saved_head(self, main: Recommender) -> tuple[dict[str, Any] | None, Arrays]:
+    def saved_head(self, main: Recommender) -> tuple[Mapping[str, object] | None, Arrays]:
         return (None, {}) if self is main else super().saved_head(main)
 
     def updated(self, change: DataChange) -> tuple["Transition", int]:

@@ -204,9 +204,19 @@ class Past:
             if not own[place]:
                 continue
             part = float(own[place])
-            carried = self.carried(place, item)
-            told = *self.named(place), len(own) - place, part, part / mass
-            found.append(Reason(*told, carried, self.interest[place]))
+            about, title, behavior = self.named(place)
+            found.append(
+                Reason(
+                    about,
+                    title,
+                    behavior,
+                    age=len(own) - place,
+                    contribution=part,
+                    share=part / mass,
+                    carried=self.carried(place, item),
+                    interest=self.interest[place],
+                )
+            )
         return tuple(found)
 
     def named(self, place: int) -> tuple[str, str | None, str]:

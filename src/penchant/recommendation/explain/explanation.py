@@ -173,8 +173,19 @@ def _deep(model: FittedModel, past: Past, row: int) -> Deep | None:
         if not parts[place]:
             continue
         part = float(parts[place])
-        told = *past.named(place), len(parts) - place, part, part / mass
-        reasons.append(Reason(*told, None, past.interest[place]))
+        about, title, behavior = past.named(place)
+        reasons.append(
+            Reason(
+                about,
+                title,
+                behavior,
+                age=len(parts) - place,
+                contribution=part,
+                share=part / mass,
+                carried=None,
+                interest=past.interest[place],
+            )
+        )
     return Deep(logit, baseline, tuple(reasons), logit - baseline - float(parts.sum()))
 
 

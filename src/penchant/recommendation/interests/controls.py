@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,14 @@ from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.models.base import Recommender
 from penchant.recommendation.interests.clusters import Interests
+from penchant.storage.json_records import JsonRecord
 from penchant.types import Floats
 
 _OVERLAP = 0.5  # of the items of the smaller: what makes two interests the same
 
 
 @dataclass(frozen=True)
-class Control:
+class Control(JsonRecord):
     """A user's setting for an interest: ``factor`` 0 mutes it, above 1 boosts it.
 
     ``items`` are those that it held then, by which it is recognized when it has grown.
@@ -33,10 +34,6 @@ class Control:
                 f"interest {self.id}: expected a factor from 0 (mute) to 100, received "
                 f"{self.factor}"
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The control as JSON types."""
-        return {"id": self.id, "factor": self.factor, "items": list(self.items)}
 
 
 class ControlledScores(NamedTuple):

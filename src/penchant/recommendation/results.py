@@ -40,12 +40,26 @@ class ScoredItem(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Recommendation:
-    """A list for one user.
+    """A list of items for one user; it prints as a small table.
 
-    user     the identifier asked for; None for a history
-    source   "popular" where no item has a score from this history, else the model's family
-    short    whether the catalogue had fewer than k items left to give
-    unknown  items of the given history that the catalogue does not hold
+    Parameters
+    ----------
+    user
+        The user by identifier; None for a history.
+    source
+        "popular" where no item has a score from this history, else the model's family.
+    items
+        The items, the best first.
+    short
+        Whether fewer than k items were left to list.
+    unknown
+        Items of the given history that the catalogue does not hold.
+
+    Examples
+    --------
+    >>> print(Recommendation("ann", "transition", (ScoredItem("tea", 0.5, "Tea", "transition"),)))
+    For ann, source: transition
+      1  tea      0.5000  Tea
     """
 
     user: str | None
@@ -104,14 +118,21 @@ class RecommendationBatch(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Reranked(Recommendation):
-    """A list by rules.
+    """A list by rules, and what each of them removed.
 
-    propensities  of each item, the probability of it at its place: 1 where nothing was drawn
-    explored      the places that were drawn, from 1
-    candidates    for each of these the items that it was drawn from
-    removed       how many items each rule kept out, an item by the first that did; a cap only
-                  counts items that would have been listed but for it
-    left          items that no rule kept out, listed or not: with those removed, the catalogue
+    Parameters
+    ----------
+    propensities
+        Of each item, the probability of it at its place: 1 where nothing was drawn.
+    explored
+        The places that were drawn, from 1.
+    candidates
+        For each of these the items that it was drawn from.
+    removed
+        How many items each rule kept out, an item by the first that did; a cap only counts items
+        that would have been listed but for it.
+    left
+        Items that no rule kept out, listed or not: with those removed, the catalogue.
     """
 
     propensities: tuple[float, ...] = ()

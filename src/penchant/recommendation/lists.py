@@ -5,7 +5,7 @@ from dataclasses import replace
 from penchant.data.dataset import Histories
 from penchant.data.text_query import TextQuery
 from penchant.recommendation.explain import with_reasons
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.ranking import name_list, rank
 from penchant.recommendation.request import ListRequest
 from penchant.recommendation.rerank import Reranker

@@ -5,8 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from penchant.config import plugins
+from penchant.recommendation.model import Model
 from penchant.recommendation.run_files import read
-from penchant.recommendation.verbs import Model
 
 
 def load(path: str | Path, *, allow: Iterable[str] = ()) -> Model:

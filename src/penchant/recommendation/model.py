@@ -1,188 +1,348 @@
-"""A fitted model with its data, as lists, rules and explanations read it."""
+"""A fitted model with its data: it recommends, finds similar items, saves and loads."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, dataclass, field, replace
-from typing import Any, Self
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from penchant.config import Recipe
-from penchant.data.dataset import Dataset, Events, Histories
-from penchant.errors import ConfigError, DataError, counted
-from penchant.evaluation.fit_report import FitReport
-from penchant.features.kernels import Rows
-from penchant.models.base import Recommender
-from penchant.models.calibration import Calibration
-from penchant.models.sequence import SequenceExpert
-from penchant.models.transition.recommender import Transition
-from penchant.recommendation.derived import Derived
-from penchant.recommendation.interests import (
-    Control,
-    Interests,
-    ItemSpace,
-    Profile,
-    interests_of,
-    match_controls,
-)
-from penchant.recommendation.text_search import TextMatcher
-from penchant.types import Ints
-
-HistoryLike = Sequence[str | tuple[str, str]]
-"""Items, or pairs of item and behavior, the oldest first."""
+from penchant.data.arrays import blocks
+from penchant.models.topk import CELLS, top_k
+from penchant.recommendation.explain import Explanation, explain
+from penchant.recommendation.fitted import FittedModel, HistoryLike
+from penchant.recommendation.interests import Interests, set_control
+from penchant.recommendation.lists import build_list
+from penchant.recommendation.question import Question, parse_question
+from penchant.recommendation.ranking import rank
+from penchant.recommendation.request import InterestShares, ListRequest, Similarity
+from penchant.recommendation.results import Recommendation, RecommendationBatch, ScoredItem
+from penchant.recommendation.rules import Rules, RulesLike
+from penchant.recommendation.run_files import SavedRun, save
 
 
 @dataclass(frozen=True, repr=False)
-class FittedModel:
-    """A recommender with the dataset it serves. Immutable: an update makes another one.
+class Model(FittedModel):
+    """A fitted recommender with its data. Immutable: what changes it returns another one.
 
-    report       what the fit found: trials, evaluation of the holdout model, notes
-    calibrations make probabilities of scores, by behavior; none where too few events were held
-                 out to fit one on
-    others       what serves the behaviors besides the target, by name
-    controls     what users made of their interests: their lists follow
-    holdout_model of a fusion, the deep expert that was fitted without the held-out events: with it
-                 the weights and calibrations are fitted again when a user is forgotten
-    profiles     users' interests as texts, by user
-    derived      what is made once of data and recommender; a model that is ``shared`` it has the
-                 same
+    ``penchant.fit`` makes one, ``penchant.load`` reads a saved one.
+
+    Parameters
+    ----------
+    dataset
+        The users, items and events that it serves.
+    recommender
+        What scores the items for the target behavior.
+    recipe
+        The settings of the fit.
+    report
+        What the fit found: trials, the evaluation on held-out events, notes.
+    calibrations
+        What makes probabilities of scores, by behavior.
+    others
+        What scores the items for further behaviors, by name.
+    controls
+        Which interests users have muted or boosted, by user.
+    holdout_model
+        Of a fusion, its sequence model without the held-out events, with which weights and
+        calibrations are fitted again when a user is forgotten.
+    profiles
+        Users' interests as texts, by user.
+
+    Examples
+    --------
+    >>> from penchant import fit, from_columns
+    >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+    >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+    >>> model
+    Model(transition, 2 users, 2 items)
+    >>> model.recommend("bo")
+    Recommendation('bo', transition, 1 item: cup)
     """
 
-    dataset: Dataset
-    recommender: Recommender
-    recipe: Recipe = field(default_factory=Recipe)
-    report: FitReport = field(default_factory=FitReport)
-    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
-    others: Mapping[str, Recommender] = field(default_factory=dict)
-    controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
-    holdout_model: SequenceExpert | None = None
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-    derived: Derived = field(init=False, repr=False, compare=False)
-    shared: InitVar[Derived | None] = None
+    def recommend(
+        self,
+        user: str | None = None,
+        *,
+        history: HistoryLike | None = None,
+        k: int = 10,
+        domain: str | None = None,
+        behavior: str | None = None,
+        repeats: bool | None = None,
+        query: str | None = None,
+        rules: RulesLike | None = None,
+        request_id: str = "",
+        interests: InterestShares | None = None,
+        similarity: Similarity | None = None,
+        explain: bool = False,
+    ) -> Recommendation:
+        """List the best items for a known user, or for a history of items.
 
-    def __post_init__(self, shared: Derived | None) -> None:
-        """Take over what another model of the same data and recommender has made of them."""
-        private = self.report.privacy is not None
-        own = shared or Derived(self.dataset, self.recommender, self.recipe, private)
-        object.__setattr__(self, "derived", own)
+        Items of the history are left out unless ``repeats``. An unknown user or an empty history
+        gets the popular items, and the source of the list says so.
 
-    def with_target(self, behavior: str | None) -> Self:
-        """The model that predicts another behavior; ConfigError where the run has none for it."""
-        if behavior is None or behavior == self.dataset.target:
-            return self
-        self.dataset.catalogue.behavior(behavior)
-        if behavior not in self.others:
-            served = ", ".join(map(repr, (self.dataset.target, *self.others)))
-            raise ConfigError(
-                f"this run recommends for {served}, received {behavior!r}; fit another with --set "
-                f"target={behavior}"
-            )
-        data, recommender = self.dataset.with_target(behavior), self.others[behavior]
-        shared = self.derived.for_target(data, recommender)
-        return replace(self, dataset=data, recommender=recommender, others={}, shared=shared)
+        Parameters
+        ----------
+        user
+            A user by identifier.
+        history
+            In place of a user: items, or pairs of item and behavior, the oldest first. Without a
+            behavior it is the target behavior.
+        rules
+            Filters, diversity, quotas, caps and exploration: ``Rules``, a mapping of their settings
+            or the path of a file of them.
+        k, domain, behavior, repeats, query, request_id, interests, similarity, explain
+            See ``ListRequest``.
 
-    @property
-    def calibration(self) -> Calibration | None:
-        """What makes probabilities of the target's scores; None where there is nothing to."""
-        return self.calibrations.get(self.dataset.target)
+        Returns
+        -------
+        Recommendation
+            The list; with ``rules`` a ``Reranked``, which says what each of them removed.
 
-    def __repr__(self) -> str:
-        users = counted(len(self.dataset.users), "user")
-        return f"Model({self.family}, {users}, {counted(len(self.dataset.catalogue), 'item')})"
+        Raises
+        ------
+        ConfigError
+            For an unknown domain, behavior, rule or column, a k below 1, a quota in a run that
+            finds no interests, places to explore past the list, and reasons of a run that has none.
+        DataError
+            For interests or similarities of another shape.
 
-    @property
-    def family(self) -> str:
-        return self.recommender.name
-
-    @property
-    def settings(self) -> Any:
-        return self.recommender.settings
-
-    @property
-    def transition(self) -> Transition | None:
-        """The closed-form expert, alone or within the fusion; None where there is none."""
-        return self.recommender.transition
-
-    @property
-    def popularity(self) -> Ints:
-        """Events of the target behavior on each item, (N,); of a private run, as released."""
-        return self.derived.popularity
-
-    @property
-    def by_popularity(self) -> Ints:
-        """Item rows from the most popular down; ties to the lower row, (N,)."""
-        return self.derived.by_popularity
-
-    @property
-    def by_popularity_rank(self) -> Ints:
-        """The place of each item in ``by_popularity``, (N,)."""
-        return self.derived.by_popularity_rank
-
-    @property
-    def space(self) -> ItemSpace:
-        """Where the items lie for interests; ConfigError for a run without a transition expert."""
-        return self.derived.space
-
-    @property
-    def text_matcher(self) -> TextMatcher:
-        """What matches texts with the items."""
-        return self.derived.text_matcher
-
-    @property
-    def content(self) -> Mapping[str, Rows]:
-        """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
-        return self.derived.content
-
-    def within(self, space: ItemSpace) -> Self:
-        """The same model, its items in a space that is at hand."""
-        return replace(self, shared=replace(self.derived, given=space))
-
-    def with_controls(self, user: str, controls: tuple[Control, ...]) -> Self:
-        """The same model with other controls of a user, whom it need not know."""
-        others = {name: own for name, own in self.controls.items() if name != user}
-        own = {user: controls} if controls else {}
-        return replace(self, controls=others | own, shared=self.derived)
-
-    def history_of(
-        self, user: str | None, history: HistoryLike | None
-    ) -> tuple[Histories, tuple[str, ...]]:
-        """The history of a user, or of items, and those of its items that are not known.
-
-        Raises ConfigError unless there is one of the two.
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [row.item for row in model.recommend("bo", k=1).items]
+        ['cup']
+        >>> model.recommend("bo", k=1, rules={"deny": ["cup"]}).short
+        True
         """
-        if (user is None) == (history is None):
-            raise ConfigError("expected a user or a history, one of the two")
-        if user is not None:
-            return self.dataset.history(user), ()
-        return self.histories(history or ())
+        histories, unknown = self.history_of(user, history)
+        request = ListRequest(
+            k=k,
+            user=user,
+            behavior=behavior,
+            domain=domain,
+            repeats=repeats,
+            query=query,
+            rules=None if rules is None else Rules.of(rules),
+            request_id=request_id,
+            interests=interests,
+            similarity=similarity,
+            explain=explain,
+        )
+        return replace(build_list(self, histories, request), unknown=unknown)
 
-    def histories(self, history: HistoryLike) -> tuple[Histories, tuple[str, ...]]:
-        """A history of items as arrays, and those of its items that are not known."""
-        if isinstance(history, str):
-            raise DataError(f"expected a history as a list of items, received the text {history!r}")
+    def ask(
+        self,
+        question: str | Question,
+        user: str | None = None,
+        *,
+        history: HistoryLike | None = None,
+        k: int = 10,
+        domain: str | None = None,
+        behavior: str | None = None,
+        rules: RulesLike | None = None,
+    ) -> Recommendation:
+        """List what fits a question in a person's own words, what suits the user first.
+
+        Parameters
+        ----------
+        question
+            A text such as "something lighter for tonight, not horror", which is parsed by its
+            negations, or a ``Question`` that is parsed already.
+        user, history
+            Who asks, as in ``recommend``; default: a person of whom nothing is known.
+        k, domain, behavior, rules
+            See ``recommend``.
+
+        Raises
+        ------
+        ConfigError
+            For a question without a word, and as ``recommend`` does.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [row.item for row in model.ask("a cup", user="bo", k=1).items]
+        ['cup']
+        """
+        history = () if user is None and history is None else history
+        histories, unknown = self.history_of(user, history)
+        if isinstance(question, str):
+            question = parse_question(question, self.dataset.catalogue)
+        own = None if rules is None else Rules.of(rules)
+        request = ListRequest(k=k, user=user, behavior=behavior, domain=domain, rules=own)
+        histories = question.applied_to(histories)
+        return replace(build_list(self, histories, question.narrowed(request)), unknown=unknown)
+
+    def similar(self, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
+        """List the items most like one, by the cosine of their columns of B (P, N).
+
+        Two items are alike when the same histories lead to both. A model without a transition
+        expert answers with what it would recommend after that item alone.
+
+        Parameters
+        ----------
+        item
+            An item by identifier.
+        k
+            How many items, at least 1.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown item, and for a k below 1.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> columns = {"user": ["a", "a", "b", "b"], "item": ["cup", "tea", "cup", "pot"]}
+        >>> model = fit(from_columns(**columns, timestamp=[1, 2, 3, 4]), model="transition")
+        >>> [row.item for row in model.similar("tea", k=1)]
+        ['pot']
+        """
+        ListRequest(k=k)  # checks k
         catalogue = self.dataset.catalogue
-        pairs = [(e, self.dataset.target) if isinstance(e, str) else e for e in history]
-        rows = catalogue.items.rows(item for item, _ in pairs)
-        behavior = np.array([catalogue.behavior(name) for _, name in pairs], np.int64)
-        known = rows >= 0
-        size = int(known.sum())
-        place = np.arange(size)
-        events = Events(
-            np.full(size, -1),
-            rows[known],
-            np.full(size, -1),
-            behavior[known],
-            catalogue.domain[rows[known]],
-            place,
-            np.full(size, np.nan),
-            place,
+        row = int(catalogue.items.rows([item])[0])
+        if row < 0:
+            raise self.dataset.unknown_item(item)
+        if self.transition is not None:
+            scores = self.transition.likeness(row)[None]
+        else:
+            scores = self.recommender.score(self.histories([item])[0])
+        scores[0, row] = -np.inf
+        best = top_k(scores, k)
+        return tuple(
+            ScoredItem(catalogue.items.ids[i], float(score), catalogue.title(i), self.family)
+            for i, score in zip(best.items[0], best.scores[0], strict=True)
+            if i >= 0 and score > 0
         )
-        strange = tuple(
-            item for (item, _), there in zip(pairs, known.tolist(), strict=True) if not there
-        )
-        return Histories(np.array([-1]), np.array([0, size]), events), strange
 
-    def interests_of(self, given: Histories, user: str | None = None) -> Interests:
-        """The interests of one history, with what its user made of them."""
-        settings = self.recipe.interests
-        interests = interests_of(self.space, self.dataset, given, settings, user)
-        return match_controls(interests, self.controls.get(user or "", ()))
+    def explain(
+        self,
+        item: str,
+        *,
+        user: str | None = None,
+        history: HistoryLike | None = None,
+    ) -> Explanation:
+        """Say why an item has its score for a user, or for a history of items.
+
+        Parameters
+        ----------
+        item
+            An item by identifier.
+        user, history
+            As in ``recommend``.
+
+        Returns
+        -------
+        Explanation
+            The score as an exact sum over past events and over interests, and a sentence.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown item, and for a model whose scores are not sums over events.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> model.explain("cup", user="bo").reasons[0].about
+        'tea'
+        """
+        histories, _ = self.history_of(user, history)
+        return explain(self, item, user=user, given=histories)
+
+    def interests(
+        self,
+        user: str | None = None,
+        *,
+        history: HistoryLike | None = None,
+    ) -> Interests:
+        """Find the interests of a known user, or of a history of items, as in ``recommend``.
+
+        Returns
+        -------
+        Interests
+            Clusters of the items, the weightiest first, each with its label and items.
+
+        Raises
+        ------
+        ConfigError
+            For a model without a transition expert, and for an unknown user.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [interest.items for interest in model.interests("bo").clusters]
+        [('tea',)]
+        """
+        if user is not None and user not in self.dataset.users:
+            raise self.dataset.unknown_user(user)
+        return self.interests_of(self.history_of(user, history)[0], user)
+
+    def with_interest_factor(self, user: str, interest: str, factor: float) -> Self:
+        """Mute (0), boost (above 1) or reset (1) an interest of a user; lists follow at once.
+
+        Parameters
+        ----------
+        user
+            A user by identifier.
+        interest
+            An ``id`` of ``interests``.
+        factor
+            From 0 to 100: by what the odds of its items are multiplied.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown user or interest, and a factor outside [0, 100].
+        """
+        controls = set_control(self.interests(user), self.controls.get(user, ()), interest, factor)
+        return self.with_controls(user, controls)
+
+    def recommend_all(
+        self,
+        k: int = 10,
+        *,
+        domain: str | None = None,
+        behavior: str | None = None,
+        repeats: bool | None = None,
+    ) -> Iterator[RecommendationBatch]:
+        """List the best items of all known users in blocks; arguments are those of ``recommend``.
+
+        Yields
+        ------
+        RecommendationBatch
+            Lists (B, k) of B users, by row.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown domain or behavior, and a k below 1.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [batch.items.shape for batch in model.recommend_all(k=1)]
+        [(2, 1)]
+        """
+        request = ListRequest(k=k, domain=domain, repeats=repeats)
+        head = self.with_target(behavior)
+        size = max(1, CELLS // max(1, len(self.dataset.catalogue)))
+        for part in blocks(len(self.dataset.users), size):
+            users = np.arange(part.start, part.stop)
+            yield rank(head, self.dataset.events.histories(users), request)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the run: data, arrays and a manifest that vouches for each byte."""
+        return save(SavedRun.of(self), path)

@@ -10,8 +10,8 @@ from penchant.data.dataset import Histories
 from penchant.data.text_query import TextQuery
 from penchant.models.calibration import LISTED
 from penchant.models.topk import TopK, mask_seen, top_k, topk_threshold
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.interests import apply_controls
-from penchant.recommendation.model import FittedModel
 from penchant.recommendation.request import ListRequest
 from penchant.recommendation.results import (
     ASKED,

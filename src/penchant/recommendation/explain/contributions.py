@@ -13,8 +13,8 @@ from penchant.data.io.assembler import TOKEN_PREFIXES
 from penchant.features.kernels import sparse_or_dense
 from penchant.models.transition.recommender import Transition
 from penchant.models.transition.side_information import OPENINGS
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.interests import Interest, Interests
-from penchant.recommendation.model import FittedModel
 from penchant.types import Floats, Ints
 
 OPENED = (*(f"a history of up to {length} events" for length in OPENINGS), "a longer history")

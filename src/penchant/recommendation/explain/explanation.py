@@ -8,7 +8,7 @@ import numpy as np
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.ranking import rank
 from penchant.recommendation.request import ListRequest
 from penchant.recommendation.results import Recommendation

@@ -7,7 +7,7 @@ import numpy as np
 from penchant.data.hashing import hashes, uniform
 from penchant.evaluation.metrics import Interval
 from penchant.recommendation.explain.contributions import Past
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.ranking import named_items, rank
 from penchant.recommendation.request import ListRequest
 from penchant.storage.json_records import JsonRecord

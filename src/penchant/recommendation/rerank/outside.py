@@ -6,7 +6,7 @@ from dataclasses import replace
 from penchant.config.plugins import entry_points, find
 from penchant.data.dataset import Histories
 from penchant.errors import ConfigError, unknown
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.results import Reranked, ScoredItem
 
 OutsideReranker = Callable[[tuple[ScoredItem, ...], FittedModel, Histories], Sequence[ScoredItem]]

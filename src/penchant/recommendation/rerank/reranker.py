@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penchant.data.dataset import Histories
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.ranking import named_items, rank, source_of
 from penchant.recommendation.request import ListRequest
 from penchant.recommendation.rerank.deduplication import Deduplicator, RankingTooShort

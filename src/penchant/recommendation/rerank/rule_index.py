@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from penchant.features.kernels import Rows
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.rerank.filters import Availability, filters, groups, titles, values
 from penchant.recommendation.rerank.outside import OutsideReranker, outside_reranker
 from penchant.recommendation.rerank.similarity import known_rows

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from penchant.errors import DataError
 from penchant.features.kernels import Rows, sparse_or_dense
-from penchant.recommendation.model import FittedModel
+from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.request import Similarity
 from penchant.types import Floats, Ints
 

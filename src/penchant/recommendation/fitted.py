@@ -1,0 +1,188 @@
+"""A fitted model with its data, as lists, rules and explanations read it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from penchant.config import Recipe
+from penchant.data.dataset import Dataset, Events, Histories
+from penchant.errors import ConfigError, DataError, counted
+from penchant.evaluation.fit_report import FitReport
+from penchant.features.kernels import Rows
+from penchant.models.base import Recommender
+from penchant.models.calibration import Calibration
+from penchant.models.sequence import SequenceExpert
+from penchant.models.transition.recommender import Transition
+from penchant.recommendation.derived import Derived
+from penchant.recommendation.interests import (
+    Control,
+    Interests,
+    ItemSpace,
+    Profile,
+    interests_of,
+    match_controls,
+)
+from penchant.recommendation.text_search import TextMatcher
+from penchant.types import Ints
+
+HistoryLike = Sequence[str | tuple[str, str]]
+"""Items, or pairs of item and behavior, the oldest first."""
+
+
+@dataclass(frozen=True, repr=False)
+class FittedModel:
+    """A recommender with the dataset it serves. Immutable: an update makes another one.
+
+    report       what the fit found: trials, evaluation of the holdout model, notes
+    calibrations make probabilities of scores, by behavior; none where too few events were held
+                 out to fit one on
+    others       what serves the behaviors besides the target, by name
+    controls     what users made of their interests: their lists follow
+    holdout_model of a fusion, the deep expert that was fitted without the held-out events: with it
+                 the weights and calibrations are fitted again when a user is forgotten
+    profiles     users' interests as texts, by user
+    derived      what is made once of data and recommender; a model that is ``shared`` it has the
+                 same
+    """
+
+    dataset: Dataset
+    recommender: Recommender
+    recipe: Recipe = field(default_factory=Recipe)
+    report: FitReport = field(default_factory=FitReport)
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    others: Mapping[str, Recommender] = field(default_factory=dict)
+    controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
+    holdout_model: SequenceExpert | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    derived: Derived = field(init=False, repr=False, compare=False)
+    shared: InitVar[Derived | None] = None
+
+    def __post_init__(self, shared: Derived | None) -> None:
+        """Take over what another model of the same data and recommender has made of them."""
+        private = self.report.privacy is not None
+        own = shared or Derived(self.dataset, self.recommender, self.recipe, private)
+        object.__setattr__(self, "derived", own)
+
+    def with_target(self, behavior: str | None) -> Self:
+        """The model that predicts another behavior; ConfigError where the run has none for it."""
+        if behavior is None or behavior == self.dataset.target:
+            return self
+        self.dataset.catalogue.behavior(behavior)
+        if behavior not in self.others:
+            served = ", ".join(map(repr, (self.dataset.target, *self.others)))
+            raise ConfigError(
+                f"this run recommends for {served}, received {behavior!r}; fit another with --set "
+                f"target={behavior}"
+            )
+        data, recommender = self.dataset.with_target(behavior), self.others[behavior]
+        shared = self.derived.for_target(data, recommender)
+        return replace(self, dataset=data, recommender=recommender, others={}, shared=shared)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What makes probabilities of the target's scores; None where there is nothing to."""
+        return self.calibrations.get(self.dataset.target)
+
+    def __repr__(self) -> str:
+        users = counted(len(self.dataset.users), "user")
+        return f"Model({self.family}, {users}, {counted(len(self.dataset.catalogue), 'item')})"
+
+    @property
+    def family(self) -> str:
+        return self.recommender.name
+
+    @property
+    def settings(self) -> Any:
+        return self.recommender.settings
+
+    @property
+    def transition(self) -> Transition | None:
+        """The closed-form expert, alone or within the fusion; None where there is none."""
+        return self.recommender.transition
+
+    @property
+    def popularity(self) -> Ints:
+        """Events of the target behavior on each item, (N,); of a private run, as released."""
+        return self.derived.popularity
+
+    @property
+    def by_popularity(self) -> Ints:
+        """Item rows from the most popular down; ties to the lower row, (N,)."""
+        return self.derived.by_popularity
+
+    @property
+    def by_popularity_rank(self) -> Ints:
+        """The place of each item in ``by_popularity``, (N,)."""
+        return self.derived.by_popularity_rank
+
+    @property
+    def space(self) -> ItemSpace:
+        """Where the items lie for interests; ConfigError for a run without a transition expert."""
+        return self.derived.space
+
+    @property
+    def text_matcher(self) -> TextMatcher:
+        """What matches texts with the items."""
+        return self.derived.text_matcher
+
+    @property
+    def content(self) -> Mapping[str, Rows]:
+        """Unit rows of the items for each modality, (N, D) float64, sparse or dense."""
+        return self.derived.content
+
+    def within(self, space: ItemSpace) -> Self:
+        """The same model, its items in a space that is at hand."""
+        return replace(self, shared=replace(self.derived, given=space))
+
+    def with_controls(self, user: str, controls: tuple[Control, ...]) -> Self:
+        """The same model with other controls of a user, whom it need not know."""
+        others = {name: own for name, own in self.controls.items() if name != user}
+        own = {user: controls} if controls else {}
+        return replace(self, controls=others | own, shared=self.derived)
+
+    def history_of(
+        self, user: str | None, history: HistoryLike | None
+    ) -> tuple[Histories, tuple[str, ...]]:
+        """The history of a user, or of items, and those of its items that are not known.
+
+        Raises ConfigError unless there is one of the two.
+        """
+        if (user is None) == (history is None):
+            raise ConfigError("expected a user or a history, one of the two")
+        if user is not None:
+            return self.dataset.history(user), ()
+        return self.histories(history or ())
+
+    def histories(self, history: HistoryLike) -> tuple[Histories, tuple[str, ...]]:
+        """A history of items as arrays, and those of its items that are not known."""
+        if isinstance(history, str):
+            raise DataError(f"expected a history as a list of items, received the text {history!r}")
+        catalogue = self.dataset.catalogue
+        pairs = [(e, self.dataset.target) if isinstance(e, str) else e for e in history]
+        rows = catalogue.items.rows(item for item, _ in pairs)
+        behavior = np.array([catalogue.behavior(name) for _, name in pairs], np.int64)
+        known = rows >= 0
+        size = int(known.sum())
+        place = np.arange(size)
+        events = Events(
+            np.full(size, -1),
+            rows[known],
+            np.full(size, -1),
+            behavior[known],
+            catalogue.domain[rows[known]],
+            place,
+            np.full(size, np.nan),
+            place,
+        )
+        strange = tuple(
+            item for (item, _), there in zip(pairs, known.tolist(), strict=True) if not there
+        )
+        return Histories(np.array([-1]), np.array([0, size]), events), strange
+
+    def interests_of(self, given: Histories, user: str | None = None) -> Interests:
+        """The interests of one history, with what its user made of them."""
+        settings = self.recipe.interests
+        interests = interests_of(self.space, self.dataset, given, settings, user)
+        return match_controls(interests, self.controls.get(user or "", ()))

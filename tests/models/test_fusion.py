@@ -20,7 +20,7 @@ from penchant.models.topk import top_k
 from penchant.models.transition.recommender import TransitionFitter, TransitionSettings
 from penchant.recommendation import load
 from penchant.recommendation.ranking import list_items, score_histories
-from penchant.report.plots import weighed
+from penchant.report.plots import weights_plot
 from penchant.training.benchmark import benchmark
 from penchant.training.fit import fit, train
 from penchant.training.tuning import shared
@@ -184,7 +184,7 @@ def test_what_each_part_weighs_is_told_and_drawn(model):
     assert np.allclose(
         effects, model.recommender.weights * model.recommender.spread, rtol=0.5, atol=1
     )
-    root = ElementTree.fromstring(weighed(found))
+    root = ElementTree.fromstring(weights_plot(found))
     bars = [rect for rect in root.iter() if rect.get("class") == "dot"]
     widths = np.array([float(bar.get("width")) for bar in bars]).reshape(effects.T.shape).T
     assert np.allclose(widths / widths.max(), np.abs(effects) / np.abs(effects).max(), atol=0.01)

@@ -18,7 +18,7 @@ from penchant.errors import ConfigError
 from penchant.evaluation.evaluate import evaluate
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.models.sequence.recommender import build_network
-from penchant.privacy.differential.dp_sgd import _OneUser, _Reader, _Run, private_sequence
+from penchant.privacy.differential.dp_sgd import _DPSGD, _OneUser, _Reader, private_sequence
 from penchant.privacy.differential.fit import fit_private, summary_lines
 from penchant.training.update import update, without_users
 
@@ -35,7 +35,7 @@ def run_of(data, noise, sampling=1.0, clip=0.1):
     torch.manual_seed(0)
     network, _ = build_network(data, SMALL, np.ones(len(data.catalogue), bool))
     network.eval()
-    return _Run(network, _Reader(data, SMALL), PrivacySettings(gradient=clip), noise, sampling)
+    return _DPSGD(network, _Reader(data, SMALL), PrivacySettings(gradient=clip), noise, sampling)
 
 
 def saved(data, path, *sets):

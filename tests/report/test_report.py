@@ -28,7 +28,7 @@ from penchant.report import report
 from penchant.report.diversity_section import tradeoff
 from penchant.report.html import interval
 from penchant.report.interest_maps import examples
-from penchant.report.svg import Point, Row, curve, intervals
+from penchant.report.svg import IntervalRow, Point, curve, intervals
 from penchant.training.fit import fit
 from penchant.training.holdout import Holdout
 
@@ -177,7 +177,11 @@ def test_a_report_says_what_the_run_says(model, page):
 
 
 def test_marks_of_slices_stand_where_the_numbers_are():
-    rows = [Row("by"), Row("a", 0.2, 0.1, 0.3, 50), Row("b", 0.4, 0.4, 0.4, 3)]
+    rows = [
+        IntervalRow("by"),
+        IntervalRow("a", 0.2, 0.1, 0.3, 50),
+        IntervalRow("b", 0.4, 0.4, 0.4, 3),
+    ]
     root = ElementTree.fromstring(intervals("NDCG", "mean", rows, few=30))
     a, b = (float(dot.get("cx")) for dot in root.iter(f"{SVG}circle"))
     zero = 120.0

@@ -203,7 +203,7 @@ def attack(
     after: Recommender,
     shadows: Shadows | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Both attacks on a model before and after its members were forgotten, as JSON types.
 
     ``dataset`` holds the histories of members and others; the shadows are of the members, then the
@@ -215,9 +215,9 @@ def attack(
     scores: dict[str, dict[str, Floats]] = {"threshold": {when: -of for when, of in loss.items()}}
     if shadows is not None:
         scores["shadow"] = {when: shadows.ratio(of) for when, of in loss.items()}
-    found: dict[str, Any] = {"members": split, "others": len(users) - split}
+    report: dict[str, object] = {"members": split, "others": len(users) - split}
     for name, of in scores.items():
         areas = {when: interval(s[:split], s[split:], seed) for when, s in of.items()}
-        told = verdict(areas["before"]["value"], areas["after"])
-        found[name] = {"auc": areas, "verdict": told}
-    return found
+        outcome = verdict(areas["before"]["value"], areas["after"])
+        report[name] = {"auc": areas, "verdict": outcome}
+    return report

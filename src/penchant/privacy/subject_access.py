@@ -15,7 +15,7 @@ from penchant.errors import ConfigError
 from penchant.recommendation import Model
 
 
-def subject_data(model: Model, user: str) -> dict[str, Any] | None:
+def subject_data(model: Model, user: str) -> dict[str, object] | None:
     """What a model holds about a user, as JSON types; None for one that it does not know.
 
     Events in their order, attributes (consent among them), whom they have for friends and who has
@@ -26,7 +26,7 @@ def subject_data(model: Model, user: str) -> dict[str, Any] | None:
     text = model.profiles.get(user)
     profile = None if text is None else text.to_dict()
     if user not in data.users:
-        none: dict[str, Any] = {"events": [], "controls": controls, "profile": profile}
+        none: dict[str, object] = {"events": [], "controls": controls, "profile": profile}
         return none if controls or profile else None
     row = int(data.users.rows([user])[0])
     names, relations = data.users.ids, data.relations
@@ -47,7 +47,7 @@ def collect(
     runs: Mapping[str, Model],
     store: Mapping[str, Any],
     data: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """All that runs, a store and DATA hold about a user, as JSON types.
 
     ``consent`` is what the store was told last, null where it was told nothing. Raises ConfigError
@@ -67,7 +67,7 @@ def collect(
     return found if data is None else {**found, "data": dict(data)}
 
 
-def directory_rows(directory: str | Path, user: str) -> dict[str, list[dict[str, Any]]]:
+def directory_rows(directory: str | Path, user: str) -> dict[str, list[dict[str, object]]]:
     """The rows of a DATA directory that name a user, by table, as JSON types.
 
     Raises DataError where a file cannot be read.
@@ -103,7 +103,7 @@ def _of(events: Events, row: int) -> Events:
     return events.take(events.user == row)
 
 
-def _events(data: Dataset, events: Events) -> list[dict[str, Any]]:
+def _events(data: Dataset, events: Events) -> list[dict[str, object]]:
     catalogue, found = data.catalogue, []
     for place in range(len(events)):
         item, token = int(events.item[place]), int(events.token[place])

@@ -14,7 +14,7 @@ from penchant.types import Ints
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
-def health(model: Model) -> Section:
+def data_health(model: Model) -> Section:
     """Counts, quantiles, what items lack, and what cleaning did."""
     data = model.dataset
     body = paragraph(_sentence(data))
@@ -23,17 +23,21 @@ def health(model: Model) -> Section:
         ("events of a user", *_quantiles(by_user)),
         ("events of an item", *_quantiles(data.event_counts)),
     ]
-    names = ("", "least", "quarter", "half", "three quarters", "95 %", "most")
-    body += table(names, rows, caption="Up to how many events so many users and items have")
+    names = ("", "min", "25%", "median", "75%", "95%", "max")
+    body += table(
+        names,
+        rows,
+        caption="Events of a user and of an item: minimum, quartiles, 95th percentile, maximum",
+    )
     events = data.events
     total = max(1, len(events))
     behaviors = np.bincount(events.behavior, minlength=len(data.catalogue.behaviors)).tolist()
     body += table(
-        ("behavior", "counts as", "events", "share", "strength"),
+        ("behavior", "polarity", "events", "share", "strength"),
         [
             (
                 of.name,
-                "for the item" if of.polarity > 0 else "against it",
+                "positive" if of.polarity > 0 else "negative",
                 f"{count:,}",
                 share(count / total),
                 f"{of.strength:g}",
@@ -122,7 +126,7 @@ def _cleaning(found: CleaningReport | None) -> str:
     """What cleaning did, where the run tells."""
     if found is None:
         return paragraph(
-            "The run holds no report of cleaning; penchant ingest prints one.", kind="absent"
+            "The run holds no cleaning report; penchant ingest prints one.", kind="absent"
         )
     lines = [f"{name}: {came:,} rows in, {left:,} out" for name, (came, left) in found.rows.items()]
     rows = [(of.table, of.rule, of.action, of.detail, f"{of.count:,}") for of in found.findings]

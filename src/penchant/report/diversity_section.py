@@ -112,7 +112,7 @@ def tradeoff(
     ]
     return Tradeoff(
         len(names),
-        "tags" if known else "who takes them together",
+        "tags" if known else "co-occurrence",
         tuple(dials),
         tuple(quotas),
     )
@@ -130,14 +130,14 @@ def diversity(
         return Section("diversity", title, paragraph(reason, kind="absent"))
     whose = "the transition expert of this fusion" if model.family == "fusion" else "this model"
     body = paragraph(
-        "Lists can be made more varied, or held closer to all interests of a user, at a price in "
-        "accuracy. A dial of 0 leaves the ranking as it is.",
+        "Lists can be made more varied, or closer to all interests of a user, at a cost in "
+        "accuracy. At 0 the ranking stays as it is.",
         f"The curves are of {whose}, fitted again without the test events, on {found.cases:,} test "
         "cases drawn by chance; the figures above are of all cases, so they differ.",
     )
     plots = [
         curve(
-            "Dial of diversity (mmr)",
+            "Diversity (MMR)",
             "intra-list distance",
             "NDCG@10",
             [Point(s.distance, s.ndcg, f"{s.dial:g}") for s in found.diversity],
@@ -146,7 +146,7 @@ def diversity(
     if not np.isnan([s.calibration_error for s in found.quota]).any():
         plots.append(
             curve(
-                "Share of the list held to interests (quota)",
+                "Interest quota",
                 "interest calibration error, nats",
                 "NDCG@10",
                 [Point(s.calibration_error, s.ndcg, f"{s.dial:g}") for s in found.quota],
@@ -154,11 +154,11 @@ def diversity(
         )
     body += figures(
         *plots,
-        caption=f"Each dot is a setting of the dial. Distance is 1 - cosine by {found.by}, "
-        "averaged over the pairs of a list; the calibration error says how far the interests of a "
-        "list are from the user's (Steck 2018), so less is closer. Axes do not begin at 0.",
+        caption=f"Each dot is one setting. Distance is 1 - cosine by {found.by}, "
+        "averaged over the pairs of a list; the calibration error is the distance between the "
+        "interests in a list and the user's (Steck 2018): lower is closer. Axes do not start at 0.",
     )
-    lost = "NDCG@10 lost, paired"
+    lost = "NDCG@10 lost"
     body += table(
         ("diversity", "NDCG@10", lost, "coverage", "intra-list distance"),
         [

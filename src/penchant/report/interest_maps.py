@@ -3,10 +3,11 @@
 import numpy as np
 
 from penchant.data.hashing import hashes, uniform
+from penchant.errors import counted
 from penchant.recommendation import Model
 from penchant.recommendation.interests import Interest, Interests
 from penchant.report.html import Section, figures, paragraph, share, short, text
-from penchant.report.svg import Mark, scatter, symbol
+from penchant.report.svg import MapMark, scatter, symbol
 from penchant.types import Floats, Ints
 
 FEWEST = 10
@@ -15,7 +16,7 @@ FEWEST = 10
 _DOTS = 400
 
 
-def people(model: Model, count: int = 4, seed: int = 0) -> Section:
+def interests_section(model: Model, count: int = 4, seed: int = 0) -> Section:
     """The interests of ``count`` users, drawn by a hash among those with ten events or more."""
     title = "Interests of a few users"
     if model.transition is None:
@@ -29,10 +30,10 @@ def people(model: Model, count: int = 4, seed: int = 0) -> Section:
         reason = f"No user has {FEWEST} events, so a map would show little."
         return Section("interests", title, paragraph(reason, kind="absent"))
     body = paragraph(
-        f"{len(chosen)} users, drawn by chance among those with {FEWEST} events or more. Each mark "
-        "is an item that the user met, larger where met more often; two that lie near each other "
-        "are taken by the same people or are alike. Color and shape tell the interest; hollow "
-        "circles belong to none."
+        f"{counted(len(chosen), 'user')}, chosen at random among those with {FEWEST} events or "
+        "more. Each mark is an item of the user's events, larger where there are more; items near "
+        "each other are chosen by the same people, or are similar. Color and shape show the "
+        "interest; hollow circles belong to none."
     )
     body += "".join(_person(model, user) for user in chosen)
     return Section("interests", title, body)
@@ -74,16 +75,18 @@ def _person(model: Model, user: str) -> str:
     events = model.dataset.history(user).events
     key = "".join(_line(place, one) for place, one in enumerate(found.clusters))
     if found.unassigned > 0.005:
-        told = f"in none of them: {share(found.unassigned)} of the weight"
+        told = f"in no interest: {share(found.unassigned)} of the weight"
         key += f"<li>{swatch(-1)}<div>{text(told)}</div></li>"
     return (
         f"<h3>User {text(user)}: {len(events):,} events</h3>"
-        f'<div class="person">{mapped(model, user, events.item, found)}'
+        f'<div class="person">{interest_map(model, user, events.item, found)}'
         f'<ul class="key">{key}</ul></div>'
     )
 
 
-def mapped(model: Model, user: str, item: Ints, found: Interests, labels: bool = False) -> str:
+def interest_map(
+    model: Model, user: str, item: Ints, found: Interests, labels: bool = False
+) -> str:
     """The map of a user's interests as a figure, from the items of their events (E,), oldest first.
 
     Items are -1 where an event is about none; one of them at least is not. ``labels`` writes each
@@ -94,7 +97,7 @@ def mapped(model: Model, user: str, item: Ints, found: Interests, labels: bool =
     of = _kinds(drawn, found)
     catalogue = model.dataset.catalogue
     marks = [
-        Mark(
+        MapMark(
             float(x),
             float(y),
             min(4.0 + 1.5 * float(np.sqrt(n - 1)), 10.0),

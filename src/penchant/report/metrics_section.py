@@ -18,8 +18,8 @@ from penchant.report.html import (
     table,
     text,
 )
-from penchant.report.plots import reliability, weighed
-from penchant.report.svg import Row, intervals
+from penchant.report.plots import reliability, weights_plot
+from penchant.report.svg import IntervalRow, intervals
 from penchant.report.verdict import NOT_MEASURED, verdict
 
 _PLOTTED: tuple[tuple[Literal["ndcg", "recall"], str], ...] = (
@@ -33,7 +33,7 @@ FEW = 30
 _SLICES = {
     "history": "Events in the history",
     "item": "Training events of the true item",
-    "behavior": "Behavior asked for",
+    "behavior": "Predicted behavior",
     "domain": "Domain of the true item",
 }
 
@@ -88,7 +88,7 @@ def exact(report: FitReport, evaluation: HoldoutReport) -> str:
     )
 
 
-def measured(model: Model) -> Section:
+def metrics_table(model: Model) -> Section:
     """Each metric with its interval, beside popularity."""
     evaluation = model.report.evaluation
     title = "Metrics"
@@ -98,8 +98,8 @@ def measured(model: Model) -> Section:
     if popular is not None:
         body = paragraph(
             "Means over the test cases with 95 % intervals (bootstrap over users). The last column "
-            "is the difference case by case; where its interval leaves out 0, another draw of "
-            "users would show it too."
+            "is the difference case by case; where its interval excludes 0, it is no matter "
+            "of chance."
         )
         rows = [
             (
@@ -135,10 +135,10 @@ def slices(model: Model) -> Section:
         )
         return Section("slices", title, paragraph(reason, kind="absent"))
     body = paragraph(
-        "The same test cases in parts: by how much was known of the user, and by how often the "
-        "item that was right had been met in training. Items met five times or less are cold: a "
+        "The same test cases in parts: by the length of the user's history, and by how often the "
+        "item that the user chose occurs in training. Items with five events or fewer are cold: a "
         "model that only repeats what sells finds none of them.",
-        f"Parts of fewer than {FEW} cases are pale; an interval of so few means little.",
+        f"Parts of fewer than {FEW} cases are pale; so few say little.",
     )
     groups = {_SLICES[name]: of for name, of in found.items()}
     groups |= {f"Users by {name}": of for name, of in (model.report.groups or {}).items()}
@@ -149,7 +149,10 @@ def slices(model: Model) -> Section:
             [
                 row
                 for group, parts in groups.items()
-                for row in (Row(group), *(_row(label, of, metric) for label, of in parts.items()))
+                for row in (
+                    IntervalRow(group),
+                    *(_row(label, of, metric) for label, of in parts.items()),
+                )
             ],
             FEW,
         )
@@ -174,10 +177,10 @@ def calibration(model: Model) -> Section:
         reason = "This run has no probabilities: too few events were held out to fit them on."
         return Section("calibration", title, paragraph(reason, kind="absent"))
     body = paragraph(
-        "Each dot is a tenth of all recommendations: how likely the model said they were, against "
-        "how often they happened. On the dashed line the two agree. A skill above 0 means that the "
-        "probabilities tell more than the reference does; one that always says the base rate has "
-        "skill 0.",
+        "Each dot is a tenth of all recommendations: the probability that the model predicted, "
+        "against the share that was observed. On the dashed line the two agree. A skill above 0 "
+        "means that the probabilities are more accurate than the reference; always predicting the "
+        "base rate has skill 0.",
     )
     plots = [reliability([row], alone=False) for row in found]
     body += figures(
@@ -215,7 +218,7 @@ def calibration(model: Model) -> Section:
         body += details(
             f"{of.behavior}: the bins",
             table(
-                ("said", "happened", "pairs"),
+                ("predicted", "observed", "pairs"),
                 bins,
                 left=0,
                 caption=f"That an item among the {of.listed} best is {following}",
@@ -224,14 +227,13 @@ def calibration(model: Model) -> Section:
     return Section("calibration", title, body)
 
 
-def parts(model: Model) -> Section:
+def weights_section(model: Model) -> Section:
     """What each part of a fusion weighs."""
     found = model.report.weights
-    title = "What each part weighs"
+    title = "The weight of each part"
     if found is None:
         reason = (
-            f"This run is one expert alone, {model.family}: there are no parts to weigh. A fusion "
-            "has them."
+            f"This run is one expert alone, {model.family}: only a fusion has parts with weights."
         )
         return Section("parts", title, paragraph(reason, kind="absent"))
     body = paragraph(
@@ -239,7 +241,7 @@ def parts(model: Model) -> Section:
         "the candidates, by the length of the history. Parts named after a modality are closeness "
         "of content.",
     )
-    body += figures(weighed(found, alone=False))
+    body += figures(weights_plot(found, alone=False))
     columns = zip(*found.effects, strict=True)
     rows = [
         (name, *(number(effect, 2, signed=True) for effect in effects))
@@ -249,9 +251,9 @@ def parts(model: Model) -> Section:
     return Section("parts", title, body)
 
 
-def faithful(model: Model, found: Fidelity | None) -> Section:
+def fidelity_section(model: Model, found: Fidelity | None) -> Section:
     """Whether what explanations cite matters; ``found`` is that of ``fidelity``."""
-    title = "Do explanations tell the truth?"
+    title = "Can explanations be trusted?"
     if found is None:
         reason = (
             f"Explanations are sums over past events, which a run of {model.family} does not have."
@@ -300,6 +302,6 @@ def _ratio(found: Interval) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _row(label: str, of: Slice, metric: Literal["ndcg", "recall"]) -> Row:
+def _row(label: str, of: Slice, metric: Literal["ndcg", "recall"]) -> IntervalRow:
     value, low, high = of.ndcg if metric == "ndcg" else of.recall
-    return Row(label, value, low, high, of.cases)
+    return IntervalRow(label, value, low, high, of.cases)

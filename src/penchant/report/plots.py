@@ -43,8 +43,8 @@ def reliability(rows: Sequence[ProbabilityReport], *, alone: bool = True) -> str
     return _whole(title, width, height, "".join(panels), alone)
 
 
-def weighed(found: FeatureEffects, *, alone: bool = True) -> str:
-    """What each part of a fusion weighs by the length of histories.
+def weights_plot(found: FeatureEffects, *, alone: bool = True) -> str:
+    """The weight of each part of a fusion by the length of histories.
 
     A bar is the weight times the part's deviation among candidates; all have one scale. ``alone``
     is that of ``reliability``.
@@ -59,7 +59,7 @@ def weighed(found: FeatureEffects, *, alone: bool = True) -> str:
     scale = _SIDE / max(most - least, 1e-9)
     zero = left + step - least * scale
     parts = [
-        '<text class="title" x="12" y="20">What each part weighs</text>'
+        '<text class="title" x="12" y="20">The weight of each part</text>'
         '<text x="12" y="38">weight times deviation among candidates,</text>'
         '<text x="12" y="53">by events of the history</text>'
     ]
@@ -77,7 +77,7 @@ def weighed(found: FeatureEffects, *, alone: bool = True) -> str:
                 f'<text x="{end:.1f}" y="{at + 11}">{effect:+.2f}</text>',
             ]
     parts.append(f'<path class="frame" d="M{zero:.1f} {top}V{height - 18}"/>')
-    return _whole("What each part of a fusion weighs", width, height, "".join(parts), alone)
+    return _whole("The weight of each part of a fusion", width, height, "".join(parts), alone)
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -134,9 +134,9 @@ def _panel(row: ProbabilityReport, left: int) -> str:
     parts += [
         f'<rect class="frame" x="{edge}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}"/>',
         f'<path class="ideal" d="M{edge} {floor}L{edge + _SIDE} {_TOP}"/>',
-        f'<text x="{edge + _SIDE / 2}" y="{floor + 36}" text-anchor="middle">said</text>',
+        f'<text x="{edge + _SIDE / 2}" y="{floor + 36}" text-anchor="middle">predicted</text>',
         f'<text transform="translate({left + 12} {_TOP + _SIDE / 2}) rotate(-90)" '
-        'text-anchor="middle">happened</text>',
+        'text-anchor="middle">observed</text>',
     ]
     for said, happened, least, most in bins:
         parts += [

@@ -5,10 +5,10 @@ from penchant.recommendation import Model
 from penchant.recommendation.explain import fidelity
 from penchant.recommendation.explain.fidelity import Fidelity
 from penchant.report import metrics_section
-from penchant.report.data_section import health
+from penchant.report.data_section import data_health
 from penchant.report.diversity_section import diversity
 from penchant.report.html import page
-from penchant.report.interest_maps import people
+from penchant.report.interest_maps import interests_section
 from penchant.types import Progress
 
 
@@ -25,21 +25,21 @@ def report(
     progress = progress or (lambda text: None)
     found: Fidelity | None = None
     if model.transition is not None:
-        progress("report: deleting events that explanations cite")
+        progress("report: checking explanations by deleting the events that they cite")
         found = fidelity(model, users=cases, seed=seed)
     sections = [
         metrics_section.summary(model),
-        health(model),
-        metrics_section.measured(model),
+        data_health(model),
+        metrics_section.metrics_table(model),
         metrics_section.slices(model),
         metrics_section.calibration(model),
-        metrics_section.parts(model),
-        metrics_section.faithful(model, found),
-        people(model, seed=seed),
+        metrics_section.weights_section(model),
+        metrics_section.fidelity_section(model, found),
+        interests_section(model, seed=seed),
         diversity(model, cases, seed, progress),
     ]
     foot = (
-        f"Made by Penchant {__version__}, seed {seed}. Intervals are 95 %. This page holds events "
-        "of a few users; share it as you would share these."
+        f"Made by Penchant {__version__}, seed {seed}. Intervals are 95 %. This page shows events "
+        "of a few users: share it only with those who may see them."
     )
     return page(f"{model.dataset.name}: report on a run", sections, foot)

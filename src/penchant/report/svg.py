@@ -14,7 +14,7 @@ SHAPES = 4
 _RIGHT = 12
 
 
-class Row(NamedTuple):
+class IntervalRow(NamedTuple):
     """A line of a plot of intervals; a group's heading where it has no value."""
 
     label: str
@@ -32,7 +32,7 @@ class Point(NamedTuple):
     label: str
 
 
-class Mark(NamedTuple):
+class MapMark(NamedTuple):
     """A dot of a map: where, how large, of which kind (-1: none), and its tooltip."""
 
     x: float
@@ -50,7 +50,7 @@ def svg(title: str, width: float, height: float, body: str) -> str:
     )
 
 
-def intervals(title: str, axis: str, rows: Sequence[Row], few: int = 0) -> str:
+def intervals(title: str, axis: str, rows: Sequence[IntervalRow], few: int = 0) -> str:
     """A dot with its interval for each row, all on one axis that begins at 0.
 
     A row of less than ``few`` cases is pale.
@@ -131,7 +131,7 @@ def curve(title: str, across: str, up: str, points: Sequence[Point]) -> str:
 
 
 def scatter(
-    title: str, across: str, up: str, marks: Sequence[Mark], labels: Sequence[str] = ()
+    title: str, across: str, up: str, marks: Sequence[MapMark], labels: Sequence[str] = ()
 ) -> str:
     """Marks on a plane of which only nearness means anything: one scale, axes without numbers.
 

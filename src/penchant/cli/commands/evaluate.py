@@ -108,11 +108,11 @@ def evaluate(
             raise ConfigError(f"expected a run with probabilities to draw, received {run} without")
         reliability.write_text(reliability_plot(model.report.probabilities), encoding="utf-8")
     if weights is not None:
-        from penchant.report.plots import weighed
+        from penchant.report.plots import weights_plot
 
         if model.report.weights is None:
             raise ConfigError(f"expected a fusion, whose parts are weighed, received {run}")
-        weights.write_text(weighed(model.report.weights), encoding="utf-8")
+        weights.write_text(weights_plot(model.report.weights), encoding="utf-8")
     if as_json:
         emit(content)
         return

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -204,7 +204,7 @@ class Chat(LanguageModel):
         asked["address"] = self._service.address
         return reply_key(asked, prompt, schema_of(reply))
 
-    def _form(self, reply: type[Reply], schema: dict[str, Any]) -> dict[str, Any] | None:
+    def _form(self, reply: type[Reply], schema: Mapping[str, object]) -> dict[str, object] | None:
         if self.settings.format == "none":
             return None
         if self.settings.format == "json_object":

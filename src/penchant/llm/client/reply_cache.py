@@ -6,9 +6,9 @@ An SQLite file of SHA-256 of the question -> the reply's text and its CRC-32. No
 import json
 import sqlite3
 import zlib
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from penchant.llm.client.base import Prompt
 from penchant.storage.sqlite_cache import SqliteCache, default_folder
@@ -68,9 +68,9 @@ class ReplyCache:
         self.notes += [note for note in file.notes if note not in self.notes]
 
 
-def reply_key(asked: dict[str, Any], prompt: Prompt, schema: dict[str, Any]) -> bytes:
+def reply_key(asked: Mapping[str, object], prompt: Prompt, schema: Mapping[str, object]) -> bytes:
     """The key of a reply: of whom it was asked and how, the prompt's messages, and its form."""
-    parts = [asked, prompt.system, prompt.user, schema]
+    parts = [dict(asked), prompt.system, prompt.user, dict(schema)]
     return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 

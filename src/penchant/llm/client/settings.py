@@ -83,10 +83,10 @@ def settings_of(file: Path | None = None, **overrides: Any) -> ModelSettings | N
         raise unknown(f"setting of a language model in {where}:", name, ModelSettings.model_fields)
     for name, variable in (("url", URL), ("model", MODEL)):
         if not data.get(name):
-            mend = f"set {variable}" if file is None else f'add {name} = "..." to it'
+            remedy = f"set {variable}" if file is None else f'add {name} = "..." to it'
             raise ConfigError(
-                f"{where} tells of a language model, but not its {name}: expected both url and "
-                f"model; {mend}"
+                f"{where} names a language model, but not its {name}: expected both url and "
+                f"model; {remedy}"
             )
     return parse(ModelSettings, data, where)
 

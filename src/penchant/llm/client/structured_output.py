@@ -1,6 +1,7 @@
 """The form of a reply: the schema that a model is held to, and the check of what came."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -23,13 +24,13 @@ class UnfitReplyError(Exception):
         self.text = text
 
 
-def schema_of(reply: type[BaseModel], lean: bool = False) -> dict[str, Any]:
+def schema_of(reply: type[BaseModel], lean: bool = False) -> dict[str, object]:
     """The JSON schema of a type, as services want it that keep to a schema strictly.
 
     Each property is required and none may be added. ``lean`` leaves out the bounds of lengths and
     values, which some services refuse; ``parse_reply`` holds replies to them all the same.
     """
-    schema: dict[str, Any] = _strict(reply.model_json_schema(), lean)
+    schema: dict[str, object] = _strict(reply.model_json_schema(), lean)
     return schema
 
 
@@ -40,7 +41,7 @@ def _strict(node: Any, lean: bool) -> Any:
         return node
     if "$ref" in node:
         return {"$ref": node["$ref"]}
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
     for name, part in node.items():
         if name in _SAID_ELSEWHERE or (lean and name in _BOUNDS):
             continue
@@ -51,11 +52,11 @@ def _strict(node: Any, lean: bool) -> Any:
         else:
             made["anyOf" if name == "oneOf" else name] = _strict(part, lean)
     if "properties" in made:
-        made["required"], made["additionalProperties"] = list(made["properties"]), False
+        made["required"], made["additionalProperties"] = list(node["properties"]), False
     return made
 
 
-def schema_instruction(schema: dict[str, Any]) -> str:
+def schema_instruction(schema: Mapping[str, object]) -> str:
     """The schema in words, for a model whose service does not hold it to one."""
     return (
         "Reply with one JSON object that fits this JSON schema, and with nothing else:\n"

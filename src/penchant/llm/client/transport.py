@@ -3,7 +3,7 @@
 import json
 import time
 import weakref
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -87,7 +87,7 @@ class Service:
             http_client=http,
         )
 
-    def answer(self, messages: Messages, form: dict[str, Any] | None, bill: Bill) -> str:
+    def answer(self, messages: Messages, form: Mapping[str, Any] | None, bill: Bill) -> str:
         """The reply to messages, of a form that the service is asked to keep to.
 
         Raises PassingError, RefusedError, LanguageModelError where the reply was cut.
@@ -135,15 +135,15 @@ class Service:
         self.limit = _LIMITS[1]
         return True
 
-    def _chunks(self, messages: Messages, asked: dict[str, Any], bill: Bill) -> Generator[bytes]:
+    def _chunks(self, messages: Messages, asked: Mapping[str, Any], bill: Bill) -> Generator[bytes]:
         settings, limit, size = self.settings, self.limit, 0
-        asked = asked | {limit: settings.longest}
+        body: dict[str, object] = {**asked, limit: settings.longest}
         if settings.temperature is not None:
-            asked["temperature"] = settings.temperature
+            body["temperature"] = settings.temperature
         create: Any = self._client.chat.completions.with_streaming_response.create
         failure: Exception
         try:
-            with create(model=settings.model, messages=messages, **asked) as response:
+            with create(model=settings.model, messages=messages, **body) as response:
                 bill.begun = True
                 for chunk in response.iter_bytes():
                     size += len(chunk)
@@ -174,7 +174,7 @@ class Service:
             raise self._silent()
         raise PassingError(self._guard.brief(f"{type(reason).__name__}: {reason}".encode()))
 
-    def _events(self, chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    def _events(self, chunks: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
         rest, last = b"", time.monotonic()
         for chunk in chunks:
             *lines, rest = (rest + chunk).split(b"\n")
@@ -189,7 +189,7 @@ class Service:
             if time.monotonic() - last > self.settings.timeout:  # only signs of life came
                 raise self._silent()
 
-    def _count(self, answer: dict[str, Any], bill: Bill) -> None:
+    def _count(self, answer: Mapping[str, Any], bill: Bill) -> None:
         usage = answer.get("usage")
         if isinstance(usage, dict):
             bill.read = _tokens(usage.get("prompt_tokens"), bill.read)
@@ -259,7 +259,7 @@ def _json(body: bytes | bytearray) -> dict[str, Any]:
     return answer
 
 
-def _first(answer: dict[str, Any]) -> dict[str, Any]:
+def _first(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = answer.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else {}

@@ -102,7 +102,7 @@ def enrich(
     """
     start = perf_counter()
     catalogue = load(folder).catalogue
-    run = _Run(Path(folder), catalogue, model)
+    run = _EnrichmentRun(Path(folder), catalogue, model)
     waiting = run.waiting(items)
     progress = progress or (lambda *_: None)
     try:
@@ -114,7 +114,7 @@ def enrich(
     return run.report
 
 
-class _Run:
+class _EnrichmentRun:
     """One enriching: the rows that there are, and what has been done."""
 
     def __init__(self, folder: Path, catalogue: Catalogue, model: LanguageModel) -> None:

@@ -5,7 +5,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -134,7 +134,7 @@ def prompt_of(catalogue: Catalogue, item: int) -> Prompt | None:
         "title": clipped(plain(catalogue.title(item) or ""), _TITLE),
         "description": clipped(plain("" if cell is None else str(cell)), _DESCRIPTION),
     }
-    data: dict[str, Any] = {name: text for name, text in texts.items() if text}
+    data: dict[str, str | list[str]] = {name: text for name, text in texts.items() if text}
     tags = catalogue.tags[item][:_TAGS_READ] if catalogue.tags else ()
     if read := [short for tag in tags if (short := clipped(plain(tag), _TAG))]:
         data["tags"] = read

@@ -7,7 +7,6 @@ when a later one depends on an earlier (Bun and Steinke 2016, lemma 7).
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from penchant.errors import BudgetError, ConfigError
 from penchant.privacy.differential.noise import VARIATION
@@ -137,7 +136,7 @@ class Ledger:
         """What can still be spent, in rho."""
         return max(0.0, self.rho - math.fsum(self.spent.values()))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The ledger as JSON types."""
         return {
             "epsilon": self.epsilon,

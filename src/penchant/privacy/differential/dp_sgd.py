@@ -85,7 +85,7 @@ def private_sequence(
     network, scored = build_network(dataset, settings, np.ones(len(dataset.catalogue), bool))
     network.eval()
     reader = _Reader(dataset, settings)
-    run = _Run(network, reader, privacy, z, q)
+    run = _DPSGD(network, reader, privacy, z, q)
     accountant = RDPAccountant()
     for step in range(count):
         run.step()
@@ -154,7 +154,7 @@ class _OneUser(nn.Module):
         return -(right * weight[0]).sum() / weight.sum().clamp(min=1e-6)
 
 
-class _Run:
+class _DPSGD:
     """Steps of DP-SGD; samples and noise come from seeds that nobody knows."""
 
     def __init__(

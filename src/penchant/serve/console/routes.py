@@ -114,10 +114,10 @@ def evaluation(request: Request, live: On, arm: s.Name | None = None) -> Respons
         raise unknown("arm", arm, live.arms)
     chosen = live.arms[arm] if arm is not None else next(iter(live.arms.values()))
     of = (
-        metrics_section.measured,
+        metrics_section.metrics_table,
         metrics_section.slices,
         metrics_section.calibration,
-        metrics_section.parts,
+        metrics_section.weights_section,
     )
     sections = [one(chosen.model) for one in of]
     return render(

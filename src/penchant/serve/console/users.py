@@ -10,7 +10,7 @@ from penchant.llm.tasks.interest_names import name_interests
 from penchant.recommendation.interests import Interests, Profile
 from penchant.recommendation.interests.profile import MOST as LONGEST
 from penchant.recommendation.results import ScoredItem
-from penchant.report.interest_maps import mapped, swatch
+from penchant.report.interest_maps import interest_map, swatch
 from penchant.serve.console.rendering import Html, moment
 from penchant.serve.service import profiles, reads
 from penchant.serve.service.live import Known, Live
@@ -171,4 +171,4 @@ def _map(of: Known, user: str, interests: Interests | None) -> Html | None:
     item: Ints = of.given.events.item
     if interests is None or not interests.clusters or not np.any(item >= 0):
         return None
-    return Html(mapped(of.arm.model, user, item, interests, labels=True))
+    return Html(interest_map(of.arm.model, user, item, interests, labels=True))

@@ -281,7 +281,7 @@ def fidelity_section(model: Model, found: Fidelity | None) -> Section:
         ("ratio of the two", _ratio(found.ratio)),
     ]
     body += table(
-        ("median fall of the score", f"in {unit}, with 95 % interval"),
+        ("median drop of the score", f"in {unit}, with 95 % interval"),
         rows,
     )
     return Section("fidelity", title, body)

@@ -36,7 +36,7 @@ def client_of(run, database, **settings):
     runs = told.pop("runs", {"main": str(run)})
     app = application(Settings(runs=runs, database=database, **told))
     with TestClient(app, raise_server_exceptions=False) as client:
-        client.live = app.app.state.live
+        client.service = app.app.state.service
         yield client
 
 

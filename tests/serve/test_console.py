@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from penchant import load
 from penchant.data import synthetic
 from penchant.serve.api import api_keys
-from penchant.serve.api.api_keys import Keys
+from penchant.serve.api.api_keys import ApiKeys
 from penchant.serve.console.rendering import STATIC
 from penchant.serve.store.store import Store
 from serving import client_of, quoted, run_of, told, world
@@ -125,33 +125,39 @@ def _policy(response, name):
 def test_the_overview_tells_what_serves(client, run, data):
     told(client.post("/events", json={"user": "u", "item": "?", "behavior": "buy"}))
     page = Page(client.get("/"))
-    arm = client.live.arms["main"]
-    for words in (arm.digest[:12], "transition", f"{len(data.events):,}", "ndcg@10", "Events from"):
+    variant = client.service.variants["main"]
+    for words in (
+        variant.digest[:12],
+        "transition",
+        f"{len(data.events):,}",
+        "ndcg@10",
+        "Events from",
+    ):
         assert words in page.text
     for behavior in data.catalogue.behaviors:
         count = int((data.events.behavior == data.catalogue.behavior(behavior.name)).sum())
         assert f"{behavior.name} {count:,}" in page.text
-    assert "1 events kept since the runs were made" in page.text
+    assert "1 events stored" in page.text
     value = load(run).report.evaluation.metrics["ndcg@10"].value
     assert f"ndcg@10 {value:.4f} [" in page.text
 
 
-def test_two_arms_are_told_apart(run, database):
+def test_two_variants_have_a_section_each(run, database):
     with client_of(run, database, runs={"main": str(run), "other": str(run)}, share=0.3) as client:
         page = Page(client.get("/"))
         assert "30%" in page.text
         assert "70%" in page.text
-        assert "What it measured, arm other" in page.text
-        assert "Metrics" in Page(client.get("/console/evaluation?arm=other")).text
-        Page(client.get("/console/evaluation?arm=third"), 422)
+        assert "Evaluation: other" in page.text
+        assert "Metrics" in Page(client.get("/console/evaluation?variant=other")).text
+        Page(client.get("/console/evaluation?variant=third"), 422)
 
 
 def test_a_user_has_a_timeline_a_list_with_reasons_and_interests(client, data):
     user = data.users.ids[4]
     page = Page(client.get(f"/console/users/{user}"))
     inert(page)
-    client.live.log.flush()
-    assert client.live.store.counts()["impressions"] == 0  # nobody was shown the list
+    client.service.log.flush()
+    assert client.service.store.counts()["impressions"] == 0  # nobody was shown the list
     listed = told(client.get(f"/users/{user}/recommendations?explain=true"))["items"]
     for row in listed:
         assert f"/console/items/{quoted(row['item'])}" in {one.get("href") for one in page.of("a")}
@@ -168,7 +174,7 @@ def test_a_hostile_user_is_text_and_nothing_else(client, data, user):
     address = f"/console/users/{quoted(user)}"
     page = Page(client.get(address))
     inert(page)
-    assert "Nobody of this name is known yet" in page.text
+    assert "No user with this ID yet" in page.text
     assert "The most popular items" in page.text
     assert " ".join(f"User {user}".split()) in page.text
     item = data.catalogue.items.ids[0]
@@ -178,8 +184,8 @@ def test_a_hostile_user_is_text_and_nothing_else(client, data, user):
     page = Page(client.get(address))
     inert(page)
     assert "1 event." in page.text
-    assert "Nobody" not in page.text
-    assert client.live.store.look(user).events[0].about == item
+    assert "No user with" not in page.text
+    assert client.service.store.snapshot(user).events[0].about == item
     answer = client.get("/console/find", params={"user": user}, follow_redirects=False)
     assert answer.headers["location"] == address
     inert(Page(client.get("/console/privacy", params={"user": user})))
@@ -204,7 +210,7 @@ def test_a_hostile_item_is_text_and_nothing_else(client, data, item):
     state = {"hidden": "true"}
     assert post(client, f"/console/items/{quoted(item)}/state", **state).status_code == 303
     page = Page(client.get(f"/console/items/{quoted(item)}"))
-    assert "No list holds it now." in page.text
+    assert "Not recommended now." in page.text
 
 
 @pytest.mark.parametrize(
@@ -213,7 +219,7 @@ def test_a_hostile_item_is_text_and_nothing_else(client, data, item):
 def test_a_page_that_cannot_be_shown_says_why(client, address):
     page = Page(client.get(address), 404 if "items" in address else 422)
     inert(page)
-    assert "To mend it" in page.text
+    assert "What to do" in page.text
 
 
 def test_an_item_shows_what_is_known_and_its_neighbors(client, data):
@@ -284,13 +290,13 @@ def test_an_event_names_its_item_by_title_too(client, data):
     row = next(r for r, title in enumerate(titles) if titles.count(title) == 1 and title != TITLE)
     address = "/console/users/new/events"
     assert post(client, address, item=titles[row].upper(), behavior="view").status_code == 303
-    assert client.live.store.look("new").events[0].about == data.catalogue.items.ids[row]
-    assert "is known" in Page(post(client, address, item="what", behavior="view"), 404).text
+    assert client.service.store.snapshot("new").events[0].about == data.catalogue.items.ids[row]
+    assert "Unknown item" in Page(post(client, address, item="what", behavior="view"), 404).text
     assert (
         "unknown behavior" in Page(post(client, address, item=titles[row], behavior="?"), 422).text
     )
     Page(post(client, address, item="", behavior="view"), 422)
-    assert client.live.store.counts()["events"] == 1
+    assert client.service.store.counts()["events"] == 1
 
 
 def test_fields_suggest_what_is_known(client, data):
@@ -312,14 +318,16 @@ def test_fields_suggest_what_is_known(client, data):
 def test_forgetting_asks_twice_and_gives_a_receipt(client, data):
     user, item = data.users.ids[4], data.catalogue.items.ids[0]
     told(client.post("/events", json={"user": user, "item": item, "behavior": "buy"}))
-    page = Page(post(client, "/console/privacy/forget", user=user, again="someone else"), 422)
+    page = Page(
+        post(client, "/console/privacy/forget", user=user, confirmation="someone else"), 422
+    )
     assert "nothing was forgotten" in page.text
-    assert client.live.store.counts()["events"] == 1
-    page = Page(post(client, "/console/privacy/forget", user=user, again=user))
-    assert f"{user} is forgotten" in page.text
+    assert client.service.store.counts()["events"] == 1
+    page = Page(post(client, "/console/privacy/forget", user=user, confirmation=user))
+    assert f"{user} was forgotten" in page.text
     assert "events 1" in page.text
-    assert "The run behind main" in page.text
-    assert "Nobody of this name" in Page(client.get(f"/console/users/{user}")).text
+    assert "The saved model of main" in page.text
+    assert "No user with this ID" in Page(client.get(f"/console/users/{user}")).text
 
 
 def test_consent_is_taken_back_and_given(client, data):
@@ -371,23 +379,23 @@ def test_other_sites_change_nothing(client, data, headers):
     for address, form in (
         (f"/console/users/{user}/events", {"item": item, "behavior": "buy"}),
         (f"/console/items/{quoted(item)}/state", {"hidden": "true"}),
-        ("/console/privacy/forget", {"user": user, "again": user}),
+        ("/console/privacy/forget", {"user": user, "confirmation": user}),
         ("/console/privacy/consent", {"user": user, "given": "false"}),
         ("/console/login", {"key": "k"}),
         ("/console/logout", {}),
     ):
         answer = client.post(address, data=form, headers=FORM | headers, follow_redirects=False)
         assert "another site" in Page(answer, 403).text
-    assert client.live.store.counts()["events"] == 0
-    assert client.live.store.revision == 0
+    assert client.service.store.counts()["events"] == 0
+    assert client.service.store.revision == 0
     own = {"origin": "http://testserver"}
     address = f"/console/users/{user}/events"
     assert post(client, address, own, item=item, behavior="buy").status_code == 303
 
 
 def test_a_key_opens_the_pages_of_its_scopes(run, database, data, monkeypatch):
-    monkeypatch.setattr(api_keys, "_FRESH", 0.0)
-    keys = Keys(Store(database))
+    monkeypatch.setattr(api_keys, "_CACHE_SECONDS", 0.0)
+    keys = ApiKeys(Store(database))
     made = {scope: keys.add(scope, {"read", scope}) for scope in ("read", "write", "admin")}
     user, item = data.users.ids[4], data.catalogue.items.ids[0]
     address = f"/console/users/{user}"
@@ -399,7 +407,7 @@ def test_a_key_opens_the_pages_of_its_scopes(run, database, data, monkeypatch):
         part = client.get("/console/suggest/users", headers={"hx-request": "true"})
         assert part.headers["hx-redirect"] == "/console/login"
         assert post(client, f"{address}/events", item=item, behavior="buy").status_code == 303
-        assert client.live.store.counts()["events"] == 0
+        assert client.service.store.counts()["events"] == 0
         Page(client.get("/docs"))
         answer = post(client, "/console/login", key="pk_wrong")
         assert "not valid" in Page(answer, 401).text
@@ -408,7 +416,7 @@ def test_a_key_opens_the_pages_of_its_scopes(run, database, data, monkeypatch):
             ("write", f"{address}/events", {"item": item, "behavior": "buy"}, 303),
             ("write", "/console/privacy/consent", {"user": user, "given": "true"}, 200),
             ("admin", f"/console/items/{quoted(item)}/state", {"hidden": "false"}, 303),
-            ("admin", "/console/privacy/forget", {"user": "x", "again": "x"}, 200),
+            ("admin", "/console/privacy/forget", {"user": "x", "confirmation": "x"}, 200),
         )
         for scope, key in made.items():
             answer = post(client, "/console/login", key=key, next=address)
@@ -419,14 +427,14 @@ def test_a_key_opens_the_pages_of_its_scopes(run, database, data, monkeypatch):
             assert "Secure" not in cookie
             page = Page(client.get(address))
             assert bool(page.of("select")) == (scope != "read")
-            assert ("Hide it" in client.get(f"/console/items/{quoted(item)}").text) == (
+            assert ("Hide from all lists" in client.get(f"/console/items/{quoted(item)}").text) == (
                 scope == "admin"
             )
             for needed, where, form, status in actions:
                 good = scope in (needed, "admin")
                 answer = post(client, where, **form)
                 assert answer.status_code == (status if good else 403), (scope, where)
-                assert good or "does not open" in Page(answer, 403).text
+                assert good or "does not have the scope" in Page(answer, 403).text
             assert post(client, "/console/logout").headers["location"] == "/console/login"
             assert client.get("/", follow_redirects=False).status_code == 303
         secure = client.post(
@@ -441,7 +449,7 @@ def test_a_key_opens_the_pages_of_its_scopes(run, database, data, monkeypatch):
         ):
             answer = post(client, "/console/login", key=made["read"], next=outside)
             assert answer.headers["location"] == "/"
-        keys.revoke(next(key.id for key in keys.listed() if key.name == "read"))
+        keys.revoke(next(key.id for key in keys.list_all() if key.name == "read"))
         assert client.get("/", follow_redirects=False).status_code == 303
 
 
@@ -464,7 +472,7 @@ def test_a_run_that_knows_little_has_pages_too(tmp_path, database, family):
         form = {"item": item, "behavior": "view"}
         assert post(client, f"/console/users/{user}/events", **form).status_code == 303
         page = Page(client.get(f"/console/users/{user}"))
-    assert ("which only a transition expert counts" in page.text) == (family == "popularity")
+    assert ("need a model with a transition expert" in page.text) == (family == "popularity")
     assert f"{len(data.history(user).events) + 1} events." in page.text
     assert len(page.of("time")) == 1  # of the run's events the order alone is known
 
@@ -477,9 +485,9 @@ def test_errors_behind_a_page_are_told_without_what_users_did(client, monkeypatc
         raise RuntimeError("secret-user did it")
 
     for fault, status in ((away, 503), (broken, 500)):
-        monkeypatch.setattr(client.live.store, "look", fault)
+        monkeypatch.setattr(client.service.store, "snapshot", fault)
         page = Page(client.get("/console/users/u"), status)
-        assert "To mend it" in page.text
+        assert "What to do" in page.text
         assert "secret" not in page.text
 
 
@@ -506,7 +514,7 @@ def served(run, database):
             assert thread.is_alive()
             time.sleep(0.02)
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}", app.app.state.live
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", app.app.state.service
         finally:
             server.should_exit = True
             thread.join(timeout=20)
@@ -548,10 +556,10 @@ def listed(page):
 
 
 def test_a_browser_posts_steers_and_forgets(browser, run, database, data):
-    with served(run, database) as (base, live), tab(browser) as page:
+    with served(run, database) as (base, service), tab(browser) as page:
         page.goto(base)
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
         for _ in range(20):
             if page.evaluate("document.activeElement.id") == "find-user":
                 break
@@ -567,17 +575,17 @@ def test_a_browser_posts_steers_and_forgets(browser, run, database, data):
         item = data.catalogue.items.ids[2]
         page.fill("#event-item", item)
         page.select_option("#event-behavior", "buy")
-        page.click("text=Post the event")
+        page.click("text=Add event")
         page.wait_for_selector(".timeline .new")
-        assert "Kept: buy" in page.inner_text("#notice")
+        assert "Event added: buy" in page.inner_text("#notice")
         assert page.locator(".timeline li").count() == min(50, events + 1)
         assert listed(page) != first
-        assert page.locator(".list .moved").count() > 0
-        assert live.store.look(user).events[0].about == item
+        assert page.locator(".list .badge").count() > 0
+        assert service.store.snapshot(user).events[0].about == item
 
         before = listed(page)
         slider = page.locator(".factor input[type=range]").first
-        assert slider.get_attribute("aria-valuetext") == "as it is"
+        assert slider.get_attribute("aria-valuetext") == "normal weight"
         slider.focus()
         page.keyboard.press("Home")
         page.wait_for_selector(".factor input[aria-valuetext='muted']")
@@ -588,30 +596,30 @@ def test_a_browser_posts_steers_and_forgets(browser, run, database, data):
         for _ in range(4):  # four steps of a quarter
             page.keyboard.press("ArrowRight")
         page.wait_for_selector(".factor input[aria-valuetext='muted']", state="detached")
-        assert slider.get_attribute("aria-valuetext") == "as it is"
+        assert slider.get_attribute("aria-valuetext") == "normal weight"
         assert listed(page) == before
         slider.fill("3")
-        page.wait_for_selector(".factor input[aria-valuetext='weighed 3 times']")
-        assert live.store.look(user).person.controls[0].factor == 3
+        page.wait_for_selector(".factor input[aria-valuetext='3 times the weight']")
+        assert service.store.snapshot(user).preferences.controls[0].factor == 3
 
-        page.click("text=Consent and forgetting")
-        page.fill("#again", user)
+        page.click("text=Consent and erasure")
+        page.fill("#confirmation", user)
         page.click("text=Forget this user")
         page.wait_for_selector("#receipt")
         assert user in page.inner_text("#receipt")
         assert page.locator("tr", has_text="events").first.inner_text().split() == ["events", "1"]
-        assert live.store.look(user).events == ()
+        assert service.store.snapshot(user).events == ()
 
 
 def test_a_browser_runs_nothing_of_what_data_holds(browser, run, database, data):
-    with served(run, database) as (base, live), tab(browser) as page:
+    with served(run, database) as (base, service), tab(browser) as page:
         page.goto(f"{base}/console/users/{quoted(HOSTILE[0])}")
         assert TITLE in listed(page)
         page.fill("#event-item", TITLE)
-        page.click("text=Post the event")
+        page.click("text=Add event")
         page.wait_for_selector(".timeline .new")
         assert TITLE in page.inner_text(".timeline .new")
-        popular = live.store.look(HOSTILE[0]).events[0].about
+        popular = service.store.snapshot(HOSTILE[0]).events[0].about
         page.goto(f"{base}/console/items/{quoted(popular)}")
         assert page.inner_text("h1") == TITLE
         page.goto(f"{base}/console/items/{quoted(data.catalogue.items.ids[0])}")
@@ -623,10 +631,10 @@ def test_a_browser_tells_what_went_wrong(browser, run, database):
     with served(run, database) as (base, _), tab(browser, ["status of 404"]) as page:
         page.goto(f"{base}/console/users/new")
         page.fill("#event-item", "no such item")
-        page.click("text=Post the event")
-        page.wait_for_selector("#notice .bad")
-        assert "No item 'no such item' is known" in page.inner_text("#notice")
-        assert page.locator("#live .timeline").count() == 1
+        page.click("text=Add event")
+        page.wait_for_selector("#notice .error")
+        assert "Unknown item 'no such item'" in page.inner_text("#notice")
+        assert page.locator("#panels .timeline").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

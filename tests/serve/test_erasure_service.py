@@ -86,7 +86,7 @@ def test_the_command_erases_from_the_store_too(data, own, database, tmp_path):
     assert Store(database).counts()["events"] == 0
     gone = f"sqlite:///{tmp_path / 'none.sqlite'}"
     done = CliRunner().invoke(app, ["forget", str(own), "--user", user, "--database", gone])
-    assert "which is not there" in str(done.exception)
+    assert "which does not exist" in str(done.exception)
 
 
 def test_strict_updates_leave_the_transition_expert_alone(data, database, tmp_path):
@@ -108,7 +108,7 @@ def test_all_that_is_held_is_told_to_admins(data, own, database):
         told(client.post("/events", json=[bought(data, user), bought(data, "zoe")]))
         told(client.post("/events", json={"session": "s", "item": "x", "behavior": "view"}))
         told(client.put("/sessions/s/user", json={"user": "zoe"}))
-        client.put("/users/zoe/consent", json={"personalisation": True})
+        client.put("/users/zoe/consent", json={"personalization": True})
         told(client.get("/users/zoe/recommendations", params={"k": 3}))
         mine = told(client.get(f"/users/{user}/export"))
         assert len(mine["runs"]["main"]["events"]) == len(data.history(user).events)
@@ -123,7 +123,7 @@ def test_all_that_is_held_is_told_to_admins(data, own, database):
             "impressions": 3,
         }
         detail = told(client.get("/users/nobody/export"), 404)["detail"]
-        assert "nothing is held about this user" in detail
+        assert "nothing is stored about this user" in detail
         told(client.delete(f"/users/{user}"))
         told(client.get(f"/users/{user}/export"), 404)
     arguments = ["export-user", str(own), "--user", "zoe", "--database", database]
@@ -133,9 +133,9 @@ def test_all_that_is_held_is_told_to_admins(data, own, database):
 
 
 def test_telling_takes_a_key_of_the_scope_admin(own, database):
-    from penchant.serve.api.api_keys import Keys
+    from penchant.serve.api.api_keys import ApiKeys
 
-    keys = Keys(Store(database))
+    keys = ApiKeys(Store(database))
     write, admin = keys.add("w", {"read", "write"}), keys.add("a", {"admin"})
     with client_of(own, database, open=False) as client:
         asked = "/users/nobody/export"
@@ -147,7 +147,7 @@ def test_telling_takes_a_key_of_the_scope_admin(own, database):
 def test_the_console_shows_the_receipt_to_be_kept(data, own, database):
     user = data.users.ids[5]
     with client_of(own, database) as client:
-        form = {"user": user, "again": user}
+        form = {"user": user, "confirmation": user}
         page = client.post("/console/privacy/forget", data=form).text
     shown = html.unescape(page.split("<pre>")[1].split("</pre>")[0])
     receipt = json.loads(shown)
@@ -161,4 +161,4 @@ def test_without_a_key_nothing_is_erased(data, own, database, tmp_path):
     with client_of(own, database, key=str(tmp_path / "bad")) as client:
         told(client.post("/events", json=bought(data, user)))
         assert client.delete(f"/users/{user}").status_code >= 400
-        assert client.live.store.counts()["events"] == 1
+        assert client.service.store.counts()["events"] == 1

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from penchant.cli import app
 from penchant.errors import MissingExtraError
-from penchant.serve.mcp import LONGEST, NOTE, server_of
-from penchant.serve.service.live import Live
+from penchant.serve.mcp import MAX_TEXT, NOTE, server_of
+from penchant.serve.service.recommendation_service import RecommendationService
 from penchant.serve.settings import Settings
 from penchant.serve.store.store import Store
 from serving import client_of, told
@@ -105,7 +105,9 @@ def test_tools_answer_what_the_service_answers(run, database, user):
 
     found, views, why, answer, interests = speaking(run, database, user, talk)
     with client_of(run, database) as client:
-        assert client.live.store.counts()["impressions"] == 13  # lists of the tools are logged too
+        assert (
+            client.service.store.counts()["impressions"] == 13
+        )  # lists of the tools are logged too
         asked = f"/users/{user}"
         first = told(client.get(f"{asked}/recommendations", params={"k": 5, "explain": True}))
         best = first["items"][0]["item"]
@@ -166,7 +168,7 @@ def test_a_mute_holds_in_the_service_and_the_other_way_round(run, database, user
 
 def test_to_forget_needs_the_person_and_leaves_a_stranger(run, database, user):
     with client_of(run, database) as service:
-        item = service.live.arms["main"].model.dataset.catalogue.items.ids[0]
+        item = service.service.variants["main"].model.dataset.catalogue.items.ids[0]
         event = {"user": user, "item": item, "behavior": "buy"}
         told(service.post("/events", json=event))
 
@@ -176,7 +178,7 @@ def test_to_forget_needs_the_person_and_leaves_a_stranger(run, database, user):
                 assert "nothing was erased" in text
                 assert f"{user}'" not in text.replace(f"{guess}'", "")
             assert (await called(client, "recommend"))["personal"]
-            assert service.live.store.counts()["events"] == 1
+            assert service.service.store.counts()["events"] == 1
             found = await called(client, "forget_me", confirm=user)
             assert found["erased"]["events"] == 1
             assert found["held_until_update"]
@@ -186,7 +188,7 @@ def test_to_forget_needs_the_person_and_leaves_a_stranger(run, database, user):
 
         speaking(run, database, user, talk)
         assert told(service.get(f"/users/{user}/recommendations"))["source"] == "popular"
-        other = service.live.arms["main"].model.dataset.users.ids[8]
+        other = service.service.variants["main"].model.dataset.users.ids[8]
         assert told(service.get(f"/users/{other}/recommendations"))["source"] == "transition"
 
 
@@ -206,7 +208,7 @@ def test_what_is_not_known_is_an_error_with_a_remedy(run, database, user):
         }
 
     first, found = speaking(run, database, user, talk)
-    assert "take one that recommend names" in found["item"]
+    assert "use one that recommend returns" in found["item"]
     assert first in found["mute"]
     assert first in found["boost"]
     assert "expected one of" in found["behavior"]
@@ -268,12 +270,14 @@ def test_stdout_carries_the_protocol_alone(run, database, user):
 
 @asynccontextmanager
 async def in_process(run, database, user):
-    live = Live(Store(database), Settings(runs={"main": str(run)}, database=database))
+    service = RecommendationService(
+        Store(database), Settings(runs={"main": str(run)}, database=database)
+    )
     try:
-        async with Client(server_of(live, user)) as client:
+        async with Client(server_of(service, user)) as client:
             yield client
     finally:
-        live.close()
+        service.close()
 
 
 def test_texts_of_the_catalogue_are_marked_and_short(run, database, user):
@@ -292,7 +296,7 @@ def test_texts_of_the_catalogue_are_marked_and_short(run, database, user):
     for result in results:
         # nothing of the catalogue stands outside of data
         assert "Ignore" not in json.dumps({k: v for k, v in result.items() if k != "data"})
-        assert all(len(text) <= LONGEST for text in texts(result["data"]))
+        assert all(len(text) <= MAX_TEXT for text in texts(result["data"]))
         assert all(chr(0xE0041) not in text and "\n" not in text for text in texts(result["data"]))
         assert result["note"] == NOTE
 
@@ -317,9 +321,9 @@ def test_a_store_that_fails_says_so_and_no_more(run, database, user, monkeypatch
             def broken(*args, **kwargs):
                 raise OperationalError("select secret", {}, Exception("disk"))
 
-            monkeypatch.setattr(Store, "look", broken)
+            monkeypatch.setattr(Store, "snapshot", broken)
             text = await refused(client, "recommend")
-            assert "the store does not answer" in text
+            assert "the store is not available" in text
             assert "secret" not in text
 
     anyio.run(talk)

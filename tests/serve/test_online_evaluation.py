@@ -15,15 +15,20 @@ from typer.testing import CliRunner
 import postgres
 from penchant import load
 from penchant.cli import app
-from penchant.errors import ConfigError, DataError
+from penchant.errors import ConfigError, DataError, counted
 from penchant.recommendation.ranking import rank
 from penchant.recommendation.request import ListRequest
 from penchant.serve.service import reads
-from penchant.serve.service.online_evaluation import FEW, before, chosen, online
+from penchant.serve.service.online_evaluation import (
+    MIN_CLICKS,
+    chosen_items,
+    evaluate_online,
+    history_before,
+)
 from penchant.serve.service.refresh import refresh
-from penchant.serve.service.variant import Arm
-from penchant.serve.store.impression_queries import parts, slots
-from penchant.serve.store.records import Kept, Posted, Shown
+from penchant.serve.service.variant import Variant
+from penchant.serve.store.impression_queries import explored_slots, viewer_counts
+from penchant.serve.store.records import Impression, IncomingEvent, StoredEvent
 from penchant.serve.store.store import Store
 from serving import client_of, expected, run_of, told
 
@@ -37,10 +42,10 @@ LIKED, OTHER = 0.7, 0.1  # how likely a click is
 class Shop:
     """What happened in a simulated service, and what is true of it.
 
-    choices  what the run scores highest, of each drawn place
+    choices  what the run scores highest, of each explored place
     greedy   the probability of a click on it
-    uniform  the mean probability of a click on its candidates, of each drawn place
-    clicks   all clicks, in drawn places and elsewhere
+    uniform  the mean probability of a click on its candidates, of each explored place
+    clicks   all clicks, in explored places and elsewhere
     """
 
     run: object
@@ -92,14 +97,14 @@ def shop(tmp_path_factory, run, data):
                               "request": found["request"]})  # fmt: skip
                 told(client.post("/events", json=batch))
                 done[user] += [(event["item"], event["behavior"]) for event in batch]
-        client.live.log.flush()
+        client.service.log.flush()
     store = Store(database)
-    drawn = slots(store, ("buy",))
+    explored = explored_slots(store, ("buy",))
     places = store.counts()["impressions"]
     store.close()
     items, popular = data.catalogue.items, model.popularity
     choices, greedy, uniform = [], [], []
-    for slot in drawn:
+    for slot in explored:
         user, past = seen[slot.request]
         scores = expected(model, user, past) if past else None
         if scores is None:
@@ -130,19 +135,23 @@ def store(tmp_path):
 
 
 def shown(request, user, item, candidates=None, time=START, **others):
-    values = {"session": None, "arm": "main", "artifact": "a", "behavior": "buy", "position": 1}
+    values = {"session": None, "variant": "main", "artifact": "a", "behavior": "buy", "position": 1}
     values |= {"propensity": 1.0 if candidates is None else 1 / len(candidates)} | others
-    return Shown(request=request, user=user, item=item, candidates=candidates, time=time, **values)
+    return Impression(
+        request=request, user=user, item=item, candidates=candidates, time=time, **values
+    )
 
 
 def click(id, user, item, request, time=START, **others):
     values = {"session": None, "kind": "item", "behavior": "buy", "domain": None, "value": None}
-    return Posted(id=id, user=user, about=item, request=request, time=time, **(values | others))
+    return IncomingEvent(
+        id=id, user=user, about=item, request=request, time=time, **(values | others)
+    )
 
 
 def test_the_value_of_the_run_is_covered(shop):
     store = Store(shop.database)
-    found = online(shop.run, store).to_dict()
+    found = evaluate_online(shop.run, store).to_dict()
     store.close()
     truth, other = shop.greedy.mean(), shop.uniform.mean()
     assert truth - other > 0.05  # there is something to tell apart
@@ -157,75 +166,79 @@ def test_the_value_of_the_run_is_covered(shop):
     # a fifth of the places agree with a choice among five
     assert found["slots_agreeing"] == pytest.approx(found["slots"] / 5, rel=0.25)
     assert found["ess"] == pytest.approx(found["slots_agreeing"])
-    assert found["agreeing_clicked"] > FEW
+    assert found["agreeing_clicked"] > MIN_CLICKS
     assert found["run_events_after_first_slot"] == 0
     assert found["notes"] == []
 
 
 def test_the_choice_is_the_highest_score_of_what_was_known(shop):
     store = Store(shop.database)
-    found, why = chosen(Arm.load("main", shop.run), store, slots(store, ("buy",)))
+    found, why = chosen_items(
+        Variant.load("main", shop.run), store, explored_slots(store, ("buy",))
+    )
     store.close()
     assert found == shop.choices
     assert why == {}
 
 
-def test_clicks_by_arm_are_those_of_the_simulation(shop):
+def test_clicks_by_variant_are_those_of_the_simulation(shop):
     store = Store(shop.database)
-    found = online(shop.run, store).to_dict()
+    found = evaluate_online(shop.run, store).to_dict()
     store.close()
-    (arm,) = found["arms"]
-    assert arm == arm | {
-        "arm": "main",
+    (variant,) = found["variants"]
+    assert variant == variant | {
+        "variant": "main",
         "artifacts": 1,
         "users": 200,
         "lists": shop.lists,
-        "places": shop.places,
+        "impressions": shop.places,
         "clicks": shop.clicks,  # a place that was clicked twice counts once, a dislike not at all
         "rate": shop.clicks / shop.places,
     }
-    assert arm["rate_low"] < arm["rate"] < arm["rate_high"]
+    assert variant["rate_low"] < variant["rate"] < variant["rate_high"]
     assert found["differences"] == []
 
 
-def test_places_that_were_not_drawn_never_enter_the_value(shop, copy, data):
-    before_ = online(shop.run, copy).to_dict()
+def test_positions_that_were_not_explored_never_enter_the_value(shop, copy, data):
+    before_ = evaluate_online(shop.run, copy).to_dict()
     users, items = data.users.ids[:50], data.catalogue.items.ids
     rows = [
         shown(f"{user}-more", user, item, time=START + 10**8, position=place)
         for user in users
         for place, item in enumerate(items[:20], 1)
     ]
-    copy.show(rows)
+    copy.add_impressions(rows)
     copy.add([click(f"{row.request}{row.item}", "stranger", row.item, row.request) for row in rows])
-    after = online(shop.run, copy).to_dict()
-    kept = set(before_) - {"arms", "notes"}
+    after = evaluate_online(shop.run, copy).to_dict()
+    kept = set(before_) - {"variants", "notes"}
     assert {name: after[name] for name in kept} == {name: before_[name] for name in kept}
-    assert after["arms"][0]["clicks"] == before_["arms"][0]["clicks"] + 1000
-    assert after["notes"] == ["arm main has served 2 artifacts"]
+    assert after["variants"][0]["clicks"] == before_["variants"][0]["clicks"] + 1000
+    assert after["notes"] == ["variant main has served 2 artifacts"]
 
 
 def test_a_run_that_has_seen_outcomes_is_told(shop, copy, tmp_path):
     run = shutil.copytree(shop.run, tmp_path / "run")
     refresh(run, copy)
-    found = online(run, copy)
-    made = found.value["run_events_after_first_slot"]
+    found = evaluate_online(run, copy)
+    made = found.value.run_events_after_first_slot
     assert made == copy.counts()["events"]
-    assert any(f"fitted on {made:,} events after the first" in note for note in found.notes)
+    assert any(
+        f"trained on {counted(made, 'event')} after the first" in note for note in found.notes
+    )
 
 
 def test_what_came_at_the_time_of_a_list_or_later_is_not_known(run, data):
-    arm = Arm.load("main", run)
+    variant = Variant.load("main", run)
     user, items = data.users.ids[3], data.catalogue.items.ids
     mine = data.history(user).events
     middle = int(mine.time[len(mine) // 2])
-    given = before(arm, ("user", user), (), middle)
+    given = history_before(variant, ("user", user), (), middle)
     assert given.events.time.tolist() == mine.time[mine.time < middle].tolist()
-    kept = [Kept(n, "item", items[n], "buy", None, START + n, None) for n in range(4)]
-    given = before(arm, ("user", user), kept, START + 2)
+    kept = [StoredEvent(n, "item", items[n], "buy", None, START + n, None) for n in range(4)]
+    given = history_before(variant, ("user", user), kept, START + 2)
     assert given.events.item.tolist() == [*mine.item, 0, 1]
-    assert before(arm, ("user", user), kept, START, erased=True).lengths.tolist() == [0]
-    assert before(arm, ("session", user), kept, START + 1).events.item.tolist() == [0]
+    assert history_before(variant, ("user", user), kept, START, erased=True).lengths.tolist() == [0]
+    assert history_before(variant, ("session", user), kept, START + 1).events.item.tolist() == [0]
 
 
 def test_the_history_before_a_list_decides(run, data, store):
@@ -243,19 +256,23 @@ def test_the_history_before_a_list_decides(run, data, store):
     else:
         pytest.fail("no purchase changes an order")
     pair = [ids[a], ids[b]]
-    store.show([shown("1", user, ids[b], pair, START), shown("2", user, ids[a], pair, START + 9)])
-    store.show([shown("3", user, ids[a], pair, START + 5)])  # the purchase is not before it
+    store.add_impressions(
+        [shown("1", user, ids[b], pair, START), shown("2", user, ids[a], pair, START + 9)]
+    )
+    store.add_impressions(
+        [shown("3", user, ids[a], pair, START + 5)]
+    )  # the purchase is not before it
     store.add([click("e", user, ids[bought], None, START + 5)])
-    found = online(run, store).to_dict()
+    found = evaluate_online(run, store).to_dict()
     assert (found["slots"], found["slots_agreeing"]) == (3, 2)
 
 
 def test_sessions_count_and_what_cannot_be_known_is_left_out(run, data, store):
     items = list(data.catalogue.items.ids[:4])
     user, gone, silent = data.users.ids[:3]
-    arm = Arm.load("main", run)
-    best = best_of(arm, "session", "s", [], items)
-    store.show(
+    variant = Variant.load("main", run)
+    best = best_of(variant, "session", "s", [], items)
+    store.add_impressions(
         [
             shown("1", None, best, items, session="s"),
             shown("2", None, items[0], items),
@@ -266,82 +283,87 @@ def test_sessions_count_and_what_cannot_be_known_is_left_out(run, data, store):
         ]
     )
     store.add([click("e", None, best, "1", session="s")])
-    store.consent(silent, False)
+    store.set_consent(silent, False)
     store.forget(gone)
-    store.show([shown("7", gone, items[0], items, START + 10**12)])
-    found = online(run, store)
-    value = found.value
+    store.add_impressions([shown("7", gone, items[0], items, START + 10**12)])
+    found = evaluate_online(run, store)
+    value = found.value.to_dict()
     assert (value["slots"], value["slots_left_out"]) == (3, 4)
     assert value["slots_clicked"] == value["agreeing_clicked"] == 1
     reasons = " ".join(found.notes)
     for word in ("neither a user nor a session", "'dislike'", "none of the candidates", "consent"):
         assert word in reasons
-    assert f"1 clicks are on what the run would choose, fewer than {FEW}" in reasons
+    assert f"1 click on what the run would choose, fewer than {MIN_CLICKS}" in reasons
     # of a forgotten user nothing that the run holds is read
-    assert best_of(arm, "user", gone, [], items, erased=True) == best
+    assert best_of(variant, "user", gone, [], items, erased=True) == best
 
 
-def best_of(arm, kind, name, kept, items, erased=False):
-    given = before(arm, (kind, name), kept, START, erased)
-    scores = rank(arm.model, given, ListRequest(k=10**6, repeats=True)).items[0]
-    return min(items, key=lambda one: scores.tolist().index(arm.model.dataset.catalogue.items.index[one]))  # noqa: E501  # fmt: skip
+def best_of(variant, kind, name, kept, items, erased=False):
+    given = history_before(variant, (kind, name), kept, START, erased)
+    scores = rank(variant.model, given, ListRequest(k=10**6, repeats=True)).items[0]
+    return min(items, key=lambda one: scores.tolist().index(variant.model.dataset.catalogue.items.index[one]))  # noqa: E501  # fmt: skip
 
 
 def test_of_a_run_without_a_clock_the_store_tells_what_it_has_seen(data, store, tmp_path):
     run = run_of(tmp_path / "run", data=replace(data, time="order"))
     user, items = data.users.ids[5], list(data.catalogue.items.ids[:3])
-    store.show([shown("1", user, items[0], items)])
-    found = online(run, store)
-    assert found.value["run_events_after_first_slot"] == 0
+    store.add_impressions([shown("1", user, items[0], items)])
+    found = evaluate_online(run, store)
+    assert found.value.run_events_after_first_slot == 0
     assert "have no clock" in found.notes[-1]
     store.add([click("old", user, items[1], None, START - 1), click("e", user, items[0], "1")])
     refresh(run, store)
-    found = online(run, store)
-    assert found.value["run_events_after_first_slot"] == 1
-    assert "fitted on 1 events after the first" in " ".join(found.notes)
+    found = evaluate_online(run, store)
+    assert found.value.run_events_after_first_slot == 1
+    assert "trained on 1 event after the first" in " ".join(found.notes)
 
 
-def test_two_arms_are_told_apart(run, data, store):
+def test_two_variants_are_compared(run, data, store):
     items, rng = data.catalogue.items.ids, np.random.default_rng(0)
     rates = {"main": 0.1, "other": 0.4}
     rows, clicks = [], []
     for number in range(300):
-        arm = "other" if number % 3 == 0 else "main"
+        variant = "other" if number % 3 == 0 else "main"
         for place in range(1, 4):
-            rows.append(shown(f"r{number}", f"u{number}", items[place], position=place, arm=arm))
-            if rng.random() < rates[arm]:
+            rows.append(
+                shown(f"r{number}", f"u{number}", items[place], position=place, variant=variant)
+            )
+            if rng.random() < rates[variant]:
                 clicks.append(click(f"{number} {place}", f"u{number}", items[place], f"r{number}"))
     clicks.append(click("other item", "u1", items[9], "r1"))
     clicks.append(click("other list", "u1", items[1], "no such list"))
     clicks.append(click("a query", "u1", items[1], "r1", kind="query"))
-    store.show(rows)
+    store.add_impressions(rows)
     store.add(clicks)
-    found = online(run, store).to_dict()
-    assert [(one["arm"], one["users"], one["lists"], one["places"]) for one in found["arms"]] == [
+    found = evaluate_online(run, store).to_dict()
+    assert [
+        (one["variant"], one["users"], one["lists"], one["impressions"])
+        for one in found["variants"]
+    ] == [
         ("main", 200, 200, 600),
         ("other", 100, 100, 300),
     ]
-    assert sum(one["clicks"] for one in found["arms"]) == len(clicks) - 3
+    assert sum(one["clicks"] for one in found["variants"]) == len(clicks) - 3
     (less,) = found["differences"]
-    assert (less["arm"], less["against"]) == ("other", "main")
-    main, other = found["arms"]
+    assert (less["variant"], less["baseline"]) == ("other", "main")
+    main, other = found["variants"]
     assert less["difference"] == pytest.approx(other["rate"] - main["rate"])
     assert 0 < less["difference_low"] <= 0.3 <= less["difference_high"]
     assert found["slots"] == 0
     assert found["ips"] is None
-    assert "no place was drawn" in found["notes"][0]
+    assert "no position was explored" in found["notes"][0]
 
 
 def test_items_that_came_later_can_be_chosen(run, data, store):
     item, tags = "brand-new", list(data.catalogue.tags[0])
-    store.change("item", {item: {"title": "Brand new", "tags": tags}})
-    store.show([shown("1", data.users.ids[0], item, [item])])
-    assert online(run, store).value["slots_agreeing"] == 1
+    store.publish("item", {item: {"title": "Brand new", "tags": tags}})
+    store.add_impressions([shown("1", data.users.ids[0], item, [item])])
+    assert evaluate_online(run, store).value.slots_agreeing == 1
 
 
 def check_reads(address):
     store = Store(address)
-    store.show(
+    store.add_impressions(
         [
             shown("1", "ann", "tea", ["tea", "cup"], position=2),
             shown("1", "ann", "pot"),
@@ -351,15 +373,15 @@ def check_reads(address):
     )
     store.add([click("a", "ann", "tea", "1"), click("b", None, "pot", "2", session="s")])
     store.add([click("c", "ann", "pot", "1", behavior="dislike")])
-    assert {tuple(part) for part in parts(store, ("buy",))} == {
+    assert {tuple(part) for part in viewer_counts(store, ("buy",))} == {
         ("main", ("user", "ann"), 1, 2, 1),
         ("main", ("session", "s"), 1, 1, 1),
         ("main", ("request", "3"), 1, 1, 0),
     }
-    assert [tuple(slot) for slot in slots(store, ("buy",))] == [
+    assert [tuple(slot) for slot in explored_slots(store, ("buy",))] == [
         (("user", "ann"), "1", "buy", "tea", 0.5, ("tea", "cup"), START, True)
     ]
-    assert not slots(store, ("view",))[0].clicked
+    assert not explored_slots(store, ("view",))[0].clicked
     store.close()
 
 
@@ -382,7 +404,7 @@ def test_the_command_prints_a_table_or_one_document(shop):
     assert all(not isinstance(value, dict) for value in found.values())
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
-    for cell in ("What was shown, by variant", "the run, SNIPS", f"{found['snips']:.4f}", "minus"):
+    for cell in ("Clicks by variant", "the run, SNIPS", f"{found['snips']:.4f}", "minus"):
         assert cell in done.stdout
 
 
@@ -394,7 +416,7 @@ def test_the_command_says_what_is_missing(shop, run, tmp_path):
     page = str(tmp_path / "page.html")
     assert "no page or picture" in str(failed("--online", "--report", page))
     nothing = failed("--online", "--database", f"sqlite:///{tmp_path / 'none.sqlite'}")
-    assert "is not there" in str(nothing)
+    assert "does not exist" in str(nothing)
     assert not (tmp_path / "none.sqlite").exists()
     Store(f"sqlite:///{tmp_path / 'empty.sqlite'}").close()
     empty = failed("--online", "--database", f"sqlite:///{tmp_path / 'empty.sqlite'}")

@@ -32,7 +32,7 @@ def failing(prompt):
 
 
 def known(client, user):
-    return client.live.known(user).profile
+    return client.service.context(user).profile
 
 
 def test_a_profile_is_made_kept_written_and_taken_back(client, user):
@@ -40,9 +40,9 @@ def test_a_profile_is_made_kept_written_and_taken_back(client, user):
     made = told(client.get(address))
     assert made["text"].startswith("Mostly")
     assert (made["user"], made["edited"], made["model"]) == (user, False, None)
-    assert profiles.read(client.live.store, user).text == made["text"]
+    assert profiles.stored_profile(client.service.store, user).text == made["text"]
     assert known(client, user) is None
-    client.live.llm = fake = FakeModel(obedient)
+    client.service.llm = fake = FakeModel(obedient)
     assert told(client.get(address))["model"] == fake.name
     told(client.get(address))
     assert len(fake.prompts) == 1
@@ -65,7 +65,7 @@ def test_what_cannot_be_kept_is_a_problem(client, user, text):
 def test_nobody_has_no_profile_and_leaves_no_row(client):
     found = told(client.get("/users/stranger/profile"))
     assert found["text"] == "No interests are known yet."
-    assert profiles.read(client.live.store, "stranger") is None
+    assert profiles.stored_profile(client.service.store, "stranger") is None
     assert told(client.put("/users/stranger/profile", json={"text": "Tea"}))["edited"]
     assert known(client, "stranger") == "Tea"
 
@@ -81,19 +81,19 @@ def test_an_event_makes_another_text(client, user, data):
 def test_without_consent_nothing_is_made_read_or_written(client, user):
     address = f"/users/{user}/profile"
     told(client.get(address))
-    client.put(f"/users/{user}/consent", json={"personalisation": False})
-    assert profiles.read(client.live.store, user).text == ""
+    client.put(f"/users/{user}/consent", json={"personalization": False})
+    assert profiles.stored_profile(client.service.store, user).text == ""
     found = told(client.get(address))
     assert (found["text"], found["edited"]) == ("", False)
     assert "consent" in found["note"]
     assert "consent" in client.put(address, json={"text": OWN}).text
-    assert profiles.read(client.live.store, user).text == ""
-    client.put(f"/users/{user}/consent", json={"personalisation": True})
+    assert profiles.stored_profile(client.service.store, user).text == ""
+    client.put(f"/users/{user}/consent", json={"personalization": True})
     told(client.put(address, json={"text": OWN}))
-    client.put(f"/users/{user}/consent", json={"personalisation": False})
+    client.put(f"/users/{user}/consent", json={"personalization": False})
     assert known(client, user) is None
     assert told(client.get(address))["text"] == ""
-    client.put(f"/users/{user}/consent", json={"personalisation": True})
+    client.put(f"/users/{user}/consent", json={"personalization": True})
     assert known(client, user) == OWN
 
 
@@ -104,35 +104,35 @@ def test_profiles_are_exported_and_forgotten(client, user):
     receipt = told(client.delete(f"/users/{user}"))
     assert receipt["erased"]["profiles"] == 1
     assert known(client, user) is None
-    assert profiles.read(client.live.store, user) is None
+    assert profiles.stored_profile(client.service.store, user) is None
 
 
 def test_a_text_that_was_being_made_is_not_kept_for_who_is_gone_or_has_written(client, user):
-    store, late = client.live.store, Profile("made late", made="0f")
+    store, late = client.service.store, Profile("made late", made="0f")
     began = now()
-    profiles.write(client.live, user, OWN)
-    profiles.keep(store, user, late, began)
-    assert profiles.read(store, user).text == OWN
+    profiles.save_profile(client.service, user, OWN)
+    profiles.store_generated(store, user, late, began)
+    assert profiles.stored_profile(store, user).text == OWN
     told(client.delete(f"/users/{user}"))
-    profiles.keep(store, user, late, began)
-    assert profiles.read(store, user) is None
-    store.consent(user, False)
+    profiles.store_generated(store, user, late, began)
+    assert profiles.stored_profile(store, user) is None
+    store.set_consent(user, False)
     time.sleep(0.002)
-    profiles.keep(store, user, late, now())
-    assert profiles.read(store, user) is None
+    profiles.store_generated(store, user, late, now())
+    assert profiles.stored_profile(store, user) is None
 
 
 def test_a_text_of_the_run_holds_until_the_store_has_another(run, database, user):
     with client_of(run, database) as client:
-        arm = client.live.arms["main"]
-        arm.model.profiles[user] = Profile.written(OWN)  # as a run that was saved with it
+        variant = client.service.variants["main"]
+        variant.model.profiles[user] = Profile.written(OWN)  # as a run that was saved with it
         try:
             assert known(client, user) == OWN
             assert told(client.get(f"/users/{user}/profile"))["text"] == OWN
             assert not told(client.delete(f"/users/{user}/profile"))["edited"]
             assert known(client, user) is None
         finally:
-            del arm.model.profiles[user]
+            del variant.model.profiles[user]
 
 
 @pytest.mark.parametrize("answer", [None, words, failing, "lying"])
@@ -148,7 +148,7 @@ def test_worded_answers_are_checked_or_plain(client, user, data, answer):
         return found
 
     fake = None if answer is None else FakeModel(lies if answer == "lying" else answer)
-    client.live.llm = fake
+    client.service.llm = fake
     interests = told(client.get(f"/users/{user}/interests?worded=true"))
     why = told(client.get(f"/users/{user}/explanations/{item}?worded=true"))
     named, said = interests["worded"], why["worded"]
@@ -161,20 +161,20 @@ def test_worded_answers_are_checked_or_plain(client, user, data, answer):
     else:
         assert {one["model"] for one in named["interests"]} == {said["model"]} == {None}
         assert said["text"] == why["sentence"]
-        assert "plain" in named["note"]
-        assert "plain" in said["note"]
+        assert "without" in named["note"]
+        assert "without" in said["note"]
     assert "worded" not in told(client.get(f"/users/{user}/interests"))
     assert "worded" not in told(client.get(f"/users/{user}/explanations/{item}"))
 
 
 def test_no_request_hangs_on_a_model(client, user):
     hanging = threading.Event()
-    client.live.llm = TimeLimited(FakeModel(lambda _: hanging.wait(30) and {}), 0.2)
+    client.service.llm = TimeLimited(FakeModel(lambda _: hanging.wait(30) and {}), 0.2)
     try:
         began = time.monotonic()
         for _ in range(5):
             found = told(client.get(f"/users/{user}/interests?worded=true"))
-            assert "plain words" in found["worded"]["note"]
+            assert "without it" in found["worded"]["note"]
         assert told(client.get(f"/users/{user}/profile"))["text"].startswith("Mostly")
         assert time.monotonic() - began < 5
     finally:
@@ -186,9 +186,9 @@ def test_the_settings_name_a_model(run, database, tmp_path, monkeypatch):
     file = tmp_path / "llm.toml"
     file.write_text('url = "http://127.0.0.1:9/v1"\nmodel = "m"\n', encoding="utf-8")
     with client_of(run, database, llm=str(file), patience=2.0) as client:
-        assert isinstance(client.live.llm, TimeLimited)
-        assert client.live.llm.seconds == 2.0
-        user = client.live.arms["main"].model.dataset.users.ids[0]
+        assert isinstance(client.service.llm, TimeLimited)
+        assert client.service.llm.seconds == 2.0
+        user = client.service.variants["main"].model.dataset.users.ids[0]
         found = told(client.get(f"/users/{user}/profile"))
         assert found["text"].startswith("Mostly")
         assert "users" in found["note"]  # the switch that sends what is about users
@@ -198,40 +198,40 @@ def test_the_settings_name_a_model(run, database, tmp_path, monkeypatch):
 
 
 def test_the_console_shows_keeps_and_resets_a_text(client, user):
-    client.live.llm = fake = FakeModel(obedient)
+    client.service.llm = fake = FakeModel(obedient)
     page, address = f"/console/users/{user}", f"/console/users/{user}/profile"
     first = client.get(page).text
-    assert "In plain words" in first
+    assert "Generated from these interests" in first
     assert not fake.prompts  # a page waits for no model
     assert 'name="text"' in first
-    kept = client.post(address, data={"text": OWN, "done": "keep"}, follow_redirects=False)
+    kept = client.post(address, data={"text": OWN, "action": "save"}, follow_redirects=False)
     assert (kept.status_code, kept.headers["location"].split("?")[0]) == (303, page)
     shown = client.get(page).text
-    assert "As the user wrote it" in shown
+    assert "Written by the user" in shown
     assert "<script>alert" not in shown
     assert "&lt;script&gt;alert(1)" in shown
-    htmx = client.post(address, data={"done": "reset"}, headers={"hx-request": "true"})
-    assert 'id="live"' in htmx.text
+    htmx = client.post(address, data={"action": "reset"}, headers={"hx-request": "true"})
+    assert 'id="panels"' in htmx.text
     assert fake.name in htmx.text
     assert known(client, user) is None
     assert client.post(address, data={"text": "x" * 1001}).status_code == 422
-    assert client.post(address, data={"text": "a", "done": "other"}).status_code == 422
+    assert client.post(address, data={"text": "a", "action": "other"}).status_code == 422
     foreign = client.post(address, data={"text": "a"}, headers={"sec-fetch-site": "cross-site"})
     assert foreign.status_code == 403
     assert known(client, user) is None
-    client.put(f"/users/{user}/consent", json={"personalisation": False})
+    client.put(f"/users/{user}/consent", json={"personalization": False})
     without = client.get(page).text
     assert 'name="text"' not in without
 
 
 def test_the_console_needs_a_key_that_writes(run, database, user):
-    from penchant.serve.api.api_keys import Keys
+    from penchant.serve.api.api_keys import ApiKeys
 
     with client_of(run, database, open=False) as client:
-        key = Keys(client.live.store).add("reader", {"read"})
+        key = ApiKeys(client.service.store).add("reader", {"read"})
         client.cookies.set("penchant_key", key)
         page = client.get(f"/console/users/{user}").text
-        assert "In plain words" in page
+        assert "Generated from these interests" in page
         assert 'name="text"' not in page
         address = f"/console/users/{user}/profile"
         assert client.post(address, data={"text": "a"}).status_code == 403

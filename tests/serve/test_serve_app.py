@@ -15,8 +15,8 @@ import itertools
 
 from penchant import load
 from penchant.serve.api import api_keys
-from penchant.serve.api.api_keys import Keys
-from penchant.serve.service.pagination import Page, token
+from penchant.serve.api.api_keys import ApiKeys
+from penchant.serve.service.pagination import Page, encode_token
 from penchant.serve.store.store import Store
 from serving import client_of, expected, quoted, run_of, told
 
@@ -99,7 +99,7 @@ def test_a_history_that_comes_along_is_answered_and_not_kept(client, run, data):
     offline = load(run).recommend(history=items, k=5)
     assert [row["item"] for row in found["items"]] == [row.item for row in offline.items]
     assert found["unknown"] == ["what"]
-    assert client.live.store.counts()["events"] == 0
+    assert client.service.store.counts()["events"] == 0
 
 
 def test_a_session_becomes_a_users(client, data):
@@ -144,11 +144,13 @@ def test_pages_end_where_the_catalogue_does(client, data):
 
 
 def load_history(client, user):
-    data = next(iter(client.live.arms.values())).model.dataset
+    data = next(iter(client.service.variants.values())).model.dataset
     return [data.catalogue.items.ids[row] for row in data.history(user).events.item]
 
 
-@pytest.mark.parametrize("text", ["x", "%%%", "eJyLjgUAARUAuQ", token(Page("r", ("a",)))[:-4], ""])
+@pytest.mark.parametrize(
+    "text", ["x", "%%%", "eJyLjgUAARUAuQ", encode_token(Page("r", ("a",)))[:-4], ""]
+)
 def test_a_page_token_that_is_none_is_told(client, data, text):
     found = client.get(f"/users/{data.users.ids[0]}/recommendations", params={"page": text})
     assert "page token" in told(found, 422)["detail"]
@@ -170,10 +172,10 @@ def test_a_new_item_is_in_the_next_list(client, data):
 
 
 def test_items_that_cannot_be_read_leave_all_as_it_was(client):
-    before = client.live.store.revision
+    before = client.service.store.revision
     found = told(client.post("/items", json={"item": "a", "image": "/etc/passwd"}), 422)
     assert "image" in found["detail"]
-    assert client.live.store.revision == before
+    assert client.service.store.revision == before
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_items_that_cannot_be_read_leave_all_as_it_was(client):
 def test_a_column_that_no_catalogue_takes_is_told(client, cells, message):
     found = told(client.post("/items", json={"item": "a", **cells}), 422)
     assert message in json.dumps(found)
-    assert client.live.store.revision == 0
+    assert client.service.store.revision == 0
 
 
 def test_a_column_holds_cells_of_one_kind(client):
@@ -271,13 +273,13 @@ def test_a_muted_interest_leaves_the_list_and_comes_back(client, data):
 def test_without_consent_a_list_is_the_popular_items_and_nothing_is_kept(client, data):
     user = data.users.ids[4]
     before, _ = listed(client, user)
-    assert client.put(f"/users/{user}/consent", json={"personalisation": False}).status_code == 204
+    assert client.put(f"/users/{user}/consent", json={"personalization": False}).status_code == 204
     _, found = listed(client, user)
     assert found["source"] == "popular"
     assert found["consent"] is False
     event = {"user": user, "item": before[0], "behavior": "buy"}
     assert "consent" in told(client.post("/events", json=event), 422)["detail"]
-    client.put(f"/users/{user}/consent", json={"personalisation": True})
+    client.put(f"/users/{user}/consent", json={"personalization": True})
     assert listed(client, user)[0] == before
 
 
@@ -346,7 +348,7 @@ def test_a_hostile_body_is_refused_with_a_problem(client, body, status):
     assert content["remedy"]
     assert content["title"]
     assert "Traceback" not in found.text
-    assert client.live.store.counts()["events"] == 0
+    assert client.service.store.counts()["events"] == 0
 
 
 def test_a_body_that_says_nothing_of_its_length_is_limited_too(client):
@@ -386,8 +388,8 @@ def test_each_problem_says_what_to_do(client, method, address, status):
 
 
 def test_keys_open_what_they_are_for(run, database, data, monkeypatch):
-    monkeypatch.setattr(api_keys, "_FRESH", 0.0)
-    keys = Keys(Store(database))
+    monkeypatch.setattr(api_keys, "_CACHE_SECONDS", 0.0)
+    keys = ApiKeys(Store(database))
     made = {scope: keys.add(scope, {scope}) for scope in ("read", "write", "admin")}
     user, item = data.users.ids[0], data.catalogue.items.ids[0]
     requests = {
@@ -406,7 +408,7 @@ def test_keys_open_what_they_are_for(run, database, data, monkeypatch):
                 found = ask(client, headers={"authorization": f"Bearer {key}"})
                 assert found.status_code == (200 if scope in (name, "admin") else 403)
         with client_of(run, database, open=False) as other:
-            keys.revoke(next(key.id for key in keys.listed() if key.name == "read"))
+            keys.revoke(next(key.id for key in keys.list_all() if key.name == "read"))
             told(requests["read"](other, headers={"x-api-key": made["read"]}), 401)
     with Store(database).reader.connect() as connection:
         stored = str(connection.exec_driver_sql("select * from keys").all())
@@ -438,7 +440,7 @@ def test_logs_hold_nothing_of_what_users_do(client, data, caplog, monkeypatch):
     def broken(*given):
         raise RuntimeError("secret-user did it")
 
-    monkeypatch.setattr(client.live.store, "look", broken)
+    monkeypatch.setattr(client.service.store, "snapshot", broken)
     found = client.get("/users/secret-user/recommendations")
     assert "secret" not in json.dumps(told(found, 500)["detail"])
     ours = [r for r in caplog.records if r.name.startswith(("penchant", "uvicorn", "fastapi"))]
@@ -489,7 +491,7 @@ def test_an_artifact_that_is_worse_or_of_other_data_is_refused(run, database, tm
         assert "events" in problem["detail"]
         forced = {"path": str(tmp_path / "few"), "force": True}
         told(client.post("/admin/reload", json=forced))
-        told(client.post("/admin/reload", json={"arm": "none"}), 409)
+        told(client.post("/admin/reload", json={"variant": "none"}), 409)
 
 
 def test_two_artifacts_share_users_and_each_keeps_theirs(run, database, data, tmp_path):
@@ -498,17 +500,17 @@ def test_two_artifacts_share_users_and_each_keeps_theirs(run, database, data, tm
     runs = {"main": str(run), "other": str(tmp_path / "b")}
     with client_of(run, database, runs=runs, share=0.3) as client:
         users = data.users.ids[:300]
-        arms = [listed(client, user, k=1)[1]["arm"] for user in users]
-        assert [listed(client, user, k=1)[1]["arm"] for user in users[:20]] == arms[:20]
-        assert 0.2 < arms.count("other") / len(arms) < 0.4
+        variants = [listed(client, user, k=1)[1]["variant"] for user in users]
+        assert [listed(client, user, k=1)[1]["variant"] for user in users[:20]] == variants[:20]
+        assert 0.2 < variants.count("other") / len(variants) < 0.4
 
 
 def test_what_is_shown_is_logged_with_its_propensity(run, database, data):
     rules = {"explore": 2, "explore_among": 10, "explore_at": (3, 6), "seed": 1}
     with client_of(run, database, rules=rules) as client:
         _, found = listed(client, data.users.ids[0], k=8)
-        client.live.log.flush()
-        with client.live.store.reader.connect() as connection:
+        client.service.log.flush()
+        with client.service.store.reader.connect() as connection:
             rows = connection.exec_driver_sql(
                 "select position, item, propensity, candidates, request, arm from impressions "
                 "order by position"

@@ -39,7 +39,7 @@ def described(tmp_path_factory):
     told = {"runs": {"main": str(run)}, "database": f"sqlite:///{home / 'store.sqlite'}"}
     app = application(Settings(**told, open=True, rate=0.0))
     yield schemathesis.openapi.from_asgi("/openapi.json", app)
-    app.app.state.live.close()
+    app.app.state.service.close()
 
 
 def test_no_request_is_an_error_of_the_service(described):

@@ -183,7 +183,7 @@ def test_a_run_of_one_store_takes_all_events_of_another(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     first, second = (f"sqlite:///{tmp_path}/{name}.db" for name in "ab")
     with client_of(tmp_path / "run", first) as client:
-        items = client.live.arm_of("").model.dataset.catalogue.items.ids
+        items = client.service.variant_of("").model.dataset.catalogue.items.ids
         for item in items[:5]:
             told(client.post("/events", json={"user": "new", "item": item, "behavior": "buy"}))
     taken = Store(first)
@@ -192,10 +192,10 @@ def test_a_run_of_one_store_takes_all_events_of_another(run, tmp_path):
     with client_of(tmp_path / "run", second) as client:
         event = {"user": "other", "item": items[7], "behavior": "buy"}
         told(client.post("/events", json=event))
-        assert client.live.known("other").given.lengths.tolist() == [1]
-        assert client.live.known("new").given.lengths.tolist() == [5]
+        assert client.service.context("other").history.lengths.tolist() == [1]
+        assert client.service.context("new").history.lengths.tolist() == [5]
     taken = Store(second)
     assert refresh(tmp_path / "run", taken).added.events == 1
     taken.close()
     with client_of(tmp_path / "run", second) as client:
-        assert client.live.known("other").given.lengths.tolist() == [1]
+        assert client.service.context("other").history.lengths.tolist() == [1]

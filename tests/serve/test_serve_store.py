@@ -9,19 +9,18 @@ pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed; it is in 
 import postgres
 from penchant.errors import ConfigError
 from penchant.recommendation.interests import Control
-from penchant.serve.store.records import Posted, Shown
+from penchant.serve.store.records import Impression, IncomingEvent
 from penchant.serve.store.store import REASONS, Store
 from penchant.serve.store.tables import metadata, writing
 
 
 def event(id, user="ann", item="tea", time=1000, **others):
-    told = {"session": None, "behavior": "buy", "domain": None, "value": None} | others
-    return Posted(id, user, told["session"], "item", item, told["behavior"], told["domain"], time,
-                  told["value"])  # fmt: skip
+    values = {"session": None, "behavior": "buy", "domain": None, "value": None} | others
+    return IncomingEvent(id=id, user=user, kind="item", about=item, time=time, **values)
 
 
 def shown(request, user, item="tea", time=1000):
-    return Shown(request, user, None, "main", "digest", "buy", 1, item, 1.0, None, time)
+    return Impression(request, user, None, "main", "digest", "buy", 1, item, 1.0, None, time)
 
 
 class StoreSuite:
@@ -36,67 +35,67 @@ class StoreSuite:
     def test_an_event_is_kept_once_however_often_it_comes(self, store):
         assert store.add([event("1"), event("2")])[:2] == (2, 0)
         assert store.add([event("2"), event("3"), event("3")])[:2] == (1, 2)
-        assert [e.seq for e in store.look("ann").events] == sorted(
-            e.seq for e in store.look("ann").events
+        assert [e.seq for e in store.snapshot("ann").events] == sorted(
+            e.seq for e in store.snapshot("ann").events
         )
-        assert len(store.look("ann").events) == 3
+        assert len(store.snapshot("ann").events) == 3
 
     def test_a_history_is_in_order_of_time_then_of_arrival(self, store):
         store.add([event("a", item="late", time=9), event("b", item="one", time=5)])
         store.add([event("c", item="two", time=5), event("d", "bob", "other")])
-        assert [e.about for e in store.look("ann").events] == ["one", "two", "late"]
+        assert [e.about for e in store.snapshot("ann").events] == ["one", "two", "late"]
 
     def test_a_reader_gets_what_came_after_a_number(self, store):
         store.add([event("a", item="old")])
-        after = store.settled()[0]
+        after = store.last_numbers()[0]
         store.add([event("b", item="new")])
-        assert [e.about for e in store.look("ann", after=after).events] == ["new"]
-        assert [e.about for e in store.later(0, after)] == ["old"]
+        assert [e.about for e in store.snapshot("ann", after=after).events] == ["new"]
+        assert [e.about for e in store.events_between(0, after)] == ["old"]
 
     @pytest.mark.parametrize(
         "name", ["a/b", "ä 中 🎉", "'; drop table events; --", "<b>", " ", "\t"]
     )
     def test_any_identifier_comes_back_as_it_was(self, store, name):
         store.add([event(name, name, name)])
-        assert [e.about for e in store.look(name).events] == [name]
+        assert [e.about for e in store.snapshot(name).events] == [name]
         assert "events" in metadata.tables
         assert store.counts()["events"] == 1
 
     def test_what_users_say_is_kept_and_replaced(self, store):
-        store.control("ann", [Control("1", 0.0, ("tea",))])
-        store.consent("ann", True)
-        assert store.look("ann").person == ((Control("1", 0.0, ("tea",)),), True, None)
-        store.control("ann", [])
-        store.consent("ann", False)
-        assert store.look("ann").person == ((), False, None)
+        store.set_controls("ann", [Control("1", 0.0, ("tea",))])
+        store.set_consent("ann", True)
+        assert store.snapshot("ann").preferences == ((Control("1", 0.0, ("tea",)),), True, None)
+        store.set_controls("ann", [])
+        store.set_consent("ann", False)
+        assert store.snapshot("ann").preferences == ((), False, None)
 
     def test_who_does_not_consent_leaves_no_events(self, store):
-        store.consent("ann", False)
+        store.set_consent("ann", False)
         found = store.add([event("1"), event("2", "bob")])
         assert found == (1, 0, ((0, REASONS["consent"]),))
-        assert not store.look("ann").events
+        assert not store.snapshot("ann").events
 
     def test_a_session_is_anonymous_until_somebody_signs_in(self, store):
         store.add([event("1", None, session="s"), event("2", None, session="other")])
-        assert [e.about for e in store.look(None, "s").events] == ["tea"]
-        before = store.settled()[0]
+        assert [e.about for e in store.snapshot(None, "s").events] == ["tea"]
+        before = store.last_numbers()[0]
         assert store.merge("s", "ann") == 1
-        assert not store.look(None, "s").events
-        assert len(store.look("ann", after=before).events) == 1  # nobody has read past it
+        assert not store.snapshot(None, "s").events
+        assert len(store.snapshot("ann", after=before).events) == 1  # nobody has read past it
         store.add([event("3", None, session="s")])
-        assert len(store.look("ann").events) == 2
+        assert len(store.snapshot("ann").events) == 2
         assert store.merge("s", "bob") == 0
-        assert not store.look("bob").events
+        assert not store.snapshot("bob").events
 
     def test_who_is_forgotten_leaves_a_mark_that_tells_nothing(self, store):
         store.add([event("1"), event("2", "bob"), event("3", None, session="s")])
         store.merge("s", "ann")
-        store.control("ann", [Control("1", 0.0, ("tea",))])
-        store.show([shown("r", "ann"), shown("r2", "bob")])
+        store.set_controls("ann", [Control("1", 0.0, ("tea",))])
+        store.add_impressions([shown("r", "ann"), shown("r2", "bob")])
         erased = {"impressions": 1, "events": 2, "people": 1, "profiles": 0, "sessions": 1}
         assert store.forget("ann") == erased
-        assert store.look("ann")[1:] == (((), None, None), ())
-        assert len(store.look("bob").events) == 1
+        assert store.snapshot("ann")[1:] == (((), None, None), ())
+        assert len(store.snapshot("bob").events) == 1
         with store.reader.connect() as connection:
             rows = [
                 str(row)
@@ -111,12 +110,12 @@ class StoreSuite:
         at = store.forgotten()[store.mark("ann")]
         found = store.add([event("1", time=at), event("2", time=at + 1)])
         assert found == (1, 0, ((0, REASONS["forgotten"]),))
-        store.show([shown("r", "ann", time=at), shown("r", "ann", time=at + 1)])
+        store.add_impressions([shown("r", "ann", time=at), shown("r", "ann", time=at + 1)])
         assert store.counts()["impressions"] == 1
 
     def test_changes_come_in_order_and_an_item_has_one_row(self, store):
-        first = store.change("state", {"tea": {"stock": 3}})
-        last = store.change("state", {"tea": {"hidden": True}, "cup": {"stock": 0}})
+        first = store.publish("state", {"tea": {"stock": 3}})
+        last = store.publish("state", {"tea": {"hidden": True}, "cup": {"stock": 0}})
         assert store.revision == last == first + 2
         assert [(c.key, c.content) for c in store.changes(0)] == [
             ("tea", {"stock": 3, "hidden": True}),
@@ -138,8 +137,8 @@ class StoreSuite:
         while not done.is_set():
             if not any(writer.is_alive() for writer in writers):
                 done.set()
-            until = store.settled()[0]
-            seen += [e.id for e in store.later(last, until)]
+            until = store.last_numbers()[0]
+            seen += [e.id for e in store.events_between(last, until)]
             last = until
         assert len(seen) == len(set(seen)) == 400
 
@@ -149,7 +148,7 @@ class StoreSuite:
             _ = 1 / 0
         assert store.merge("s", "ann") == 0
         store.add([event("1", None, session="s")])
-        assert len(store.look("ann").events) == 1
+        assert len(store.snapshot("ann").events) == 1
 
 
 class TestSQLite(StoreSuite):

@@ -25,7 +25,7 @@ def service_parts() -> tuple[Any, Any]:
 def subject_access(address: str) -> Any:
     """The store of a service, which must be there already."""
     try:
-        from penchant.serve.store.subject_access import Held
+        from penchant.serve.store.subject_access import SubjectAccess
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "sqlalchemy", "serve") from error
-    return Held.opened(address)
+    return SubjectAccess.opened(address)

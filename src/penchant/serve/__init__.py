@@ -1,16 +1,11 @@
-"""The service: lists over HTTP that follow each event at once.
+"""The service: recommendations over HTTP that reflect each event immediately.
 
-tables, rows, store   what is kept, in SQLite or PostgreSQL
-arm, live             artifacts in service, and artifacts and store as one
-asking, incoming      what is answered, and what comes in
-profiles              users' interests as texts
-goods                 items as they are posted
-gate                  whether a new artifact may take over
-schemas, routes, app  the addresses, and ``texts`` those of profiles
-console               the same in a browser
-guard, keys, problems limits, who may do what, what is said where something is wrong
-run                   worker processes
-refresh               what came into a store goes into its run
-logged, online        what lists did: clicks by arm, what a run would have earned
-mcp                   tools for a language model
+settings  how a service runs
+store     events, users, impressions and changes, in SQLite or PostgreSQL
+service   models and a store as one: reads, writes, refresh, online evaluation
+api       endpoints, schemas, API keys, problem details, middleware
+console   the service in a browser
+mcp       tools for a language model, over the Model Context Protocol
+app       the web application of a worker
+workers   worker processes behind one port
 """

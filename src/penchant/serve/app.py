@@ -1,4 +1,4 @@
-"""The web application over a live service, and what a worker makes of its settings."""
+"""The web application of a worker."""
 
 import logging
 import os
@@ -16,53 +16,53 @@ from threadpoolctl import threadpool_limits
 from penchant import __version__
 from penchant.serve import console
 from penchant.serve.api import problems, profile_routes, routes
-from penchant.serve.api.api_keys import Bucket, Keys
-from penchant.serve.api.middleware import Guard
-from penchant.serve.service.live import Live
+from penchant.serve.api.api_keys import ApiKeys, RateLimiter
+from penchant.serve.api.middleware import ServiceMiddleware
+from penchant.serve.service.recommendation_service import RecommendationService
 from penchant.serve.settings import Settings
 from penchant.serve.store.store import Store
 
-_KEYS = {
+_SECURITY_SCHEMES = {
     "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "HTTPBearer": {"type": "http", "scheme": "bearer"},
 }
 THREADS = 8
-"""Requests that a worker works on at once; further ones wait their turn."""
+"""Requests that a worker handles at once; further ones wait."""
 
-_POLL = 1.0  # seconds after which a worker that nobody asks looks for changes
+_POLL_SECONDS = 1.0  # seconds after which an idle worker looks for changes
 log = logging.getLogger(__name__)
 
 
 def application(settings: Settings) -> Any:
     """The ASGI application of one worker."""
-    _one_core()
+    _limit_threads()
     store = Store(settings.database)
-    app = _app(Live(store, settings))
-    app.state.keys = None if settings.open else Keys(store)
-    app.state.bucket = Bucket(settings.rate)
+    app = _build_app(RecommendationService(store, settings))
+    app.state.keys = None if settings.open else ApiKeys(store)
+    app.state.limiter = RateLimiter(settings.rate)
     hosts = frozenset(settings.hosts) or None
-    return Guard(app, settings.limit, settings.timeout, hosts)
+    return ServiceMiddleware(app, settings.limit, settings.timeout, hosts)
 
 
-def _one_core() -> None:
-    """Requests are many and small: a core for each is faster than all cores for one at a time."""
+def _limit_threads() -> None:
+    """Requests are many and small: one core for each is faster than all cores for one."""
     threadpool_limits(1)
-    sys.setswitchinterval(0.0005)  # a short request need not wait 5 ms for one that computes
+    sys.setswitchinterval(0.0005)  # a short request need not wait 5 ms for a long one
     if find_spec("torch"):
         import torch
 
         torch.set_num_threads(1)
 
 
-def _app(live: Live) -> FastAPI:
+def _build_app(service: RecommendationService) -> FastAPI:
     ending = threading.Event()
 
     def follow() -> None:
-        while not ending.wait(_POLL):
+        while not ending.wait(_POLL_SECONDS):
             try:
-                live.follow(live.store.revision)
-            except Exception as error:  # a store that is away for a while ends no worker
-                problems.told(error)
+                service.follow(service.store.revision)
+            except Exception as error:  # a store that is down for a while ends no worker
+                problems.log_error(error)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -71,51 +71,51 @@ def _app(live: Live) -> FastAPI:
         thread.start()
         yield
         ending.set()
-        live.close()
+        service.close()
 
     app = FastAPI(
         title="Penchant",
         version=__version__,
-        summary="Recommendations that follow each event at once.",
+        summary="Recommendations that reflect each event immediately.",
         description=(
-            "Events count from the answer on. Every problem is told as RFC 9457 has it, with a "
-            "remedy. Keys go into X-API-Key or Authorization: Bearer."
+            "An accepted event is used by the next request. Errors are problem details (RFC 9457) "
+            "with a remedy. Send your key as X-API-Key or Authorization: Bearer."
         ),
         lifespan=lifespan,
-        responses=problems.DESCRIBED,
+        responses=problems.PROBLEM_RESPONSES,
         docs_url=None,
         redoc_url=None,
     )
-    app.state.live = live
-    app.state.counted = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+    app.state.service = service
+    app.state.multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     for router in (*routes.ROUTERS, *profile_routes.ROUTERS, *console.ROUTERS):
         app.include_router(router)
-    problems.described(app)
-    _describe(app)
+    problems.add_exception_handlers(app)
+    _complete_openapi(app)
     return app
 
 
-def _describe(app: FastAPI) -> None:
-    """The OpenAPI description with the schema of problems, and without FastAPI's own of 422."""
+def _complete_openapi(app: FastAPI) -> None:
+    """The OpenAPI schema with problem details in place of FastAPI's own errors of 422."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        found = plain()
-        schemas = found["components"]["schemas"]
+        schema = plain()
+        schemas = schema["components"]["schemas"]
         if "ProblemOut" not in schemas:
-            made = problems.ProblemOut.model_json_schema(
+            problem = problems.ProblemOut.model_json_schema(
                 ref_template="#/components/schemas/{model}"
             )
-            schemas.update(made.pop("$defs", {}))
-            schemas["ProblemOut"] = made
+            schemas.update(problem.pop("$defs", {}))
+            schemas["ProblemOut"] = problem
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
-            found["components"]["securitySchemes"] = _KEYS
-            for path in found["paths"].values():
-                for one in path.values():
-                    one["responses"]["422"] = problems.DESCRIBED[422]
-                    if one["tags"] != routes.health.tags:
-                        one["security"] = [{name: []} for name in _KEYS]
-        return found
+            schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    operation["responses"]["422"] = problems.PROBLEM_RESPONSES[422]
+                    if operation["tags"] != routes.health.tags:
+                        operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+        return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

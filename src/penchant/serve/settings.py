@@ -9,18 +9,42 @@ from typing import Any
 class Settings:
     """How a service runs.
 
-    runs     arm -> path of its artifact; the second has ``share`` of the users, by a hash of who
-             asks
-    rules    of all lists, where a request says nothing else
-    margin   the part of NDCG@10 that a new artifact may lack
-    open     no keys: for this machine alone
-    rate     requests a second of one key and worker; 0 is no limit
-    limit    bytes of a body, and ``timeout`` seconds of a request
-    hosts    names that it answers under; none given, any
-    key      the file of the secret key that signs receipts; none given, the default one
-    llm      the settings of a language model; none given, all is said in plain words
-    patience seconds that a request waits for it
-    since    the change of the store from which on artifacts in it take over
+    Parameters
+    ----------
+    runs
+        Variant -> path of its run. A second variant serves ``share`` of the users, chosen by a
+        hash of who asks.
+    database
+        The store: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
+    share
+        Fraction of the users for the second variant.
+    rules
+        Rules of all lists, unless a request sets others.
+    margin
+        Fraction of NDCG@10 that a new artifact may lose.
+    open
+        Whether no API keys are needed; for this machine only.
+    rate
+        Requests a second of one key and worker; 0 for no limit.
+    limit
+        Bytes of a request body.
+    timeout
+        Seconds of a request.
+    hosts
+        Host names that are served; empty for any.
+    since
+        The change of the store after which published artifacts are loaded; default: the latest.
+    key
+        The file of the secret key that signs receipts; default: that of ``load_key``.
+    llm
+        The settings file of a language model; None generates all texts without one.
+    patience
+        Seconds that a request waits for the language model.
+
+    Examples
+    --------
+    >>> Settings(runs={"main": "run"}, database="sqlite:///store.sqlite").share
+    0.0
     """
 
     runs: Mapping[str, str]

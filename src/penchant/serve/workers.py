@@ -1,4 +1,4 @@
-"""Several worker processes behind one port, started again where one ends."""
+"""Worker processes behind one port, restarted when they end."""
 
 import json
 import logging
@@ -15,48 +15,50 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from penchant.errors import ConfigError
 from penchant.recommendation.rerank import Rules
-from penchant.serve.api.api_keys import Keys
+from penchant.serve.api.api_keys import ApiKeys
 from penchant.serve.app import application
-from penchant.serve.service.live import model_of
+from penchant.serve.service.recommendation_service import language_model_of
 from penchant.serve.settings import Settings
 from penchant.serve.store.store import Store
 from penchant.storage.artifact import read_manifest
 
 SETTINGS = "PENCHANT_SERVE"
-"""The variable of the environment that holds a worker's settings, as JSON."""
+"""The environment variable with the settings of a worker, as JSON."""
 
 log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Workers(Multiprocess):
-    """Worker processes, each started again as soon as it has ended."""
+    """Worker processes, each restarted as soon as it has ended."""
 
     def keep_subprocess_alive(self) -> None:
-        # the base class asks each for a sign of life, and waits for one that died meanwhile
+        # the base class pings each worker, and waits for one that died meanwhile
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
             if process.process.is_alive():
                 continue
             process.join()
-            log.warning("a worker has ended (%s); another starts", process.process.exitcode)
+            log.warning(
+                "a worker ended with exit code %s and is restarted", process.process.exitcode
+            )
             self.processes[place] = Process(self.config, self.target, self.sockets)
             self.processes[place].start()
 
 
 def worker() -> Any:
-    """The application of a worker that the supervisor has started."""
+    """The application of a worker process."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     if os.environ.get("PENCHANT_ACCESS"):
         logging.getLogger("penchant.serve.access").setLevel(logging.INFO)
-    threading.Thread(target=_with_parent, args=(os.getppid(),), daemon=True).start()
-    found = json.loads(os.environ[SETTINGS])
-    return application(Settings(**{**found, "hosts": tuple(found["hosts"])}))
+    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
+    content = json.loads(os.environ[SETTINGS])
+    return application(Settings(**{**content, "hosts": tuple(content["hosts"])}))
 
 
-def _with_parent(parent: int) -> None:
-    """End where the supervisor has ended, so that it can be started again on its port."""
+def _exit_with_parent(parent: int) -> None:
+    """Exit when the supervisor has ended, so that it can be restarted on its port."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -65,27 +67,41 @@ def _with_parent(parent: int) -> None:
 
 
 def first_key(store: Store) -> str | None:
-    """A key for everything where the store has none yet; else None."""
-    keys = Keys(store)
-    return None if keys.listed() else keys.add("first", {"admin"})
+    """An admin key if the store has no key yet; else None."""
+    keys = ApiKeys(store)
+    return None if keys.list_all() else keys.add("first", {"admin"})
 
 
 def serve(
     settings: Settings, host: str, port: int, workers: int, ready: Any = lambda port: None
 ) -> None:
-    """Serve until it is told to end. ``ready`` is told the port before the first worker starts.
+    """Serve until a signal ends it.
 
-    Raises ArtifactError and ConfigError for what would keep each worker from starting.
+    Parameters
+    ----------
+    settings
+        How the service runs.
+    host, port
+        Where to listen; port 0 takes a free one.
+    workers
+        Number of processes.
+    ready
+        Called with the port before the first worker starts.
+
+    Raises
+    ------
+    ArtifactError, ConfigError
+        For what would keep each worker from starting.
     """
     if settings.open and host not in LOOPBACK:
         raise ConfigError(
             f"expected --open with a host of this machine, {LOOPBACK[0]}, received {host}; without "
-            "--open, keys say who may do what"
+            "--open, API keys control access"
         )
     for path in settings.runs.values():
         read_manifest(path)
     Rules.model_validate(dict(settings.rules))
-    model_of(settings)
+    language_model_of(settings)
     store = Store(settings.database)
     settings = replace(
         settings, since=store.revision, hosts=LOOPBACK if settings.open else settings.hosts

@@ -11,7 +11,7 @@ _SQLITE = "sqlite:///"
 
 
 def evaluate_online(run: Path, database: str | None, as_json: bool) -> None:
-    """Print clicks by variant, and what a run would have earned on the explored places.
+    """Print clicks by variant, and what a run would have earned on the explored positions.
 
     Raises
     ------
@@ -19,7 +19,7 @@ def evaluate_online(run: Path, database: str | None, as_json: bool) -> None:
         There is no database of a service.
     """
     try:
-        from penchant.serve.service.online_evaluation import online
+        from penchant.serve.service.online_evaluation import evaluate_online as evaluate_run_online
         from penchant.serve.store.store import Store
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "sqlalchemy", "serve") from error
@@ -27,13 +27,13 @@ def evaluate_online(run: Path, database: str | None, as_json: bool) -> None:
     file = Path(address.removeprefix(_SQLITE))
     if address.startswith(_SQLITE) and not file.exists():
         raise ConfigError(
-            f"expected the store of a service, received {file}, which is not there; name it with "
+            f"expected the store of a service, received {file}, which does not exist; name it with "
             "--database"
         )
     store = Store(address)
     try:
         with working(f"reading {run} and its store"):
-            content = {"run": str(run)} | online(run, store).to_dict()
+            content = {"run": str(run)} | evaluate_run_online(run, store).to_dict()
     finally:
         store.close()
     emit(content) if as_json else show_online(content)

@@ -39,7 +39,7 @@ def export_user(
     stored: dict[str, Any] = {}
     if database is not None:
         store = subject_access(database)
-        stored = store.held(user)
+        stored = store.records(user)
         store.close()
     content = collect(user, {str(run): model}, stored, rows)
     if out is None:

@@ -44,18 +44,18 @@ def keys(
     penchant keys run/ --add website --scopes read,write
     """
     service_parts()
-    from penchant.serve.api.api_keys import Keys
+    from penchant.serve.api.api_keys import ApiKeys
 
     if run is None and database is None:
         raise ConfigError("expected a RUN or --database")
-    store_keys = Keys(open_store(database or default_database(run or Path())))
+    store_keys = ApiKeys(open_store(database or default_database(run or Path())))
     secret = None
     if new is not None:
         secret = store_keys.add(new, set(filter(None, scopes.split(","))))
     if revoke is not None:
         store_keys.revoke(revoke)
     entries: list[dict[str, Any]] = [
-        {**key._asdict(), "scopes": sorted(key.scopes)} for key in store_keys.listed()
+        {**key._asdict(), "scopes": sorted(key.scopes)} for key in store_keys.list_all()
     ]
     if as_json:
         emit({"key": secret, "keys": entries})

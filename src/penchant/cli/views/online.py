@@ -19,26 +19,26 @@ def show_online(content: dict[str, Any]) -> None:
         f"a click is a {' or '.join(content['behaviors'])} event that carries the request ID of "
         "a list"
     )
-    counts = ("users", "lists", "places", "clicks")
+    counts = ("users", "lists", "impressions", "clicks")
     rows = [
-        (variant["arm"], *(f"{variant[name]:,}" for name in counts), *_bounds(variant, "rate"))
-        for variant in content["arms"]
+        (variant["variant"], *(f"{variant[name]:,}" for name in counts), *_bounds(variant, "rate"))
+        for variant in content["variants"]
     ]
-    title = "What was shown, by variant; clicks per place with 95 % interval"
+    title = "Clicks by variant; clicks per impression with 95 % interval"
     table(title, ("variant", *counts, "rate", "low", "high"), rows)
     for pair in content["differences"]:
         value, low, high = _bounds(pair, "difference")
-        say(f"{pair['arm']} minus {pair['against']}: {value} [{low}, {high}]")
+        say(f"{pair['variant']} minus {pair['baseline']}: {value} [{low}, {high}]")
     if content["slots"]:
         say(
-            f"{counted(content['slots'], 'place')} explored for "
+            f"{counted(content['slots'], 'position')} explored for "
             f"{counted(content['slot_users'], 'user')}, {content['slots_clicked']:,} clicked; the "
             f"run would choose what was shown in {content['slots_agreeing']:,} "
             f"({content['agreeing_clicked']:,} clicked): an effective sample of "
             f"{content['ess']:,.0f}"
         )
         rows = [(label, *_bounds(content, name)) for name, label in _VALUES.items()]
-        table("Clicks per explored place", ("policy", "value", "low", "high"), rows)
+        table("Clicks per explored position", ("policy", "value", "low", "high"), rows)
     for note in content["notes"]:
         say(f"note: {note}")
 

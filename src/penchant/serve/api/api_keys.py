@@ -1,4 +1,4 @@
-"""API keys: who may do what, and how often."""
+"""API keys and rate limits: who may do what, and how often."""
 
 import secrets
 import threading
@@ -16,15 +16,15 @@ from penchant.serve.store.tables import writing
 
 SCOPES = {
     "read": "lists, similar items, interests and explanations",
-    "write": "events, sessions, what users say of interests and of consent",
-    "admin": "everything, items, forgetting, metrics and the reload of artifacts among it",
+    "write": "events, sessions, interest settings, consent and erasure",
+    "admin": "everything, including items, exports, metrics and the reload of artifacts",
 }
-_FRESH = 5.0
-"""Seconds for which a worker remembers a key: as long may a revoked one still work."""
+_CACHE_SECONDS = 5.0
+"""Seconds for which a worker caches a key; a revoked one may work for as long."""
 
 
-class Key(NamedTuple):
-    """A key as the store knows it: by its digest alone."""
+class ApiKey(NamedTuple):
+    """A key as the store keeps it; of the secret it has only a digest."""
 
     id: str
     name: str
@@ -33,19 +33,19 @@ class Key(NamedTuple):
     revoked: int | None
 
     def may(self, scope: str) -> bool:
-        """Whether it opens a scope."""
+        """Whether the key has a scope."""
         return scope in self.scopes or "admin" in self.scopes
 
 
-class Keys:
+class ApiKeys:
     """The keys of a store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.seen: dict[str, tuple[float, Key | None]] = {}
+        self.seen: dict[str, tuple[float, ApiKey | None]] = {}
 
     def add(self, name: str, scopes: set[str]) -> str:
-        """Make a key; it is told now and never again. ConfigError for a scope that is none."""
+        """Create a key, which is shown only once; ConfigError for an unknown scope."""
         for scope in scopes:
             if scope not in SCOPES:
                 raise unknown("scope", scope, SCOPES)
@@ -63,58 +63,59 @@ class Keys:
             connection.execute(insert(t.keys).values(row))
         return key
 
-    def listed(self) -> list[Key]:
+    def list_all(self) -> list[ApiKey]:
         """All keys, the oldest first."""
         columns = (t.keys.c.id, t.keys.c.name, t.keys.c.scopes, t.keys.c.time, t.keys.c.revoked)
         with self.store.reader.connect() as connection:
             return [
-                _key(row) for row in connection.execute(select(*columns).order_by(t.keys.c.time))
+                _api_key(row)
+                for row in connection.execute(select(*columns).order_by(t.keys.c.time))
             ]
 
     def revoke(self, id: str) -> None:
-        """End a key; ConfigError where there is none of this id."""
+        """Revoke a key; ConfigError for an unknown id."""
         with writing(self.store.engine) as connection:
-            one = update(t.keys).where(t.keys.c.id == id).values(revoked=now())
-            if not connection.execute(one).rowcount:
-                raise unknown("key", id, [key.id for key in self.listed()] or ["none"])
+            statement = update(t.keys).where(t.keys.c.id == id).values(revoked=now())
+            if not connection.execute(statement).rowcount:
+                raise unknown("key", id, [key.id for key in self.list_all()] or ["none"])
 
-    def check(self, key: str) -> Key | None:
-        """The key that a request brings; None where it is none, or revoked."""
+    def check(self, key: str) -> ApiKey | None:
+        """The key of a secret that a request brings; None for an unknown or a revoked one."""
         digest = _digest(key)
-        at, found = self.seen.get(digest, (-_FRESH, None))
-        if time.monotonic() - at < _FRESH:
-            return found
+        at, cached = self.seen.get(digest, (-_CACHE_SECONDS, None))
+        if time.monotonic() - at < _CACHE_SECONDS:
+            return cached
         columns = (t.keys.c.id, t.keys.c.name, t.keys.c.scopes, t.keys.c.time, t.keys.c.revoked)
         with self.store.reader.connect() as connection:
             row = connection.execute(select(*columns).where(t.keys.c.digest == digest)).first()
-        found = None if row is None or row[4] is not None else _key(row)
-        if len(self.seen) > 10_000:  # somebody tries keys
+        checked = None if row is None or row[4] is not None else _api_key(row)
+        if len(self.seen) > 10_000:  # somebody is guessing keys
             self.seen.clear()
-        self.seen[digest] = time.monotonic(), found
-        return found
+        self.seen[digest] = time.monotonic(), checked
+        return checked
 
 
-class Bucket:
-    """So many requests a second for each caller, twice as many at once (token bucket)."""
+class RateLimiter:
+    """A token bucket: ``rate`` requests a second for each caller, twice as many at once."""
 
     def __init__(self, rate: float) -> None:
-        self.rate, self.most = rate, 2 * rate
+        self.rate, self.capacity = rate, 2 * rate
         self.left: dict[str, tuple[float, float]] = {}
         self.lock = threading.Lock()
 
     def wait(self, caller: str, at: float | None = None) -> float:
-        """Take one; seconds to wait for it, 0 where there was one.
+        """Take a token; seconds to wait for one, 0 where there was one.
 
-        >>> bucket = Bucket(1.0)
-        >>> [bucket.wait("a", at=0.0) for _ in range(3)]
+        >>> limiter = RateLimiter(1.0)
+        >>> [limiter.wait("a", at=0.0) for _ in range(3)]
         [0.0, 0.0, 1.0]
         """
         if self.rate <= 0:
             return 0.0
         at = time.monotonic() if at is None else at
         with self.lock:
-            left, before = self.left.get(caller, (self.most, at))
-            left = min(self.most, left + (at - before) * self.rate)
+            left, before = self.left.get(caller, (self.capacity, at))
+            left = min(self.capacity, left + (at - before) * self.rate)
             taken = left >= 1
             if len(self.left) > 100_000:
                 self.left.clear()
@@ -127,5 +128,5 @@ def _digest(key: str) -> str:
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _key(row: Any) -> Key:
-    return Key(row[0], row[1], frozenset(row[2].split()), row[3], row[4])
+def _api_key(row: Any) -> ApiKey:
+    return ApiKey(row[0], row[1], frozenset(row[2].split()), row[3], row[4])

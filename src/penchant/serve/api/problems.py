@@ -1,4 +1,4 @@
-"""What a request gets that cannot be answered: problem details (RFC 9457) with a remedy."""
+"""Problem details (RFC 9457) with a remedy, for requests that cannot be answered."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from penchant.errors import ArtifactError, PenchantError
+from penchant.errors import ArtifactError, PenchantError, counted
 
 TYPE = "application/problem+json"
 log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ class Problem(Exception):  # noqa: N818 - named as RFC 9457 names it
         self.status, self.detail, self.remedy, self.headers = status, detail, remedy, headers
 
 
-class Fault(BaseModel):
-    """One part of a request that is not as it should be."""
+class InvalidField(BaseModel):
+    """A part of a request that is not valid."""
 
-    model_config = ConfigDict(title="Fault")
+    model_config = ConfigDict(title="InvalidField")
     where: str = Field(examples=["body.0.behavior"])
     expected: str = Field(examples=["Field required"])
 
@@ -42,9 +42,9 @@ class ProblemOut(BaseModel):
     type: str = Field(examples=["urn:penchant:problem:422"])
     title: str = Field(examples=["Unprocessable content"])
     status: int = Field(examples=[422])
-    detail: str = Field(examples=["2 parts of the request are not as expected"])
-    remedy: str = Field(examples=["see errors, and the description of this address in /docs"])
-    errors: list[Fault] | None = None
+    detail: str = Field(examples=["2 fields of the request are not valid"])
+    remedy: str = Field(examples=["see errors, and the documentation of this endpoint at /docs"])
+    errors: list[InvalidField] | None = None
 
 
 TITLES = {
@@ -66,19 +66,19 @@ TITLES = {
 }
 
 _CONTENT = {TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
-DESCRIBED: dict[int | str, dict[str, Any]] = {
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": title, "content": _CONTENT} for status, title in TITLES.items()
 }
 
 
-def answer(
+def problem_response(
     status: int,
     detail: str,
     remedy: str,
     headers: dict[str, str] | None = None,
     errors: list[dict[str, str]] | None = None,
 ) -> Response:
-    """The response of a problem."""
+    """The response that describes a problem."""
     content: dict[str, Any] = {
         "type": f"urn:penchant:problem:{status}",
         "title": TITLES.get(status, "Problem"),
@@ -92,55 +92,65 @@ def answer(
     return Response(body, status, headers, TYPE)
 
 
-def described(app: FastAPI) -> None:
-    """Answer each error that an app may raise with a problem, and with no more than that."""
+def add_exception_handlers(app: FastAPI) -> None:
+    """Answer each error that an app may raise with a problem, without internal details."""
 
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
-        return answer(error.status, error.detail, error.remedy, error.headers)
+        return problem_response(error.status, error.detail, error.remedy, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"where": ".".join(map(str, one["loc"]))[:200], "expected": one["msg"][:300]}
-            for one in error.errors()[:20]
+            {"where": ".".join(map(str, fault["loc"]))[:200], "expected": fault["msg"][:300]}
+            for fault in error.errors()[:20]
         ]
         count = len(error.errors())
-        detail = f"{count} part{'s' * (count != 1)} of the request not as expected"
-        remedy = "see errors, and the description of this address in /docs"
-        return answer(422, detail, remedy, errors=faults)
+        detail = (
+            f"{counted(count, 'field')} of the request {'is' if count == 1 else 'are'} not valid"
+        )
+        remedy = "see errors, and the documentation of this endpoint at /docs"
+        return problem_response(422, detail, remedy, errors=faults)
 
     @app.exception_handler(PenchantError)
     async def refused(request: Request, error: PenchantError) -> Response:
         status = 409 if isinstance(error, ArtifactError) else 422
-        return answer(status, str(error)[:2000], "mend what the detail names and ask again")
+        return problem_response(
+            status, str(error)[:2000], "correct what the detail names and try again"
+        )
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
-        remedies = {404: "see /docs for the addresses that there are", 405: "see the header Allow"}
-        remedy = remedies.get(error.status_code, "see /docs for what is expected here")
-        return answer(error.status_code, str(error.detail), remedy, dict(error.headers or {}))
+        remedies = {404: "see /docs for all endpoints", 405: "see the header Allow"}
+        remedy = remedies.get(error.status_code, "see the documentation of this endpoint at /docs")
+        return problem_response(
+            error.status_code, str(error.detail), remedy, dict(error.headers or {})
+        )
 
     @app.exception_handler(SQLAlchemyError)
     async def stored(request: Request, error: SQLAlchemyError) -> Response:
-        told(error)
+        log_error(error)
         if isinstance(error, DBAPIError) and type(error.orig).__name__ == "DataError":
-            return answer(422, "the store cannot hold a value of the request", "leave it out")
-        return answer(
+            return problem_response(
+                422, "the store cannot hold a value of the request", "leave it out"
+            )
+        return problem_response(
             503,
-            "the store does not answer; nothing of this request is taken for done",
-            "ask again in a moment; events may be sent again under the same event_id",
+            "the store is not available; the request was not confirmed",
+            "try again in a moment; events can be sent again with the same event_id",
             {"Retry-After": "1"},
         )
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
-        told(error)
-        return answer(500, "an error of the service", "ask again; tell who runs the service")
+        log_error(error)
+        return problem_response(
+            500, "internal error of the service", "try again; contact the operator"
+        )
 
 
-def told(error: BaseException) -> None:
-    """Log where an error was raised, without its message, which may hold what users did."""
+def log_error(error: BaseException) -> None:
+    """Log where an error was raised, without its message, which may hold user data."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     places = " > ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames)
     log.error("%s at %s", type(error).__name__, places)

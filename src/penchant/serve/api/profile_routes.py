@@ -1,4 +1,4 @@
-"""The addresses of the texts of users' interests."""
+"""The endpoints for texts of users' interests."""
 
 from typing import Annotated
 
@@ -8,51 +8,55 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from penchant.recommendation.interests import Profile
 from penchant.recommendation.interests.profile import MOST
-from penchant.serve.api.routes import READ, WRITE, On, answered, shows
-from penchant.serve.api.schemas import Body, PathName, held
+from penchant.serve.api.routes import READ, WRITE, Service, documents, json_response
+from penchant.serve.api.schemas import PathName, RequestBody, storable
 from penchant.serve.service import profiles
 
 reads = APIRouter(tags=["lists"], dependencies=READ)
-writes = APIRouter(tags=["events and people"], dependencies=WRITE)
-Own = Annotated[str, StringConstraints(min_length=1, max_length=MOST), AfterValidator(held)]
+writes = APIRouter(tags=["events and users"], dependencies=WRITE)
+ProfileText = Annotated[
+    str, StringConstraints(min_length=1, max_length=MOST), AfterValidator(storable)
+]
 
 
-class ProfileIn(Body):
-    """What a user writes of their interests."""
+class ProfileIn(RequestBody):
+    """A user's own text of their interests."""
 
-    text: Own = Field(examples=["Green tea, and pots to make it in. No coffee."])
+    text: ProfileText = Field(examples=["Green tea, and pots to make it in. No coffee."])
 
 
 class ProfileOut(BaseModel):
-    """What a user is interested in, as a text."""
+    """The interests of a user, as a text."""
 
     user: str
     text: str
     edited: bool = Field(description="Whether the user wrote it.")
-    model: str | None = Field(description="The language model that wrote it; none for plain words.")
-    note: str | None = Field(description="Why these are plain words, or why there are none.")
+    model: str | None = Field(
+        description="The language model that wrote it; null for a generated text."
+    )
+    note: str | None = Field(description="Why no language model wrote it, or why there is no text.")
 
 
-@reads.get("/users/{user}/profile", **shows(ProfileOut))
-def profile(live: On, user: PathName) -> Response:
-    """What a user is interested in, as a text: their own, or one that is made and kept."""
-    return _told(user, profiles.profile(live, user, live.llm))
+@reads.get("/users/{user}/profile", **documents(ProfileOut))
+def profile(service: Service, user: PathName) -> Response:
+    """Get the interests of a user as a text: their own, or a generated one."""
+    return _profile_response(user, profiles.user_profile(service, user, service.llm))
 
 
-@writes.put("/users/{user}/profile", **shows(ProfileOut))
-def write(live: On, user: PathName, body: ProfileIn) -> Response:
-    """Keep what a user writes of their interests, in the place of what was made."""
-    return _told(user, profiles.write(live, user, body.text))
+@writes.put("/users/{user}/profile", **documents(ProfileOut))
+def write(service: Service, user: PathName, body: ProfileIn) -> Response:
+    """Store the user's own text of their interests, in place of the generated one."""
+    return _profile_response(user, profiles.save_profile(service, user, body.text))
 
 
-@writes.delete("/users/{user}/profile", **shows(ProfileOut))
-def reset(live: On, user: PathName) -> Response:
-    """Take back what a user wrote: the text is made of their interests again."""
-    return _told(user, profiles.reset(live, user, live.llm))
+@writes.delete("/users/{user}/profile", **documents(ProfileOut))
+def reset(service: Service, user: PathName) -> Response:
+    """Discard the user's own text; it is generated from their interests again."""
+    return _profile_response(user, profiles.reset_profile(service, user, service.llm))
 
 
-def _told(user: str, found: Profile) -> Response:
-    return answered({"user": user, **found.to_dict()})
+def _profile_response(user: str, profile: Profile) -> Response:
+    return json_response({"user": user, **profile.to_dict()})
 
 
 ROUTERS: tuple[APIRouter, ...] = (reads, writes)

@@ -1,4 +1,4 @@
-"""The addresses of the service: each reads a request, asks the live service, answers."""
+"""The endpoints of the service: each reads a request and answers with JSON."""
 
 import json
 from typing import Annotated, Any
@@ -14,55 +14,55 @@ from prometheus_client.registry import REGISTRY
 from penchant.errors import ConfigError
 from penchant.privacy.subject_access import collect
 from penchant.serve.api import schemas as s
-from penchant.serve.api.api_keys import Bucket, Key, Keys
+from penchant.serve.api.api_keys import ApiKey, ApiKeys, RateLimiter
 from penchant.serve.api.problems import Problem
 from penchant.serve.service import pagination, reads
-from penchant.serve.service import writes as incoming
-from penchant.serve.service.live import History, Live
-from penchant.serve.service.reads import Ask
+from penchant.serve.service import writes as service_writes
+from penchant.serve.service.reads import RecommendationRequest
+from penchant.serve.service.recommendation_service import History, RecommendationService
 from penchant.serve.store.records import now
-from penchant.serve.store.subject_access import Held
+from penchant.serve.store.subject_access import SubjectAccess
 
 EVENTS = Counter("penchant_events", "Events posted.", ["outcome"])
-LISTS = Counter("penchant_lists", "Lists served.", ["arm", "source"])
+LISTS = Counter("penchant_lists", "Lists served.", ["variant", "source"])
 COOKIE = "penchant_key"
 
 
-def scope(name: str) -> Any:
-    """What a route depends on: a key that opens a scope, and room in its bucket."""
+def require_scope(name: str) -> Any:
+    """What a route depends on: a key with a scope, and the rate limit."""
 
-    # without a thread of its own: a key is looked up once in five seconds
+    # async, hence without a thread: a key is looked up once in five seconds
     async def check(request: Request) -> None:
         given = request.headers.get("x-api-key")
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-        admitted(request, given or (bearer if kind.lower() == "bearer" else None), name)
+        authorize(request, given or (bearer if kind.lower() == "bearer" else None), name)
 
     return Depends(check)
 
 
-def admitted(request: Request, given: str | None, scope: str) -> Key | None:
-    """The key of a request that may go on; None where the service asks for none.
+def authorize(request: Request, given: str | None, scope: str) -> ApiKey | None:
+    """The key of a request that is allowed; None in open mode.
 
-    Raises a Problem for a key that is missing, not valid or of another scope, for a cookie that
-    another site has sent along, and for more requests than a key may make.
+    Raises a Problem for a key that is missing, not valid or without the scope, for a cookie that
+    another site has sent, and for more requests than the rate limit allows.
     """
-    found = _key_of(request, given)
-    if found is not None and not found.may(scope):
-        remedy = f"use one that does: penchant keys --add NAME --scopes {scope}"
-        raise Problem(403, f"the key {found.name!r} does not open {scope!r}", remedy)
-    bucket: Bucket = request.app.state.bucket
-    if (wait := bucket.wait("open" if found is None else found.id)) > 0:
+    key = _key_of(request, given)
+    if key is not None and not key.may(scope):
+        remedy = f"create one that has it: penchant keys RUN --add NAME --scopes {scope}"
+        raise Problem(403, f"the key {key.name!r} does not have the scope {scope!r}", remedy)
+    limiter: RateLimiter = request.app.state.limiter
+    if (wait := limiter.wait("open" if key is None else key.id)) > 0:
         seconds = str(max(1, round(wait)))
-        detail = "more requests than this key may make"
+        detail = "rate limit exceeded"
         raise Problem(429, detail, f"wait {seconds} s", {"Retry-After": seconds})
-    return found
+    return key
 
 
 def same_site(request: Request) -> None:
-    """Refuse what another site has a browser send: a Problem, with or without keys.
+    """Refuse a request that another site made a browser send, with a Problem.
 
-    Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; what says
-    neither is no browser, and nobody is logged in there.
+    Browsers state the origin of a request in Sec-Fetch-Site, older ones in Origin; a client that
+    sends neither is no browser, and holds no cookie.
     """
     if request.method in ("GET", "HEAD"):
         return
@@ -72,274 +72,287 @@ def same_site(request: Request) -> None:
     else:
         own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
     if not own:
-        raise Problem(403, "this request comes from another site", "use the console itself")
+        raise Problem(
+            403, "this request comes from another site", "send it from the console itself"
+        )
 
 
-def _key_of(request: Request, given: str | None) -> Key | None:
+def _key_of(request: Request, given: str | None) -> ApiKey | None:
     """The key of a header, or of the console's cookie."""
-    keys: Keys | None = request.app.state.keys
+    keys: ApiKeys | None = request.app.state.keys
     if keys is None:
         return None
     if given is None and (cookie := request.cookies.get(COOKIE)):
         same_site(request)
         given = cookie
     if not given:
-        remedy = "send it as X-API-Key or Authorization: Bearer; penchant keys --add makes one"
-        raise Problem(401, "a key is needed here", remedy, {"WWW-Authenticate": "Bearer"})
-    found = keys.check(given)
-    if found is None:
-        remedy = "ask who runs the service for another; penchant keys lists them"
+        remedy = "send one as X-API-Key or Authorization: Bearer; penchant keys --add creates one"
+        raise Problem(401, "this endpoint needs an API key", remedy, {"WWW-Authenticate": "Bearer"})
+    key = keys.check(given)
+    if key is None:
+        remedy = "ask the operator for a new one; penchant keys lists them"
         raise Problem(401, "this key is not valid", remedy, {"WWW-Authenticate": "Bearer"})
-    return found
+    return key
 
 
-async def live_of(request: Request) -> Live:
-    """The live service behind a request."""
-    live: Live = request.app.state.live
-    return live
+async def service_of(request: Request) -> RecommendationService:
+    """The service behind a request."""
+    service: RecommendationService = request.app.state.service
+    return service
 
 
-On = Annotated[Live, Depends(live_of)]
-READ, WRITE, ADMIN = [scope("read")], [scope("write")], [scope("admin")]
+Service = Annotated[RecommendationService, Depends(service_of)]
+READ, WRITE, ADMIN = [require_scope("read")], [require_scope("write")], [require_scope("admin")]
 lists, writes, admin, health = (
     APIRouter(tags=["lists"], dependencies=READ),
-    APIRouter(tags=["events and people"], dependencies=WRITE),
-    APIRouter(tags=["items and operation"], dependencies=ADMIN),
+    APIRouter(tags=["events and users"], dependencies=WRITE),
+    APIRouter(tags=["items and operations"], dependencies=ADMIN),
     APIRouter(tags=["health"]),
 )
 
 
-def answered(content: Any, status: int = 200) -> Response:
-    """An answer of JSON."""
+def json_response(content: Any, status: int = 200) -> Response:
+    """A response of JSON."""
     body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(body.encode("utf-8", "backslashreplace"), status, media_type="application/json")
 
 
-def shows(model: Any) -> dict[str, Any]:
-    """What a route that answers by itself shows in the description."""
+def documents(model: Any) -> dict[str, Any]:
+    """The response model in the OpenAPI schema of a route that serializes its own response."""
     return {"response_model": None, "responses": {200: {"model": model}}}
 
 
-@lists.get("/users/{user}/recommendations", **shows(s.ListOut))
+@lists.get("/users/{user}/recommendations", **documents(s.ListOut))
 def recommendations(
-    live: On,
+    service: Service,
     user: s.PathName,
-    query: Annotated[s.Asking, Query()],
+    query: Annotated[s.ListQuery, Query()],
 ) -> Response:
-    """The best items for a user, from all events that were answered before."""
-    return _served(live, user, None, (), query)
+    """Get recommendations for a user, from all events that were accepted before."""
+    return _recommend(service, user, None, (), query)
 
 
-@lists.post("/recommendations", **shows(s.ListOut))
-def anonymous(live: On, body: s.AskIn) -> Response:
-    """The best items for a session, or for a history that comes along and is not kept."""
-    target = next(iter(live.arms.values())).model.dataset.target
+@lists.post("/recommendations", **documents(s.ListOut))
+def anonymous(service: Service, body: s.AnonymousListIn) -> Response:
+    """Get recommendations for a session, or for a history of the request, which is not stored."""
+    target = service.main.model.dataset.target
     history = tuple(
-        one if isinstance(one, str) else (one.item, one.behavior or target) for one in body.history
+        event if isinstance(event, str) else (event.item, event.behavior or target)
+        for event in body.history
     )
-    return _served(live, None, body.session, history, body)
+    return _recommend(service, None, body.session, history, body)
 
 
-def _served(
-    live: Live, user: str | None, session: str | None, history: History, asked: s.Asking
+def _recommend(
+    service: RecommendationService,
+    user: str | None,
+    session: str | None,
+    history: History,
+    query: s.ListQuery,
 ) -> Response:
-    shown = None if asked.page is None else pagination.read(asked.page)
-    ask = Ask(
-        user,
-        session,
-        history,
-        k=asked.k,
-        behavior=asked.behavior,
-        domain=asked.domain,
-        rules=asked.asked,
-        repeats=asked.repeats,
-        explain=asked.explain,
-        page=shown,
-        query=asked.query,
+    served = reads.recommend(
+        service,
+        RecommendationRequest(
+            user=user,
+            session=session,
+            history=history,
+            k=query.k,
+            behavior=query.behavior,
+            domain=query.domain,
+            rules=query.rules,
+            repeats=query.repeats,
+            explain=query.explain,
+            page=None if query.page is None else pagination.parse_token(query.page),
+            query=query.query,
+        ),
     )
-    served = reads.recommend(live, ask)
-    LISTS.labels(served.arm, served.found.source).inc()
-    return answered(served.to_dict() | {"next": served.page and pagination.token(served.page)})
+    LISTS.labels(served.variant, served.recommendation.source).inc()
+    following = served.page and pagination.encode_token(served.page)
+    return json_response(served.to_dict() | {"next": following})
 
 
-@lists.get("/items/{item}/similar", **shows(s.SimilarOut))
-def similar(live: On, item: s.PathName, k: Annotated[int, Query(ge=1, le=200)] = 10) -> Response:
-    """The items most like one."""
-    _there(live, item)
-    rows = [row._asdict() for row in reads.similar(live, item, k)]
-    return answered({"item": item, "items": rows})
+@lists.get("/items/{item}/similar", **documents(s.SimilarOut))
+def similar(
+    service: Service, item: s.PathName, k: Annotated[int, Query(ge=1, le=200)] = 10
+) -> Response:
+    """Get the items most similar to one."""
+    _require_item(service, item)
+    rows = [row._asdict() for row in reads.similar(service, item, k)]
+    return json_response({"item": item, "items": rows})
 
 
-@lists.get("/users/{user}/interests", **shows(s.InterestsOut))
-def interests(live: On, user: s.PathName, worded: bool = False) -> Response:
-    """What a user is interested in, and what they have made of it.
+@lists.get("/users/{user}/interests", **documents(s.InterestsOut))
+def interests(service: Service, user: s.PathName, worded: bool = False) -> Response:
+    """Get the interests of a user, with their factors.
 
-    ``worded`` adds a name and a sentence for each: by the service's language model, where one is
-    set up and answers, else in plain words.
+    ``worded`` adds a name and a sentence for each: written by the language model of the service,
+    if there is one and it answers, else generated.
     """
     if worded:
-        return answered(reads.named_interests(live, user) | {"user": user})
-    return answered(reads.interests(live, user).to_dict() | {"user": user})
+        return json_response(reads.named_interests(service, user) | {"user": user})
+    return json_response(reads.interests(service, user).to_dict() | {"user": user})
 
 
 @lists.get("/users/{user}/explanations/{item}", response_model=None)
 def explanation(
-    live: On,
+    service: Service,
     user: s.PathName,
     item: s.PathName,
     behavior: s.Name | None = None,
     worded: bool = False,
 ) -> Response:
-    """Why an item has its score for a user: events, interests, parts, the list without.
+    """Explain the score of an item for a user: by events, interests and parts of the model.
 
-    ``worded`` adds two sentences of the service's language model, checked against these facts.
+    ``worded`` adds two sentences of the language model, checked against these facts.
     """
-    _there(live, item)
-    return answered(reads.explain(live, user, item, behavior, worded))
+    _require_item(service, item)
+    return json_response(reads.explain(service, user, item, behavior, worded))
 
 
-def _there(live: Live, item: str) -> None:
-    live.follow(live.store.revision)
-    if item not in live.arm_of(item).model.dataset.catalogue.items:
-        raise Problem(404, "this item is not known", "POST /items adds it")
+def _require_item(service: RecommendationService, item: str) -> None:
+    service.follow(service.store.revision)
+    if item not in service.variant_of(item).model.dataset.catalogue.items:
+        raise Problem(404, f"unknown item {item[:200]!r}", "POST /items adds it")
 
 
-@writes.post("/events", **shows(s.EventsOut))
-def events(live: On, body: s.EventIn | s.Batch) -> Response:
-    """Keep one event or a batch: on disk when this is answered, counted by the next request."""
+@writes.post("/events", **documents(s.EventsOut))
+def events(service: Service, body: s.EventIn | s.Batch) -> Response:
+    """Store an event or a batch: on disk when this responds, and used by the next request."""
     batch, at = body if isinstance(body, list) else [body], now()
-    late = [(place, "timestamp: more than a day ahead") for place, e in enumerate(batch) if e.ahead(at)]  # noqa: E501  # fmt: skip
+    late = [(place, "timestamp: more than a day in the future") for place, e in enumerate(batch) if e.ahead(at)]  # noqa: E501  # fmt: skip
     ahead = {place for place, _ in late}
     kept = [place for place in range(len(batch)) if place not in ahead]
     number = uuid4().hex
-    added = incoming.post(live, [batch[p].posted(f"{number}-{p}", at) for p in kept])
+    added = service_writes.post(service, [batch[p].to_record(f"{number}-{p}", at) for p in kept])
     refused = sorted([*late, *((kept[place], reason) for place, reason in added.refused)])
     EVENTS.labels("accepted").inc(added.accepted)
     EVENTS.labels("duplicate").inc(added.duplicates)
     EVENTS.labels("refused").inc(len(refused))
     if refused and not added.accepted + added.duplicates:
-        raise Problem(422, f"no event was kept; the first: {refused[0][1]}", "mend and send again")
-    names = live.arm_of("").model.dataset.catalogue.items
+        raise Problem(
+            422, f"no event was stored; the first: {refused[0][1]}", "correct it and send it again"
+        )
+    names = service.main.model.dataset.catalogue.items
     content = {
         "accepted": added.accepted,
         "duplicates": added.duplicates,
         "refused": [{"index": place, "reason": reason} for place, reason in refused],
         "unknown_items": sum(1 for e in batch if e.item is not None and e.item not in names),
     }
-    return answered(content)
+    return json_response(content)
 
 
-@writes.put("/sessions/{session}/user", **shows(s.MergedOut))
-def sign_in(live: On, session: s.PathName, body: s.SignIn) -> Response:
-    """Give an anonymous session, and what comes of it later, to a user."""
-    return answered({"user": body.user, "events": live.store.merge(session, body.user)})
+@writes.put("/sessions/{session}/user", **documents(s.MergedOut))
+def sign_in(service: Service, session: s.PathName, body: s.SignIn) -> Response:
+    """Assign an anonymous session, and its later events, to a user."""
+    return json_response({"user": body.user, "events": service.store.merge(session, body.user)})
 
 
-@writes.patch("/users/{user}/interests/{interest}", **shows(s.InterestsOut))
-def steer(live: On, user: s.PathName, interest: s.PathName, body: s.FactorIn) -> Response:
-    """Mute, boost or leave an interest; lists follow at once."""
-    if interest not in {one.id for one in reads.interests(live, user).clusters}:
+@writes.patch("/users/{user}/interests/{interest}", **documents(s.InterestsOut))
+def steer(service: Service, user: s.PathName, interest: s.PathName, body: s.FactorIn) -> Response:
+    """Mute, boost or reset an interest; lists change at once."""
+    if interest not in {entry.id for entry in reads.interests(service, user).clusters}:
         raise Problem(404, "this user has no such interest", "GET .../interests lists them")
-    found = reads.steer(live, user, interest, body.factor)
-    return answered(found.to_dict() | {"user": user})
+    found = reads.steer(service, user, interest, body.factor)
+    return json_response(found.to_dict() | {"user": user})
 
 
 @writes.put("/users/{user}/consent", status_code=204)
-def consent(live: On, user: s.PathName, body: s.ConsentIn) -> None:
-    """Say whether a user consents to personalization: without it, lists are the popular items."""
-    live.store.consent(user, body.personalisation)
+def consent(service: Service, user: s.PathName, body: s.ConsentIn) -> None:
+    """Set whether a user consents to personalization; without it, lists are popular items."""
+    service.store.set_consent(user, body.personalization)
 
 
-@writes.delete("/users/{user}", **shows(s.ForgottenOut))
-def forget(live: On, user: s.PathName) -> Response:
-    """Forget a user: no answer reads anything of theirs from now on."""
-    return answered(incoming.forget(live, user))
+@writes.delete("/users/{user}", **documents(s.ForgottenOut))
+def forget(service: Service, user: s.PathName) -> Response:
+    """Forget a user: from now on, no response uses any of their data."""
+    return json_response(service_writes.forget(service, user))
 
 
-@admin.get("/users/{user}/export", **shows(s.SubjectOut))
-def export(live: On, user: s.PathName) -> Response:
-    """All that is held about a user, for them: events, attributes, impressions, consent."""
-    live.log.flush()
-    live.follow(live.store.revision)
-    runs = {a.name: a.model for a in live.arms.values() if not live.erased(a, user)}
+@admin.get("/users/{user}/export", **documents(s.SubjectOut))
+def export(service: Service, user: s.PathName) -> Response:
+    """Export everything that is stored about a user: events, attributes, impressions, consent."""
+    service.log.flush()
+    service.follow(service.store.revision)
+    runs = {v.name: v.model for v in service.variants.values() if not service.erased(v, user)}
     try:
-        return answered(collect(user, runs, Held(live.store).held(user)))
+        return json_response(collect(user, runs, SubjectAccess(service.store).records(user)))
     except ConfigError as error:
-        raise Problem(404, "nothing is held about this user", "check the identifier") from error
+        raise Problem(404, "nothing is stored about this user", "check the identifier") from error
 
 
-@admin.post("/items", **shows(s.ItemsOut))
+@admin.post("/items", **documents(s.ItemsOut))
 def put_items(
-    live: On,
+    service: Service,
     body: s.ItemIn | Annotated[list[s.ItemIn], s.Field(min_length=1, max_length=s.BATCH)],
 ) -> Response:
-    """Add items or describe old ones anew; the next request may be answered with them."""
+    """Add items or replace their columns; the next list may contain them."""
     batch = body if isinstance(body, list) else [body]
     items = {}
-    for one in batch:
-        cells = one.model_dump(exclude_none=True)
+    for item in batch:
+        cells = item.model_dump(exclude_none=True)
         for name in ("image", "audio"):
             if name in cells:
-                raise Problem(422, f"{name}: files are not read from here", "add items with files by penchant update --items")  # noqa: E501  # fmt: skip
+                raise Problem(422, f"{name}: files cannot be posted", "add items with files by penchant update --items")  # noqa: E501  # fmt: skip
         items[cells.pop("item")] = cells
-    incoming.put_items(live, items)
-    return answered({"items": len(items)})
+    service_writes.put_items(service, items)
+    return json_response({"items": len(items)})
 
 
 @admin.patch("/items/{item}", status_code=204)
-def state(live: On, item: s.PathName, body: s.StateIn) -> None:
-    """Hide an item or show it again, say what is in stock and when it may be listed."""
-    _there(live, item)
-    said = {name: getattr(body, name) for name in body.model_fields_set}
-    incoming.set_states(live, {item: said})
+def state(service: Service, item: s.PathName, body: s.StateIn) -> None:
+    """Hide an item or show it again, or set its stock and availability."""
+    _require_item(service, item)
+    changed = {name: getattr(body, name) for name in body.model_fields_set}
+    service_writes.set_states(service, {item: changed})
 
 
 @admin.delete("/items/{item}", status_code=204)
-def delete_item(live: On, item: s.PathName) -> None:
-    """Take an item out of all lists, until it is posted again."""
-    _there(live, item)
-    incoming.set_states(live, {item: {"deleted": True}})
+def delete_item(service: Service, item: s.PathName) -> None:
+    """Remove an item from all lists, until it is posted again."""
+    _require_item(service, item)
+    service_writes.set_states(service, {item: {"deleted": True}})
 
 
-@admin.post("/admin/reload", **shows(s.ReloadOut))
-def reload(live: On, body: s.ReloadIn) -> Response:
-    """Serve another artifact, on all workers, without a request dropped.
+@admin.post("/admin/reload", **documents(s.ReloadOut))
+def reload(service: Service, body: s.ReloadIn) -> Response:
+    """Serve another artifact on all workers, without dropping a request.
 
-    A broken one, or one that the gate refuses, is answered with 409 and changes nothing.
+    A damaged one, or one that the release gate rejects, is answered with 409 and changes nothing.
     """
     try:
-        arm = live.reload(body.arm, body.path, body.force)
+        variant = service.reload(body.variant, body.path, body.force)
     except ConfigError as error:
-        raise Problem(409, str(error), "look at penchant evaluate of both runs") from error
-    return answered({"arm": arm.name, "artifact": arm.digest[:12]})
+        raise Problem(409, str(error), "compare penchant evaluate of both runs") from error
+    return json_response({"arm": variant.name, "artifact": variant.digest[:12]})
 
 
 @admin.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
-    """Counts and times of all workers, for Prometheus."""
+    """Get counts and response times of all workers, for Prometheus."""
     return Response(generate_latest(registry_of(request)), media_type=CONTENT_TYPE_LATEST)
 
 
 def registry_of(request: Request) -> CollectorRegistry:
-    """What holds the counts of all workers."""
-    if not request.app.state.counted:
+    """The registry with the counts of all workers."""
+    if not request.app.state.multiprocess:
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
 
 
-@health.get("/healthz", **shows(s.HealthOut))
+@health.get("/healthz", **documents(s.HealthOut))
 async def alive() -> Response:
-    """Whether this worker runs."""
-    return answered({"status": "ok"})
+    """Check that this worker runs."""
+    return json_response({"status": "ok"})
 
 
-@health.get("/readyz", **shows(s.HealthOut))
-def ready(live: On) -> Response:
-    """Whether this worker reaches the store and has an artifact."""
-    live.follow(live.store.revision)
-    return answered({"status": "ok"})
+@health.get("/readyz", **documents(s.HealthOut))
+def ready(service: Service) -> Response:
+    """Check that this worker reaches the store and has a model."""
+    service.follow(service.store.revision)
+    return json_response({"status": "ok"})
 
 
 ROUTERS: tuple[APIRouter, ...] = (lists, writes, admin, health)

@@ -1,10 +1,11 @@
-"""Bodies and answers of the service, as its description shows them."""
+"""Request and response bodies of the service, as its OpenAPI schema shows them."""
 
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote_to_bytes
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,16 +16,16 @@ from pydantic import (
 )
 
 from penchant.recommendation.rerank.filters import moment
-from penchant.serve.store.records import Posted
+from penchant.serve.store.records import IncomingEvent
 
 BATCH = 1000
-"""Events or items in one request."""
+"""The most events or items of one request."""
 
-_LATEST = 86_400_000  # ms that a client's clock may be ahead
+_MAX_AHEAD_MS = 86_400_000  # ms that a client's clock may be ahead
 
 
-def held(text: str) -> str:
-    """A text that the store can hold; ValueError for another."""
+def storable(text: str) -> str:
+    """A text that the store can hold; ValueError for any other."""
     if "\x00" in text:
         raise ValueError("expected text without the character NUL, which no store holds")
     text.encode()  # a lone surrogate is a ValueError of its own
@@ -35,27 +36,28 @@ def _unquoted(text: Any) -> Any:
     return unquote_to_bytes(text).decode("utf-8") if isinstance(text, str) else text
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(held)]
-"""An identifier: any text but NUL, kept as it is."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(storable)]
+"""An identifier: any text without NUL, kept byte for byte."""
 
 PathName = Annotated[Name, BeforeValidator(_unquoted)]
-"""An identifier in an address, percent-encoded; a slash in it as %2F."""
+"""An identifier in a path, percent-encoded; a slash in it as %2F."""
 
-Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(held)]
-Question = Annotated[
+Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(storable)]
+QueryText = Annotated[
     Text, Field(min_length=1, max_length=1000, description='As "lighter, not horror".')
 ]
+JsonObject = dict[str, Any]
 Cell = bool | int | float | Text | list[Name] | None
 
 
-class Body(BaseModel):
-    """A part of a request; a field that is not known is an error."""
+class RequestBody(BaseModel):
+    """A part of a request; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class EventIn(Body):
-    """One event: who, did what, with what. About exactly one of item, query, topic, creator."""
+class EventIn(RequestBody):
+    """An event, about exactly one of item, query, topic, creator."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -65,18 +67,22 @@ class EventIn(Body):
             ]
         }
     )
-    event_id: Name | None = Field(None, description="Sent twice, the second is a duplicate.")
+    event_id: Name | None = Field(
+        None, description="An event with a known id counts as a duplicate and is not stored twice."
+    )
     user: Name | None = None
-    session: Name | None = Field(None, description="Of who has not signed in, or a visit.")
+    session: Name | None = Field(None, description="Of an anonymous user, or of a visit.")
     item: Name | None = None
     query: Annotated[Text, StringConstraints(min_length=1, max_length=1000)] | None = None
     topic: Name | None = None
     creator: Name | None = None
     behavior: Name
     domain: Name | None = None
-    timestamp: int | float | str | None = Field(None, description="Default: when it comes.")
-    value: float | None = Field(None, description="A rating, seconds, plays.")
-    request: Name | None = Field(None, description="Of the list that it came from.")
+    timestamp: int | float | str | None = Field(
+        None, description="ISO text, or s, ms, us or ns since 1970. Default: now."
+    )
+    value: float | None = Field(None, description="For example a rating, seconds or plays.")
+    request: Name | None = Field(None, description="The request of the list that led to the event.")
     _time: int | None = PrivateAttr(None)  # the timestamp in UTC milliseconds
 
     @model_validator(mode="after")
@@ -87,7 +93,7 @@ class EventIn(Body):
         if self.query is not None and not self.query.split():
             raise ValueError("expected a query with a word in it")
         if self.user is None and self.session is None:
-            raise ValueError("expected a user, or the session of who has not signed in")
+            raise ValueError("expected a user, or the session of an anonymous user")
         if self.timestamp is not None:
             try:
                 at = moment(self.timestamp)
@@ -98,77 +104,90 @@ class EventIn(Body):
             self._time = round(at)
         return self
 
-    def posted(self, number: str, now: int) -> Posted:
-        """The event as the store takes it; ``number`` stands in where it has no identifier."""
+    def to_record(self, number: str, now: int) -> IncomingEvent:
+        """The event as the store takes it; ``number`` is its id where it has none."""
         kind = next(name for name in _ABOUT if getattr(self, name) is not None)
-        return Posted(
-            self.event_id or number,
-            self.user,
-            self.session,
-            kind,
-            getattr(self, kind),
-            self.behavior,
-            self.domain,
-            now if self._time is None else self._time,
-            self.value,
-            self.request,
+        return IncomingEvent(
+            id=self.event_id or number,
+            user=self.user,
+            session=self.session,
+            kind=kind,
+            about=getattr(self, kind),
+            behavior=self.behavior,
+            domain=self.domain,
+            time=now if self._time is None else self._time,
+            value=self.value,
+            request=self.request,
         )
 
     def ahead(self, now: int) -> bool:
-        """Whether it says of a time to come, by more than clocks differ."""
-        return self._time is not None and self._time > now + _LATEST
+        """Whether it is in the future, by more than clocks differ."""
+        return self._time is not None and self._time > now + _MAX_AHEAD_MS
 
 
 _ABOUT = ("item", "query", "topic", "creator")
 Batch = Annotated[list[EventIn], Field(min_length=1, max_length=BATCH)]
 
 
-class Refused(BaseModel):
-    """An event that was not kept: its place, from 0, and why."""
+class RefusedEvent(BaseModel):
+    """An event that was refused: its index, from 0, and why."""
 
     index: int = Field(examples=[3])
     reason: str = Field(examples=["unknown behavior 'veiw': expected one of buy, view"])
 
 
 class EventsOut(BaseModel):
-    """What became of posted events; accepted ones are on disk."""
+    """The outcome of posted events; accepted ones are on disk."""
 
     accepted: int = Field(examples=[2])
     duplicates: int = Field(examples=[0])
-    refused: list[Refused]
-    unknown_items: int = Field(examples=[0], description="Kept, and read once their item is there.")
+    refused: list[RefusedEvent]
+    unknown_items: int = Field(
+        examples=[0],
+        description="Events about unknown items: stored, and used once their item is known.",
+    )
 
 
-class HistoryEvent(Body):
+class HistoryEvent(RequestBody):
     """An event of a history that comes with the request."""
 
     item: Name
     behavior: Name | None = None
 
 
-class Asking(Body):
-    """What every request for a list may ask; see the library's ``Rules``."""
+class ListQuery(RequestBody):
+    """The options of a request for a list; see ``Rules`` of the library."""
 
-    k: Annotated[int, Field(ge=1, le=200)] = 10
-    behavior: Name | None = None
-    domain: Name | None = None
-    tags_any: Annotated[list[Name], Field(max_length=50)] = []
-    tags_none: Annotated[list[Name], Field(max_length=50)] = []
-    where: Annotated[list[Name], Field(max_length=20, description='As "price <= 20".')] = []
-    diversity: Annotated[float, Field(ge=0, le=1)] | None = None
-    repeats: bool | None = None
-    explain: bool = False
-    query: Question | None = None
-    page: str | None = Field(None, max_length=60_000)
+    k: Annotated[int, Field(ge=1, le=200, description="Number of items.")] = 10
+    behavior: Name | None = Field(None, description="What is predicted; default: the target.")
+    domain: Name | None = Field(None, description="Only items of this domain.")
+    tags_any: Annotated[
+        list[Name], Field(max_length=50, description="Only items with one of these tags.")
+    ] = []
+    tags_none: Annotated[
+        list[Name], Field(max_length=50, description="No items with any of these tags.")
+    ] = []
+    where: Annotated[
+        list[Name], Field(max_length=20, description='Conditions, for example "price <= 20".')
+    ] = []
+    diversity: Annotated[
+        float | None, Field(ge=0, le=1, description="0 ranks by score alone, 1 by diversity.")
+    ] = None
+    repeats: bool | None = Field(None, description="Whether items of the history may be listed.")
+    explain: bool = Field(False, description="Whether each item comes with its reasons.")
+    query: QueryText | None = None
+    page: str | None = Field(
+        None, max_length=60_000, description="The field next of the previous page."
+    )
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def rules(self) -> JsonObject:
         """The rules of this request, over those of the service."""
-        told = self.model_dump(include={"tags_any", "tags_none", "where", "diversity"})
-        return {name: value for name, value in told.items() if value not in ([], None)}
+        given = self.model_dump(include={"tags_any", "tags_none", "where", "diversity"})
+        return {name: value for name, value in given.items() if value not in ([], None)}
 
 
-class AskIn(Asking):
+class AnonymousListIn(ListQuery):
     """A request for a list without a user: a session, a history, or both."""
 
     model_config = ConfigDict(
@@ -181,76 +200,78 @@ class AskIn(Asking):
 
 
 class ItemOut(BaseModel):
-    """One item of a list; see the library's ``Ranked``."""
+    """One item of a list; see ``ScoredItem`` of the library."""
 
     item: str = Field(examples=["pot"])
     score: float
     probability: float | None
     title: str | None
     source: str = Field(examples=["fusion"])
-    reasons: list[dict[str, Any]]
+    reasons: list[JsonObject]
     because: str | None = Field(examples=["because you bought tea"])
 
 
 class ListOut(BaseModel):
-    """A list, and what it came from."""
+    """A list, and where it came from."""
 
     user: str | None
-    source: str = Field(description='"popular" where nothing is known of who asks.')
+    source: str = Field(description='"popular" where nothing is known about the user.')
     items: list[ItemOut]
-    short: bool
-    unknown: list[str]
-    request: str = Field(description="To be sent with the events that the list brings.")
-    arm: str
-    artifact: str
-    consent: bool
-    question: dict[str, Any] | None = Field(description="How the query was understood.")
-    next: str | None = Field(description="The token of the next page; none on the last.")
+    short: bool = Field(description="Whether fewer than k items could be listed.")
+    unknown: list[str] = Field(description="Items of the history that are unknown.")
+    request: str = Field(description="Send it with the events that the list leads to.")
+    variant: str = Field(examples=["main"])
+    artifact: str = Field(description="The digest of the model that made the list.")
+    consent: bool = Field(description="Whether the user consents to personalization.")
+    question: JsonObject | None = Field(description="How the query was interpreted.")
+    next: str | None = Field(description="The token of the next page; null on the last.")
 
 
 class SimilarOut(BaseModel):
-    """Items most like one."""
+    """The items most similar to one."""
 
     item: str
     items: list[ItemOut]
 
 
 class InterestsOut(BaseModel):
-    """A user's interests; see the library's ``Interest``."""
+    """A user's interests; see ``Interest`` of the library."""
 
     user: str | None
-    interests: list[dict[str, Any]]
+    interests: list[JsonObject]
     unassigned: float
-    worded: dict[str, Any] | None = Field(None, description="Names and sentences, where asked.")
+    worded: JsonObject | None = Field(None, description="Names and sentences, if requested.")
 
 
-class FactorIn(Body):
-    """What a user makes of an interest: 0 mutes it, 1 leaves it, above 1 boosts it."""
+class FactorIn(RequestBody):
+    """The factor of an interest: 0 mutes it, 1 is normal, above 1 boosts it."""
 
     factor: Annotated[float, Field(ge=0, le=100)] = Field(examples=[0])
 
 
-class SignIn(Body):
-    """Who a session belongs to from now on."""
+class SignIn(RequestBody):
+    """The user to whom a session belongs from now on."""
 
     user: Name
 
 
 class MergedOut(BaseModel):
-    """Events of a session that are now a user's."""
+    """The events of a session that were assigned to a user."""
 
     user: str
     events: int
 
 
-class ConsentIn(Body):
+class ConsentIn(RequestBody):
     """Whether a user consents to personalization."""
 
-    personalisation: bool
+    personalization: bool = Field(
+        validation_alias=AliasChoices("personalization", "personalisation")
+    )
 
 
 class ItemIn(BaseModel):
-    """An item: the columns of the data model, and any further ones."""
+    """An item: the standard columns, and any other columns."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -267,8 +288,8 @@ class ItemIn(BaseModel):
     available_until: Text | None = None
 
 
-class StateIn(Body):
-    """What holds of an item right now; what is not said stays."""
+class StateIn(RequestBody):
+    """The state of an item; fields that are left out stay as they are."""
 
     hidden: bool | None = None
     stock: float | None = None
@@ -277,54 +298,54 @@ class StateIn(Body):
 
 
 class ItemsOut(BaseModel):
-    """Items that lists may hold from now on."""
+    """The number of items that lists may hold from now on."""
 
     items: int
 
 
 class ForgottenOut(BaseModel):
-    """What was erased; artifacts hold the user until the next update, and nothing reads it.
+    """What was erased; artifacts contain the user, unused, until the next update.
 
-    Signed with HMAC-SHA256 by the service's secret key: ``penchant receipt`` says whether it is
-    as it was.
+    Signed with HMAC-SHA256 by the service's secret key: ``penchant receipt`` checks
+    the signature.
     """
 
     format: str
-    subjects: list[str] = Field(description="Keyed digests; no identifier.")
+    subjects: list[str] = Field(description="Keyed digests, no identifiers.")
     erased: dict[str, int]
     artifacts: list[str]
     still_held: list[str] = Field(description="Artifacts that wait for the next update.")
     time: int
-    exact: list[str] = Field(description="By that update, equal to a fit on the other events.")
+    exact: list[str] = Field(description="What then equals training on the other events.")
     redone: list[str]
-    left: list[str] = Field(description="What stands as it was until the next fit.")
-    deadline: str = Field(description="The day by which that fit is due.")
+    left: list[str] = Field(description="What stays as it is until the next training.")
+    deadline: str = Field(description="The day by which that training is due.")
     strict: bool
     key: str = Field(description="The id of the secret key.")
     signature: str
 
 
 class SubjectOut(BaseModel):
-    """All that is held about one user."""
+    """Everything that is stored about a user."""
 
     user: str
     consent: bool | None
-    runs: dict[str, Any]
-    store: dict[str, Any]
+    runs: JsonObject
+    store: JsonObject
 
 
-class ReloadIn(Body):
-    """The artifact that an arm is to serve; without a path, what stands in its place now."""
+class ReloadIn(RequestBody):
+    """The artifact that a variant is to serve; without a path, its own path is read again."""
 
-    arm: Name = "main"
+    variant: Name = Field("main", validation_alias=AliasChoices("variant", "arm"))
     path: Text | None = None
     force: bool = False
 
 
 class ReloadOut(BaseModel):
-    """The artifact that serves now."""
+    """The artifact that is in service now."""
 
-    arm: str
+    variant: str
     artifact: str
 
 

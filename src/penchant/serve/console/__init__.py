@@ -1,13 +1,13 @@
-"""The console: the service in a browser, for who owns the shop and who runs it alike.
+"""The console: the service in a browser, for shop owners and operators alike.
 
-pages        how a page is made of a template, and what it says where something is wrong
-entry        who may see what; logging in
-overview     the state of the service in numbers
-people       a user: timeline, interests, list
-goods        an item: what is known of it, its image, its neighbors
-description  the addresses of the service, of their OpenAPI description
-forms        what is changed from here
-routes       the addresses of the console
+rendering      pages from templates, and problem pages
+auth           who may see what; logging in
+overview       the state of the service in numbers
+users          a user: timeline, interests, recommendations
+items          an item: its columns, its image, similar items
+api_reference  the endpoints of the service, from its OpenAPI schema
+forms          everything that changes data
+routes         the addresses of the console
 """
 
 from penchant.serve.console.routes import ROUTERS

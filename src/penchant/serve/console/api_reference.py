@@ -1,78 +1,101 @@
-"""The addresses of the service for a person, of their OpenAPI description."""
+"""The endpoints of the service for a person, from its OpenAPI schema."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-_NOTHING: dict[str, Any] = {}
-_DEEPEST = 6  # levels of an example: schemas may hold themselves
+Schema = Mapping[str, Any]
+"""A JSON object of an OpenAPI document."""
+
+_EMPTY: Schema = {}
+_MAX_DEPTH = 6  # levels of an example: schemas may contain themselves
 
 
-def addresses(openapi: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Each address with its parameters, an example of its body and its answers, by tag."""
-    schemas = openapi.get("components", _NOTHING).get("schemas", _NOTHING)
-    found: dict[str, list[dict[str, Any]]] = {}
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of an endpoint, in words; ``default`` as JSON."""
+
+    name: str
+    location: str
+    required: bool
+    type: str
+    default: str | None
+    description: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint; ``body`` and ``response`` are examples as JSON."""
+
+    method: str
+    path: str
+    anchor: str
+    description: str
+    parameters: list[Parameter]
+    body: str | None
+    response: str | None
+
+
+def endpoints(openapi: Schema) -> dict[str, list[Endpoint]]:
+    """Each endpoint with its parameters and examples of its body and response, by tag."""
+    schemas = openapi.get("components", _EMPTY).get("schemas", _EMPTY)
+    by_tag: dict[str, list[Endpoint]] = {}
     for path, methods in openapi["paths"].items():
-        for method, of in methods.items():
-            tag = next(iter(of.get("tags", [])), "other")
-            found.setdefault(tag, []).append(_address(path, method, of, schemas))
-    return found
+        for method, operation in methods.items():
+            tag = next(iter(operation.get("tags", [])), "other")
+            by_tag.setdefault(tag, []).append(_endpoint(path, method, operation, schemas))
+    return by_tag
 
 
-def _address(
-    path: str, method: str, of: Mapping[str, Any], schemas: Mapping[str, Any]
-) -> dict[str, Any]:
-    body = of.get("requestBody", _NOTHING).get("content", _NOTHING).get("application/json")
-    return {
-        "method": method.upper(),
-        "path": path,
-        "anchor": f"{method}{path}".translate(str.maketrans("/{}", "-__")),
-        "told": " ".join((of.get("description") or of.get("summary", "")).split()),
-        "parameters": [_parameter(one, schemas) for one in of.get("parameters", [])],
-        "body": None if body is None else _json(example(body["schema"], schemas)),
-        "answer": _answer(of["responses"], schemas),
-        "problems": [
-            (code, one["description"])
-            for code, one in sorted(of["responses"].items())
-            if code >= "400"
-        ],
-    }
+def _endpoint(path: str, method: str, operation: Schema, schemas: Schema) -> Endpoint:
+    body = operation.get("requestBody", _EMPTY).get("content", _EMPTY).get("application/json")
+    text = operation.get("description") or operation.get("summary", "")
+    return Endpoint(
+        method=method.upper(),
+        path=path,
+        anchor=f"{method}{path}".translate(str.maketrans("/{}", "-__")),
+        description=" ".join(text.split()),
+        parameters=[_parameter(part, schemas) for part in operation.get("parameters", [])],
+        body=None if body is None else _json(example(body["schema"], schemas)),
+        response=_response_example(operation["responses"], schemas),
+    )
 
 
-def _parameter(of: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
-    schema = of.get("schema", _NOTHING)
-    return {
-        "name": of["name"],
-        "where": of["in"],
-        "required": bool(of.get("required")),
-        "kind": kind(schema, schemas),
-        "default": None if schema.get("default") in (None, []) else json.dumps(schema["default"]),
-        "told": of.get("description") or schema.get("description") or "",
-    }
+def _parameter(part: Schema, schemas: Schema) -> Parameter:
+    schema = part.get("schema", _EMPTY)
+    return Parameter(
+        name=part["name"],
+        location=part["in"],
+        required=bool(part.get("required")),
+        type=type_text(schema, schemas),
+        default=None if schema.get("default") in (None, []) else json.dumps(schema["default"]),
+        description=part.get("description") or schema.get("description") or "",
+    )
 
 
-def kind(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+def type_text(schema: Schema, schemas: Schema) -> str:
     """A schema in a few words.
 
-    >>> kind({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, {})
+    >>> type_text({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, {})
     'integer from 1'
     """
     schema = _resolved(schema, schemas)
     if "anyOf" in schema:
-        told = [kind(one, schemas) for one in schema["anyOf"] if one.get("type") != "null"]
-        return " or ".join(dict.fromkeys(told))
+        options = [type_text(part, schemas) for part in schema["anyOf"]]
+        return " or ".join(name for name in dict.fromkeys(options) if name != "null")
     if schema.get("type") == "array":
-        return f"list of {kind(schema.get('items', _NOTHING), schemas)}"
+        return f"list of {type_text(schema.get('items', _EMPTY), schemas)}"
     bounds = [f"{word} {schema[name]:g}" for name, word in _BOUNDS if name in schema]
     return " ".join([schema.get("type", "any"), *bounds])
 
 
 _BOUNDS = (("minimum", "from"), ("maximum", "to"))
-_PLAIN: dict[str, Any] = {"string": "text", "integer": 1, "number": 0.5, "boolean": True}
+_EXAMPLES: Schema = {"string": "text", "integer": 1, "number": 0.5, "boolean": True}
 
 
-def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value as a schema asks for it: its own example, or one of its parts.
+def example(schema: Schema, schemas: Schema, depth: int = 0) -> Any:
+    """A value that matches a schema: its own example, or one made of its parts.
 
     >>> example({"properties": {"k": {"type": "integer", "examples": [7]}}}, {})
     {'k': 7}
@@ -82,7 +105,7 @@ def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 
         return schema["examples"][0]
     if "default" in schema:
         return schema["default"]
-    if depth >= _DEEPEST:
+    if depth >= _MAX_DEPTH:
         return None
     if "anyOf" in schema:
         return example(schema["anyOf"][0], schemas, depth + 1)
@@ -92,23 +115,24 @@ def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 
         parts = schema["properties"].items()
         return {name: example(part, schemas, depth + 1) for name, part in parts}
     if schema.get("type") == "array":
-        return [example(schema.get("items", _NOTHING), schemas, depth + 1)]
+        return [example(schema.get("items", _EMPTY), schemas, depth + 1)]
     if schema.get("type") == "object":
         return {}
-    return _PLAIN.get(schema.get("type", ""))
+    return _EXAMPLES.get(schema.get("type", ""))
 
 
-def _answer(responses: Mapping[str, Any], schemas: Mapping[str, Any]) -> str | None:
-    """An example of a good answer; None where it has no body of JSON that is described."""
-    content = responses.get("200", _NOTHING).get("content", _NOTHING).get("application/json")
+def _response_example(responses: Schema, schemas: Schema) -> str | None:
+    """An example of a successful response; None where it has no JSON body with a schema."""
+    content = responses.get("200", _EMPTY).get("content", _EMPTY).get("application/json")
     if not content or not content.get("schema"):
         return None
     return _json(example(content["schema"], schemas))
 
 
-def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolved(schema: Schema, schemas: Schema) -> Schema:
     name = schema.get("$ref", "").rsplit("/", 1)[-1]
-    return schemas.get(name, _NOTHING) if name else schema
+    resolved: Schema = schemas.get(name, _EMPTY) if name else schema
+    return resolved
 
 
 def _json(value: Any) -> str:

@@ -1,25 +1,25 @@
-"""Who may see what: the key in a cookie, and that no other site acts in its name."""
+"""Access to the console: the API key in a cookie, and protection against other sites."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
-from penchant.serve.api.api_keys import Keys
-from penchant.serve.api.routes import COOKIE, admitted, same_site
+from penchant.serve.api.api_keys import ApiKeys
+from penchant.serve.api.routes import COOKIE, authorize, same_site
 from penchant.serve.console.rendering import LOGIN, PageRoute, redirect, render
 
 _HOURS = 12
 """How long a browser stays logged in."""
 
 
-def entry(scope: str) -> Any:
-    """What a page depends on: a key that opens a scope, its own site, and room in the bucket."""
+def page_access(scope: str) -> Any:
+    """What a page depends on: a key with a scope, its own site, and the rate limit."""
 
     def check(request: Request) -> None:
         same_site(request)
         request.state.key = None
-        request.state.key = admitted(request, None, scope)
+        request.state.key = authorize(request, None, scope)
 
     return Depends(check)
 
@@ -33,48 +33,48 @@ router = APIRouter(
 
 
 @router.get("/login")
-def login(request: Request, next: Annotated[str, Query(max_length=3000)] = "/") -> Response:
-    """The form that asks for a key; without keys there is nothing to ask for."""
+def login_page(request: Request, next: Annotated[str, Query(max_length=3000)] = "/") -> Response:
+    """The form that asks for a key; in open mode there is none to ask for."""
     if request.app.state.keys is None:
-        return redirect(_own(next))
-    return render(request, "login.html", next=_own(next), wrong=False)
+        return redirect(_local_address(next))
+    return render(request, "login.html", next=_local_address(next), wrong=False)
 
 
 @router.post("/login")
-def logged_in(
+def log_in(
     request: Request,
     key: Annotated[str, Form(max_length=500)] = "",
     next: Annotated[str, Form(max_length=3000)] = "/",
 ) -> Response:
     """Put a valid key into the cookie."""
-    keys: Keys | None = request.app.state.keys
+    keys: ApiKeys | None = request.app.state.keys
     if keys is None:
-        return redirect(_own(next))
+        return redirect(_local_address(next))
     if keys.check(key.strip()) is None:
-        return render(request, "login.html", 401, next=_own(next), wrong=True)
-    found = redirect(_own(next))
-    found.set_cookie(COOKIE, key.strip(), max_age=_HOURS * 3600, **_how(request))
-    return found
+        return render(request, "login.html", 401, next=_local_address(next), wrong=True)
+    response = redirect(_local_address(next))
+    response.set_cookie(COOKIE, key.strip(), max_age=_HOURS * 3600, **_cookie_options(request))
+    return response
 
 
 @router.post("/logout")
-def logged_out(request: Request) -> Response:
-    """Take the cookie back."""
-    found = redirect(LOGIN)
-    found.delete_cookie(COOKIE, **_how(request))
-    return found
+def log_out(request: Request) -> Response:
+    """Remove the cookie."""
+    response = redirect(LOGIN)
+    response.delete_cookie(COOKIE, **_cookie_options(request))
+    return response
 
 
-def _how(request: Request) -> Any:
+def _cookie_options(request: Request) -> Any:
     secure = request.url.scheme == "https"
     return {"httponly": True, "samesite": "strict", "secure": secure, "path": "/"}
 
 
-def _own(address: str) -> str:
+def _local_address(address: str) -> str:
     """An address of this service; anything else becomes the overview.
 
-    >>> _own("/console/users/a%2Fb"), _own("//evil.example"), _own("https://evil.example")
-    ('/console/users/a%2Fb', '/', '/')
+    >>> _local_address("/console/users/a%2Fb"), _local_address("//evil.example")
+    ('/console/users/a%2Fb', '/')
     """
     console = address.startswith(("/console/", "/docs")) and not set(address) & set("\\\r\n\t")
     return address if console and not address.startswith(LOGIN) else "/"

@@ -1,10 +1,11 @@
-"""How a page is made of a template, and what it says where something is wrong."""
+"""Pages from templates, and the pages of problems."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import Request
@@ -16,16 +17,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from penchant import __version__
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, counted
 from penchant.report.html import number, share, short, text
-from penchant.serve.api.problems import TITLES, Problem, told
+from penchant.serve.api.problems import TITLES, Problem, log_error
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LOGIN = "/console/login"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Html(str):
-    """HTML that is already safe; all else is escaped."""
+class SafeHtml(str):
+    """HTML that is already safe; everything else is escaped."""
 
     def __html__(self) -> str:
         return self
@@ -33,7 +37,7 @@ class Html(str):
 
 def _escaped(value: Any) -> Any:
     """Whatever a template shows, as text; what XML cannot hold is replaced."""
-    return value if hasattr(value, "__html__") else Html(text(value))
+    return value if hasattr(value, "__html__") else SafeHtml(text(value))
 
 
 def quoted(identifier: str) -> str:
@@ -46,7 +50,7 @@ def quoted(identifier: str) -> str:
 
 
 def moment(at: int) -> str:
-    """UTC milliseconds for a person; a dash for what no calendar holds.
+    """UTC milliseconds as a date and time; a dash for what no calendar holds.
 
     >>> moment(1_700_000_000_000)
     '2023-11-14 22:13'
@@ -58,7 +62,7 @@ def moment(at: int) -> str:
 
 
 def _static() -> dict[str, tuple[str, bytes]]:
-    """Files that pages ask for: kind and content, by name."""
+    """Files that pages ask for: media type and content, by name."""
     own, report = files(__package__).joinpath("static"), files("penchant.report")
     return {
         "report.css": ("text/css", report.joinpath("html.css").read_bytes()),
@@ -82,6 +86,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {
+    "counted": counted,
     "quoted": quoted,
     "moment": moment,
     "number": number,
@@ -91,7 +96,7 @@ _environment.filters |= {
 _environment.globals |= {"static": _ADDRESSES, "version": __version__}
 
 
-def wants_part(request: Request) -> bool:
+def is_partial(request: Request) -> bool:
     """Whether htmx asks for a part of a page, to put it into the one that is shown."""
     headers = request.headers
     return "hx-request" in headers and "hx-history-restore-request" not in headers
@@ -108,8 +113,13 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
         "may": lambda scope: not keyed or (key is not None and key.may(scope)),
     }
     body = _environment.get_template(template).render(common | context)
-    # pages tell of people: no cache keeps them
+    # pages show personal data: no cache may keep them
     return HTMLResponse(body, status, {"Cache-Control": "no-store"})
+
+
+def page_fields(page: "DataclassInstance") -> dict[str, Any]:
+    """The fields of a page by name, as its template reads them."""
+    return {field.name: getattr(page, field.name) for field in fields(page)}
 
 
 def redirect(address: str) -> Response:
@@ -118,12 +128,12 @@ def redirect(address: str) -> Response:
 
 
 class PageRoute(APIRoute):
-    """A route whose problems are told in HTML; who has no key is shown the login."""
+    """A route that answers problems in HTML; without a key, it leads to the login page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
-        async def answered(request: Request) -> Response:
+        async def handle(request: Request) -> Response:
             try:
                 return await handler(request)
             except Problem as error:
@@ -131,39 +141,41 @@ class PageRoute(APIRoute):
                     return _to_login(request)
                 return _problem(request, error.status, error.detail, error.remedy, error.headers)
             except RequestValidationError as error:
-                faults = [f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()[:5]]
-                detail = f"Not as expected: {'; '.join(faults)}"
-                return _problem(request, 422, detail[:500], "go back and write it otherwise")
+                faults = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()[:5]]
+                detail = f"invalid input: {'; '.join(faults)}"
+                return _problem(request, 422, detail[:500], "go back and correct it")
             except PenchantError as error:
-                return _problem(request, 422, str(error)[:2000], "mend what the message names")
+                return _problem(request, 422, str(error)[:2000], "correct what the message names")
             except SQLAlchemyError as error:
-                told(error)
-                detail = "the store does not answer; nothing of this is taken for done"
-                return _problem(request, 503, detail, "ask again in a moment")
+                log_error(error)
+                detail = "the store is not available; your change was not confirmed"
+                return _problem(request, 503, detail, "try again in a moment")
             except HTTPException as error:
-                return _problem(request, error.status_code, str(error.detail), "go back and retry")
-            except Exception as error:  # whatever it was, it is told without what users did
-                told(error)
-                detail = "an error of the service"
-                return _problem(request, 500, detail, "tell who runs the service")
+                return _problem(
+                    request, error.status_code, str(error.detail), "go back and try again"
+                )
+            except Exception as error:  # logged without its message, which may hold user data
+                log_error(error)
+                detail = "internal error of the service"
+                return _problem(request, 500, detail, "contact the operator of the service")
 
-        return answered
+        return handle
 
 
 def _problem(
     request: Request, status: int, detail: str, remedy: str, headers: dict[str, str] | None = None
 ) -> Response:
-    template = "_problem.html" if wants_part(request) else "problem.html"
+    template = "_problem.html" if is_partial(request) else "problem.html"
     title = TITLES.get(status, "Problem")
-    found = render(request, template, status, title=title, detail=detail, remedy=remedy)
-    found.headers.update(headers or {})
-    return found
+    response = render(request, template, status, title=title, detail=detail, remedy=remedy)
+    response.headers.update(headers or {})
+    return response
 
 
 def _to_login(request: Request) -> Response:
-    asked = request.url.path if request.method == "GET" else "/"
+    target = request.url.path if request.method == "GET" else "/"
     if request.method == "GET" and request.url.query:
-        asked += f"?{request.url.query}"
-    if wants_part(request):
+        target += f"?{request.url.query}"
+    if is_partial(request):
         return Response(status_code=401, headers={"HX-Redirect": LOGIN})
-    return redirect(f"{LOGIN}?next={quote(asked, safe='')}")
+    return redirect(f"{LOGIN}?next={quote(target, safe='')}")

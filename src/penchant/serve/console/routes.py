@@ -1,9 +1,9 @@
-"""The addresses of the console that show; those that change something are in ``forms``."""
+"""The pages of the console that show something; those that change something are in ``forms``."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -14,63 +14,73 @@ from penchant.errors import unknown
 from penchant.report import metrics_section
 from penchant.serve.api import schemas as s
 from penchant.serve.api.problems import Problem
-from penchant.serve.api.routes import On, registry_of
+from penchant.serve.api.routes import Service, registry_of
 from penchant.serve.console import auth, forms, items, overview, users
-from penchant.serve.console.api_reference import addresses
-from penchant.serve.console.rendering import STATIC, Html, PageRoute, quoted, redirect, render
+from penchant.serve.console.api_reference import endpoints
+from penchant.serve.console.rendering import (
+    STATIC,
+    PageRoute,
+    SafeHtml,
+    page_fields,
+    quoted,
+    redirect,
+    render,
+)
 
 SUGGESTED = 12
 """Identifiers that a field suggests."""
 
-Asked = Annotated[str, Query(max_length=500)]
+SearchText = Annotated[str, Query(max_length=500)]
 
-pages = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[auth.entry("read")])
-plain = APIRouter(include_in_schema=False, route_class=PageRoute)
+pages = APIRouter(
+    include_in_schema=False, route_class=PageRoute, dependencies=[auth.page_access("read")]
+)
+public = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @pages.get("/")
-def front(request: Request, live: On) -> Response:
+def overview_page(request: Request, service: Service) -> Response:
     """The state of the service."""
-    live.follow(live.store.revision)
+    service.follow(service.store.revision)
     return render(
         request,
         "overview.html",
-        arms=overview.arms(live),
-        counts=live.store.counts(),
+        variants=overview.variant_summaries(service),
+        rows=service.store.counts(),
         traffic=overview.traffic(registry_of(request)),
     )
 
 
 @pages.get("/console/find")
-def find(live: On, user: Asked = "", item: Asked = "") -> Response:
-    """To the page of what was searched for."""
+def search(service: Service, user: SearchText = "", item: SearchText = "") -> Response:
+    """The page of the user or item that was searched for."""
     if item:
-        return redirect(f"/console/items/{quoted(forms.item_named(live, item, item))}")
+        return redirect(f"/console/items/{quoted(forms.resolve_item(service, item, item))}")
     return redirect(f"/console/users/{quoted(user)}" if user else "/")
 
 
 @pages.get("/console/suggest/users")
-def suggested_users(request: Request, live: On, user: Asked = "") -> Response:
-    """Known users whose identifier begins so, as options of a field."""
-    ids = [one for arm in live.arms.values() for one in _beginning(arm.model.dataset.users, user)]
-    options = [(one, None) for one in dict.fromkeys(ids)][:SUGGESTED]
-    return render(request, "_options.html", options=options)
+def suggested_users(request: Request, service: Service, user: SearchText = "") -> Response:
+    """Known users whose identifier starts with a text, as options of a field."""
+    vocabularies = [variant.model.dataset.users for variant in service.variants.values()]
+    ids = dict.fromkeys(id for users in vocabularies for id in _ids_starting_with(users, user))
+    return render(request, "_options.html", options=[(id, None) for id in ids][:SUGGESTED])
 
 
 @pages.get("/console/suggest/items")
-def suggested_items(request: Request, live: On, item: Asked = "") -> Response:
-    """Known items whose identifier or title holds this, as options of a field."""
-    catalogue = live.arm_of("").model.dataset.catalogue
-    options = list(islice(_holding(catalogue, item), SUGGESTED))
+def suggested_items(request: Request, service: Service, item: SearchText = "") -> Response:
+    """Known items whose identifier or title contains a text, as options of a field."""
+    catalogue = service.variant_of("").model.dataset.catalogue
+    options = list(islice(_items_matching(catalogue, item), SUGGESTED))
     return render(request, "_options.html", options=options)
 
 
-def _beginning(ids: Vocabulary, start: str) -> list[str]:
-    first = bisect_left(ids.ids, start)  # they are sorted
-    return [one for one in ids.ids[first : first + SUGGESTED] if one.startswith(start)]
+def _ids_starting_with(vocabulary: Vocabulary, start: str) -> list[str]:
+    first = bisect_left(vocabulary.ids, start)  # they are sorted
+    return [id for id in vocabulary.ids[first : first + SUGGESTED] if id.startswith(start)]
 
 
-def _holding(catalogue: Catalogue, part: str) -> Iterator[tuple[str, str | None]]:
+def _items_matching(catalogue: Catalogue, part: str) -> Iterator[tuple[str, str | None]]:
     part = part.strip().casefold()
     for row, item in enumerate(catalogue.items.ids):
         title = catalogue.title(row)
@@ -79,78 +89,76 @@ def _holding(catalogue: Catalogue, part: str) -> Iterator[tuple[str, str | None]
 
 
 @pages.get("/console/users/{user}")
-def person(
-    request: Request, live: On, user: s.PathName, behavior: Annotated[s.Name | None, Query()] = None
+def user_page(
+    request: Request,
+    service: Service,
+    user: s.PathName,
+    behavior: Annotated[s.Name | None, Query()] = None,
 ) -> Response:
-    """A user: timeline, interests, list."""
-    catalogue = live.arm_of(user).model.dataset.catalogue
-    return render(
-        request,
-        "user.html",
-        **users.view(live, user, behavior),
-        said=None,
-        doable=[one.name for one in catalogue.behaviors],
-    )
+    """A user: timeline, interests, recommendations."""
+    return users.render_user(request, "user.html", users.user_page(service, user, behavior))
 
 
 @pages.get("/console/items/{item}")
-def thing(request: Request, live: On, item: s.PathName) -> Response:
-    """An item: what is known of it, and its neighbors."""
-    return render(request, "item.html", **items.about(live, item))
+def item_page(request: Request, service: Service, item: s.PathName) -> Response:
+    """An item: its columns, and similar items."""
+    return render(request, "item.html", **page_fields(items.item_page(service, item)))
 
 
 @pages.get("/console/items/{item}/image")
-def image(live: On, item: s.PathName) -> Response:
+def image(service: Service, item: s.PathName) -> Response:
     """The image that the catalogue names for an item."""
-    found = items.picture(live, item)
+    file = items.item_image(service, item)
     headers = {"Cache-Control": "private, max-age=300", "Content-Security-Policy": "sandbox"}
-    return Response(found.content, media_type=found.kind, headers=headers)
+    return Response(file.content, media_type=file.kind, headers=headers)
 
 
 @pages.get("/console/evaluation")
-def evaluation(request: Request, live: On, arm: s.Name | None = None) -> Response:
-    """What the twin of a run measured."""
-    if arm is not None and arm not in live.arms:
-        raise unknown("arm", arm, live.arms)
-    chosen = live.arms[arm] if arm is not None else next(iter(live.arms.values()))
-    of = (
-        metrics_section.metrics_table,
-        metrics_section.slices,
-        metrics_section.calibration,
-        metrics_section.weights_section,
-    )
-    sections = [one(chosen.model) for one in of]
+def evaluation(request: Request, service: Service, variant: s.Name | None = None) -> Response:
+    """What the model of a variant measured on its test events."""
+    if variant is not None and variant not in service.variants:
+        raise unknown("variant", variant, service.variants)
+    chosen = service.variants[variant or next(iter(service.variants))]
+    sections = [
+        section(chosen.model)
+        for section in (
+            metrics_section.metrics_table,
+            metrics_section.slices,
+            metrics_section.calibration,
+            metrics_section.weights_section,
+        )
+    ]
     return render(
         request,
         "evaluation.html",
-        arm=chosen,
-        arms=list(live.arms),
+        variant=chosen,
+        variants=list(service.variants),
         headline=metrics_section.headline(chosen.model),
-        sections=[one._replace(body=Html(one.body)) for one in sections],
+        sections=[section._replace(body=SafeHtml(section.body)) for section in sections],
     )
 
 
 @pages.get("/console/privacy")
-def privacy(request: Request, live: On, user: Asked = "") -> Response:
-    """Consent and forgetting."""
-    return forms.privacy(request, live, user)
+def privacy(request: Request, service: Service, user: SearchText = "") -> Response:
+    """Consent and erasure."""
+    return forms.privacy(request, service, user)
 
 
-@plain.get("/docs")
+@public.get("/docs")
 def docs(request: Request) -> Response:
-    """All addresses of the service; no key is needed to read of them."""
-    described: dict[str, Any] = request.app.openapi()
-    return render(request, "docs.html", info=described["info"], tags=addresses(described))
+    """All endpoints of the service; no key is needed to read about them."""
+    schema = request.app.openapi()
+    return render(request, "docs.html", info=schema["info"], tags=endpoints(schema))
 
 
-@plain.get("/console/static/{name}")
+@public.get("/console/static/{name}")
 def static(name: str) -> Response:
     """A file that pages ask for; its address changes with its content."""
     if name not in STATIC:
-        raise Problem(404, "no such file", "look at the overview")
+        raise Problem(404, "no such file", "go to the overview page")
     kind, content = STATIC[name]
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(content, media_type=kind, headers=headers)
 
 
-ROUTERS = (pages, forms.writes, forms.admin, auth.router, plain)
+ROUTERS = (pages, forms.writes, forms.admin, auth.router, public)

@@ -1,174 +1,236 @@
-"""A user: what they did, what they are interested in, what they are shown and why."""
+"""A user: what they did, their interests, what they are recommended and why."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from fastapi import Request
+from fastapi.responses import Response
 
 from penchant.data.dataset import Events
 from penchant.llm.tasks.interest_names import name_interests
 from penchant.recommendation.interests import Interests, Profile
-from penchant.recommendation.interests.profile import MOST as LONGEST
+from penchant.recommendation.interests.profile import MOST as MAX_LENGTH
 from penchant.recommendation.results import ScoredItem
 from penchant.report.interest_maps import interest_map, swatch
-from penchant.serve.console.rendering import Html, moment
+from penchant.serve.console.rendering import SafeHtml, moment, page_fields, render
 from penchant.serve.service import profiles, reads
-from penchant.serve.service.live import Known, Live
-from penchant.serve.service.reads import Ask
-from penchant.serve.store.records import Kept
+from penchant.serve.service.reads import RecommendationRequest
+from penchant.serve.service.recommendation_service import RecommendationService, RequestContext
+from penchant.serve.service.variant import Variant
+from penchant.serve.store.records import StoredEvent
 from penchant.types import Ints
 
-LATEST = 50
+TIMELINE_EVENTS = 50
 """Events of a timeline."""
 
-K = 10
+LIST_LENGTH = 10
 """Items of the list."""
 
-MOST = 3.0
-"""What an interest can be weighed at most from the console; the service takes any factor to 100."""
+MAX_FACTOR = 3.0
+"""The largest factor of an interest that the console offers; the service takes any up to 100."""
 
-_MARKS = (0, 1, 2, 3)  # of its slider
+_FACTOR_MARKS = (0, 1, 2, 3)  # of the slider
 
 
-class Line(NamedTuple):
-    """An event of a timeline; ``item`` None where it is about none, ``new`` of the store."""
+class TimelineEntry(NamedTuple):
+    """An event of a timeline.
+
+    item   its identifier; None where the event is about no item that is known
+    text   what the event is about, for a person
+    new    whether it came after the model was trained
+    """
 
     item: str | None
-    told: str
+    text: str
     behavior: str
-    when: str
+    time: str
     new: bool
 
 
-class Place(NamedTuple):
-    """An item of the list: its bar from 0 to 1, and how many places it rose.
+class ListEntry(NamedTuple):
+    """An item of the list.
 
-    ``moved`` is None where it was not in the list before; 0 too where nothing was before.
+    fraction  its probability as a fraction of the largest, for its bar
+    moved     how many ranks it rose; None where it was not in the list before, 0 also where
+              there is no list to compare with
     """
 
     row: ScoredItem
-    part: float
+    fraction: float
     moved: int | None
 
 
-def listed(live: Live, user: str, behavior: str | None) -> list[str]:
+@dataclass(frozen=True)
+class UserPage:
+    """What the page of a user shows."""
+
+    user: str
+    variant: Variant
+    behavior: str
+    behaviors: list[str]
+    consent: bool
+    known: bool
+    timeline: list[TimelineEntry]
+    events: int
+    source: str
+    entries: list[ListEntry]
+    interests: Interests | None
+    sentences: dict[str, str]
+    profile: Profile | None
+    map: SafeHtml | None
+    max_length: int = MAX_LENGTH
+    max_factor: float = MAX_FACTOR
+    factor_marks: tuple[int, ...] = _FACTOR_MARKS
+
+
+def render_user(
+    request: Request, template: str, page: UserPage, notice: str | None = None
+) -> Response:
+    """The page of a user, or the part of it that changes."""
+    catalogue = page.variant.model.dataset.catalogue
+    return render(
+        request,
+        template,
+        **page_fields(page),
+        all_behaviors=[behavior.name for behavior in catalogue.behaviors],
+        factor_text=factor_text,
+        swatch=lambda place: SafeHtml(swatch(place)),
+        notice=notice,
+    )
+
+
+def current_list(service: RecommendationService, user: str, behavior: str | None) -> list[str]:
     """The items of a user's list, which is not logged as shown."""
-    found = reads.recommend(live, Ask(user, k=K, behavior=behavior, logged=False)).found
-    return [row.item for row in found.items]
+    request = RecommendationRequest(user, k=LIST_LENGTH, behavior=behavior, logged=False)
+    return [row.item for row in reads.recommend(service, request).recommendation.items]
 
 
-def view(
-    live: Live, user: str, behavior: str | None, before: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """What the page of a user shows; ``before`` are the items of a list to compare with.
+def user_page(
+    service: RecommendationService,
+    user: str,
+    behavior: str | None,
+    previous: Sequence[str] | None = None,
+) -> UserPage:
+    """What the page of a user shows; ``previous`` are the items of a list to compare with.
 
     Raises ConfigError for a behavior that the run does not recommend for.
     """
-    of = live.known(user, behavior=behavior)
-    lines, events = timeline(live, of, user)
-    served = reads.recommend(live, Ask(user, k=K, behavior=behavior, explain=True, logged=False))
-    interests = None if of.arm.model.transition is None else reads.interests(live, user)
-    data = of.arm.model.dataset
-    words = {} if interests is None else sentences(of, interests)
-    return {
-        "user": user,
-        "arm": of.arm,
-        "behavior": behavior or data.target,
-        "behaviors": [data.target, *of.arm.model.others],
-        "consent": of.consent,
-        "known": events > 0,
-        "lines": lines,
-        "events": events,
-        "source": served.found.source,
-        "places": _places(served.found.items, before),
-        "interests": interests,
-        "sentences": words,
-        "profile": None if not of.consent else text_of(live, user, of, interests),
-        "longest": LONGEST,
-        "map": _map(of, user, interests),
-        "swatch": lambda place: Html(swatch(place)),
-        "most": MOST,
-        "marks": _MARKS,
-        "weighed": weighed,
-    }
+    context = service.context(user, behavior=behavior)
+    variant = context.variant
+    entries, events = timeline(service, context, user)
+    request = RecommendationRequest(
+        user, k=LIST_LENGTH, behavior=behavior, explain=True, logged=False
+    )
+    recommendation = reads.recommend(service, request).recommendation
+    interests = None if variant.model.transition is None else reads.interests(service, user)
+    target = variant.model.dataset.target
+    return UserPage(
+        user=user,
+        variant=variant,
+        behavior=behavior or target,
+        behaviors=[target, *variant.model.others],
+        consent=context.consent,
+        known=events > 0,
+        timeline=entries,
+        events=events,
+        source=recommendation.source,
+        entries=_list_entries(recommendation.items, previous),
+        interests=interests,
+        sentences={} if interests is None else sentences(context, interests),
+        profile=profile_of(service, user, context, interests) if context.consent else None,
+        map=_interest_map(context, user, interests),
+    )
 
 
-def sentences(of: Known, interests: Interests) -> dict[str, str]:
+def sentences(context: RequestContext, interests: Interests) -> dict[str, str]:
     """A plain sentence for each interest, by its id."""
-    return {
-        one.id: one.sentence for one in name_interests(interests, of.head.dataset.catalogue).named
-    }
+    words = name_interests(interests, context.model.dataset.catalogue)
+    return {interest.id: interest.sentence for interest in words.named}
 
 
-def text_of(live: Live, user: str, of: Known, interests: Interests | None) -> Profile | None:
-    """The text of a user's interests, without waiting for a model; None where none can be made."""
-    if interests is None and of.profile is None:
+def profile_of(
+    service: RecommendationService, user: str, context: RequestContext, interests: Interests | None
+) -> Profile | None:
+    """The text of a user's interests, without waiting for a language model; None for no text."""
+    if interests is None and context.profile is None:
         return None
-    return profiles.profile(live, user)
+    return profiles.user_profile(service, user)
 
 
-def weighed(factor: float) -> str:
-    """What is made of an interest, in words.
+def factor_text(factor: float) -> str:
+    """The factor of an interest in words.
 
-    >>> weighed(0), weighed(1), weighed(2.5)
-    ('muted', 'as it is', 'weighed 2.5 times')
+    >>> factor_text(0), factor_text(1), factor_text(2.5)
+    ('muted', 'normal weight', '2.5 times the weight')
     """
-    return {0.0: "muted", 1.0: "as it is"}.get(factor, f"weighed {factor:.3g} times")
+    return {0.0: "muted", 1.0: "normal weight"}.get(factor, f"{factor:.3g} times the weight")
 
 
-def timeline(live: Live, of: Known, user: str) -> tuple[list[Line], int]:
-    """The latest events of the run and of the store as one, the latest first; how many in all."""
-    data = of.arm.model.dataset
+def timeline(
+    service: RecommendationService, context: RequestContext, user: str
+) -> tuple[list[TimelineEntry], int]:
+    """The latest events of the run and of the store together, latest first; how many in all."""
+    data = context.variant.model.dataset
     past = Events.empty()
-    if of.given.users[0] >= 0:
+    if context.history.users[0] >= 0:
         past = data.history(user).events
-    kept = live.store.look(user, None, of.arm.seq).events if of.consent else ()
-    first = max(0, len(past) - LATEST)
+    stored: tuple[StoredEvent, ...] = ()
+    if context.consent:
+        stored = service.store.snapshot(user, None, context.variant.seq).events
+    first = max(0, len(past) - TIMELINE_EVENTS)
     clock = data.time == "clock"
-    old = [(int(past.time[e]) if clock else 0, _old(of, past, e)) for e in range(first, len(past))]
-    new = [(one.time if clock else 1, _new(of, one)) for one in kept[-LATEST:]]
+    old = [
+        (int(past.time[row]) if clock else 0, _run_entry(context, past, row))
+        for row in range(first, len(past))
+    ]
+    new = [
+        (event.time if clock else 1, _store_entry(context, event))
+        for event in stored[-TIMELINE_EVENTS:]
+    ]
     both = sorted([*old, *new], key=lambda pair: pair[0])  # stable: of equal times, the run's first
-    return [line for _, line in both[::-1][:LATEST]], len(past) + len(kept)
+    return [entry for _, entry in both[::-1][:TIMELINE_EVENTS]], len(past) + len(stored)
 
 
-def _old(of: Known, past: Events, place: int) -> Line:
-    data = of.arm.model.dataset
-    catalogue, row = data.catalogue, int(past.item[place])
-    behavior = catalogue.behaviors[past.behavior[place]].name
-    when = moment(int(past.time[place])) if data.time == "clock" else ""
-    if row < 0:
-        return Line(None, catalogue.tokens.ids[past.token[place]], behavior, when, False)
-    item = catalogue.items.ids[row]
-    return Line(item, catalogue.title(row) or item, behavior, when, False)
+def _run_entry(context: RequestContext, past: Events, row: int) -> TimelineEntry:
+    data = context.variant.model.dataset
+    catalogue, item_row = data.catalogue, int(past.item[row])
+    behavior = catalogue.behaviors[past.behavior[row]].name
+    time = moment(int(past.time[row])) if data.time == "clock" else ""
+    if item_row < 0:
+        return TimelineEntry(None, catalogue.tokens.ids[past.token[row]], behavior, time, False)
+    item = catalogue.items.ids[item_row]
+    return TimelineEntry(item, catalogue.title(item_row) or item, behavior, time, False)
 
 
-def _new(of: Known, event: Kept) -> Line:
+def _store_entry(context: RequestContext, event: StoredEvent) -> TimelineEntry:
+    time = moment(event.time)
     if event.kind != "item":
-        told = f"{event.kind}: {event.about}"
-        return Line(None, told, event.behavior, moment(event.time), True)
-    catalogue = of.arm.model.dataset.catalogue
+        return TimelineEntry(None, f"{event.kind}: {event.about}", event.behavior, time, True)
+    catalogue = context.variant.model.dataset.catalogue
     row = catalogue.items.index.get(event.about, -1)
     title = catalogue.title(row) if row >= 0 else None
     item = event.about if row >= 0 else None
-    return Line(item, title or event.about, event.behavior, moment(event.time), True)
+    return TimelineEntry(item, title or event.about, event.behavior, time, True)
 
 
-def _places(rows: Sequence[ScoredItem], before: Sequence[str] | None) -> list[Place]:
-    most = max((row.probability or 0.0 for row in rows), default=0.0) or 1.0
-    was = {item: place for place, item in enumerate(before or ())}
-    return [
-        Place(
-            row,
-            (row.probability or 0.0) / most,
-            0 if before is None else was[row.item] - place if row.item in was else None,
-        )
-        for place, row in enumerate(rows)
-    ]
+def _list_entries(rows: Sequence[ScoredItem], previous: Sequence[str] | None) -> list[ListEntry]:
+    largest = max((row.probability or 0.0 for row in rows), default=0.0) or 1.0
+    ranks = {item: rank for rank, item in enumerate(previous or ())}
+    entries = []
+    for rank, row in enumerate(rows):
+        moved = ranks[row.item] - rank if row.item in ranks else None
+        fraction = (row.probability or 0.0) / largest
+        entries.append(ListEntry(row, fraction, 0 if previous is None else moved))
+    return entries
 
 
-def _map(of: Known, user: str, interests: Interests | None) -> Html | None:
+def _interest_map(
+    context: RequestContext, user: str, interests: Interests | None
+) -> SafeHtml | None:
     """The map of interests; None where nothing could be drawn."""
-    item: Ints = of.given.events.item
-    if interests is None or not interests.clusters or not np.any(item >= 0):
+    items: Ints = context.history.events.item
+    if interests is None or not interests.clusters or not np.any(items >= 0):
         return None
-    return Html(interest_map(of.arm.model, user, item, interests, labels=True))
+    return SafeHtml(interest_map(context.variant.model, user, items, interests, labels=True))

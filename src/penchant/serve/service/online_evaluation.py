@@ -1,12 +1,12 @@
-"""What lists did when they were shown: clicks by arm, and what a run would have earned.
+"""What lists did when they were shown: clicks by variant, and what a run would have earned.
 
-Only a place that was drawn says what another run would have earned there: who was shown which of
-its candidates is chance, of a known probability. No other place enters that estimate.
+Only an explored position can show what another run would have earned there: which of its
+candidates was shown is chance, with a known probability. No other position enters that estimate.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from penchant.data.arrays import blocks
 from penchant.data.dataset import Events, Histories
-from penchant.errors import DataError
+from penchant.errors import DataError, counted
 from penchant.evaluation.metrics import (
     Interval,
     bootstrap,
@@ -28,266 +28,370 @@ from penchant.evaluation.metrics import (
 )
 from penchant.models.topk import CELLS
 from penchant.recommendation.ranking import score_histories
-from penchant.serve.service.variant import Arm
+from penchant.serve.service.variant import Variant
 from penchant.serve.store.impression_queries import (
-    Part,
-    Slot,
-    Who,
-    artifacts,
-    parts,
-    pasts,
-    slots,
-    taken,
-    unwilling,
+    ExploredSlot,
+    Viewer,
+    ViewerCounts,
+    artifact_counts,
+    count_events_since,
+    explored_slots,
+    viewer_counts,
+    viewer_events,
+    without_consent,
 )
-from penchant.serve.store.records import Kept
+from penchant.serve.store.records import StoredEvent
 from penchant.serve.store.store import Store
+from penchant.types import Ints
 
-FEW = 20
-"""Clicks that have a weight, below which an interval of the bootstrap is not to be relied on."""
+MIN_CLICKS = 20
+"""Clicks with a weight, below which an interval of the bootstrap is not reliable."""
 
-FIRST = "main"
+MAIN = "main"
 
 
 @dataclass(frozen=True)
-class Online:
-    """Clicks by arm, and the value of a run on the places that were drawn, as JSON types.
+class VariantClicks:
+    """Clicks of the impressions of a variant; ``rate`` is clicks per impression."""
+
+    variant: str
+    artifacts: int
+    users: int
+    lists: int
+    impressions: int
+    clicks: int
+    rate: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return asdict(self) | _flat_interval("rate", self.rate)
+
+
+@dataclass(frozen=True)
+class RateDifference:
+    """How far the click rate of a variant is above that of a baseline."""
+
+    variant: str
+    baseline: str
+    difference: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return asdict(self) | _flat_interval("difference", self.difference)
+
+
+@dataclass(frozen=True)
+class RunValue:
+    """The estimated value of a run on explored positions, in clicks per position.
+
+    slots, slots_left_out  explored positions that were used, and that were not
+    slot_users             users of the used ones
+    slots_clicked          used ones that were clicked
+    slots_agreeing         used ones where the item shown is the choice of the run
+    agreeing_clicked       those of them that were clicked
+    ess                    effective sample size
+    logged                 value of the lists that were shown
+    ips, snips             value of the run, by (self-normalized) inverse propensity scoring
+    gain                   ips less logged
+    run_events_after_first_slot  events of the run that are later than the first used position
+    """
+
+    slots: int
+    slots_left_out: int
+    slot_users: int
+    slots_clicked: int
+    slots_agreeing: int
+    agreeing_clicked: int
+    ess: float
+    logged: Interval
+    ips: Interval
+    snips: Interval
+    gain: Interval
+    run_events_after_first_slot: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types; each interval as name, name_low and name_high."""
+        content = asdict(self)
+        for name in ("logged", "ips", "snips", "gain"):
+            content |= _flat_interval(name, getattr(self, name))
+        return content
+
+
+@dataclass(frozen=True)
+class OnlineReport:
+    """Clicks by variant, and the value of a run on explored positions.
 
     clicks       the behaviors that count as a click
-    arms         of each arm: artifacts, users, lists, places, clicks, and clicks of a place
-    differences  of that rate: each other arm less the first
-    value        of the run on drawn places, by flat names; see ``estimated``
-    notes        what to know before these are believed
+    variants     clicks of each variant
+    differences  of the click rates: each other variant less the first
+    value        of the run on explored positions
+    notes        what to know before these are relied on
     """
 
     clicks: tuple[str, ...]
-    arms: tuple[dict[str, Any], ...]
-    differences: tuple[dict[str, Any], ...]
-    value: Mapping[str, Any]
+    variants: tuple[VariantClicks, ...]
+    differences: tuple[RateDifference, ...]
+    value: RunValue
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types, the value's names beside the others."""
-        arms, differences = list(self.arms), list(self.differences)
-        content = {"behaviors": list(self.clicks), "arms": arms, "differences": differences}
-        return content | dict(self.value) | {"notes": list(self.notes)}
-
-
-def online(run: str | Path, store: Store) -> Online:
-    """What a store says of the lists that were shown, and of a run that may not have shown them.
-
-    Intervals are 95 % bootstrap over users; of anonymous lists, over sessions. Raises DataError for
-    a store without impressions, ArtifactError for a run that cannot be read.
-    """
-    arm = Arm.load(FIRST, run, store.identity)
-    positive = tuple(b.name for b in arm.model.dataset.catalogue.behaviors if b.polarity > 0)
-    seed = arm.model.recipe.seed
-    shown = parts(store, positive)
-    if not shown:
-        raise DataError(
-            "expected a store with lists that were shown, received one without; serve the run "
-            "with penchant serve and ask for lists first"
-        )
-    served = artifacts(store)
-    arms, differences = by_arm(shown, served, seed)
-    items = [{"item": one.key, **one.content} for one in store.changes(arm.change, "item")]
-    value, notes = estimated(arm.with_items(items) if items else arm, store, positive, seed)
-    several = [f"arm {name} has served {n} artifacts" for name, n in served.items() if n > 1]
-    return Online(positive, arms, differences, value, (*several, *notes))
-
-
-def by_arm(
-    shown: Sequence[Part], served: Mapping[str, int], seed: int
-) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
-    """Clicks of a place by arm, and how far those of each arm differ from the first one's.
-
-    The first is "main" where it is there, else the first by name. Who has seen several arms counts
-    in each, and is drawn with all of it.
-    """
-    name = np.array([part.arm for part in shown])
-    lists, places, clicks = (
-        np.array([getattr(part, what) for part in shown], np.float64)
-        for what in ("lists", "places", "clicks")
-    )
-    who = _codes([part.who for part in shown])
-    names = sorted({*name.tolist()}, key=lambda one: (one != FIRST, one))
-    arms, differences = [], []
-    for one in names:
-        mine = name == one
-        rate = ratio_interval(clicks[mine], places[mine], seed, cluster=who[mine])
-        totals = {
-            "arm": one,
-            "artifacts": served[one],
-            "users": len(np.unique(who[mine])),
-            "lists": int(lists[mine].sum()),
-            "places": int(places[mine].sum()),
-            "clicks": int(clicks[mine].sum()),
+        """As JSON types, the names of the value beside the others."""
+        return {
+            "behaviors": list(self.clicks),
+            "variants": [variant.to_dict() for variant in self.variants],
+            "differences": [difference.to_dict() for difference in self.differences],
+            **self.value.to_dict(),
+            "notes": list(self.notes),
         }
-        arms.append(totals | _flat("rate", rate))
-    for one in names[1:]:
-        both = (name == one) | (name == names[0])
-        told = clicks[both], places[both], name[both] == one
-        less = difference_interval(*told, seed, cluster=who[both])
-        differences.append({"arm": one, "against": names[0]} | _flat("difference", less))
-    return tuple(arms), tuple(differences)
 
 
-def estimated(
-    arm: Arm, store: Store, positive: Sequence[str], seed: int
-) -> tuple[dict[str, Any], list[str]]:
-    """The value of a run on the places that were drawn, in clicks of a place; and notes.
+def evaluate_online(run: str | Path, store: Store) -> OnlineReport:
+    """What a store knows of the lists that were shown, and of a run that may not have shown them.
 
-    The run fills a drawn place with the candidate that it scores highest for what was known of the
-    user before the list, the more popular of equal ones; the rest of the list stays as it was.
-    Names of the result: slots, slots_left_out, slot_users, slots_clicked; slots_agreeing, where the
-    run's choice was drawn, and agreeing_clicked; ess, the effective sample size; logged, ips, snips
-    and gain (ips less logged), each with _low and _high; run_events_after_first_slot.
+    Intervals are 95 % bootstrap over users; of anonymous lists, over sessions.
+
+    Raises
+    ------
+    DataError
+        For a store without impressions.
+    ArtifactError
+        For a run that cannot be read.
     """
-    drawn = slots(store, positive)
-    found, why = chosen(arm, store, drawn)
-    used = [(slot, item) for slot, item in zip(drawn, found, strict=True) if item is not None]
-    notes = [f"{count:,} drawn places left out: {reason}" for reason, count in why.items()]
-    if not drawn:
-        notes.append("no place was drawn: serve with rules that say explore = 1")
+    variant = Variant.load(MAIN, run, store.identity)
+    behaviors = variant.model.dataset.catalogue.behaviors
+    positive = tuple(behavior.name for behavior in behaviors if behavior.polarity > 0)
+    seed = variant.model.recipe.seed
+    counts = viewer_counts(store, positive)
+    if not counts:
+        raise DataError(
+            "expected a store with impressions, received one without; serve the run with penchant "
+            "serve and request lists first"
+        )
+    artifacts = artifact_counts(store)
+    variants, differences = compare_variants(counts, artifacts, seed)
+    changes = store.changes(variant.change, "item")
+    if changes:
+        variant = variant.with_items([{"item": row.key, **row.content} for row in changes])
+    value, notes = estimate_value(variant, store, positive, seed)
+    several = [
+        f"variant {name} has served {counted(number, 'artifact')}"
+        for name, number in artifacts.items()
+        if number > 1
+    ]
+    return OnlineReport(positive, variants, differences, value, (*several, *notes))
+
+
+def compare_variants(
+    counts: Sequence[ViewerCounts], artifacts: Mapping[str, int], seed: int
+) -> tuple[tuple[VariantClicks, ...], tuple[RateDifference, ...]]:
+    """Click rates by variant, and how far each other one's differs from the first one's.
+
+    The first is "main" if it is there, else the first by name. A viewer of several variants counts
+    in each, and is resampled with all of their counts.
+    """
+    name = np.array([row.variant for row in counts])
+    lists = np.array([row.lists for row in counts], np.float64)
+    impressions = np.array([row.impressions for row in counts], np.float64)
+    clicks = np.array([row.clicks for row in counts], np.float64)
+    viewer = _person_numbers([row.viewer for row in counts])
+    names = sorted({*name.tolist()}, key=lambda variant: (variant != MAIN, variant))
+    variants, differences = [], []
+    for variant in names:
+        mine = name == variant
+        totals = VariantClicks(
+            variant=variant,
+            artifacts=artifacts[variant],
+            users=len(np.unique(viewer[mine])),
+            lists=int(lists[mine].sum()),
+            impressions=int(impressions[mine].sum()),
+            clicks=int(clicks[mine].sum()),
+            rate=ratio_interval(clicks[mine], impressions[mine], seed, cluster=viewer[mine]),
+        )
+        variants.append(totals)
+    for variant in names[1:]:
+        both = (name == variant) | (name == names[0])
+        treated = name[both] == variant
+        difference = difference_interval(
+            clicks[both], impressions[both], treated, seed, cluster=viewer[both]
+        )
+        differences.append(RateDifference(variant, names[0], difference))
+    return tuple(variants), tuple(differences)
+
+
+def estimate_value(
+    variant: Variant, store: Store, positive: Sequence[str], seed: int
+) -> tuple[RunValue, list[str]]:
+    """The value of a run on explored positions, and notes.
+
+    The run fills an explored position with the candidate that it scores highest for what was known
+    of the user before the list, the more popular of equal ones; the rest of the list stays.
+    """
+    explored = explored_slots(store, positive)
+    choices, reasons = chosen_items(variant, store, explored)
+    used = [(slot, item) for slot, item in zip(explored, choices, strict=True) if item is not None]
     clicked = np.array([slot.clicked for slot, _ in used], np.float64)
     propensity = np.array([slot.propensity for slot, _ in used], np.float64)
-    target = np.array([slot.item == item for slot, item in used], np.float64)
-    who = _codes([slot.who for slot, _ in used])
-    weights = importance_weights(propensity, target)
-    agreeing = int((clicked * target).sum())
-    after = 0
-    if used:
-        after = _after(arm, store, min(slot.time for slot, _ in used))
-        if after:
-            notes.append(
-                f"the run was fitted on {after:,} events after the first drawn place: it has seen "
-                "some of these outcomes, and its value may be told too high; fit it on events "
-                "before, or draw on"
-            )
-        if agreeing < FEW:
-            notes.append(
-                f"{agreeing} clicks are on what the run would choose, fewer than {FEW}: the "
-                "intervals are narrower than what is known"
-            )
-        if arm.model.dataset.time != "clock":
-            notes.append("the run's events have no clock: all of them count as known before")
-    logged = clicked, propensity, target, seed
-    value: dict[str, Any] = {
-        "slots": len(used),
-        "slots_left_out": len(drawn) - len(used),
-        "slot_users": len(np.unique(who)),
-        "slots_clicked": int(clicked.sum()),
-        "slots_agreeing": int(target.sum()),
-        "agreeing_clicked": agreeing,
-        "ess": effective_sample_size(weights),
-    }
-    value |= _flat("logged", bootstrap(clicked, seed, cluster=who))
-    value |= _flat("ips", ips_interval(*logged, cluster=who))
-    value |= _flat("snips", snips_interval(*logged, cluster=who))
-    value |= _flat("gain", bootstrap((weights - 1) * clicked, seed, cluster=who))
-    return value | {"run_events_after_first_slot": after}, notes
+    agrees = np.array([slot.item == item for slot, item in used], np.float64)
+    viewer = _person_numbers([slot.viewer for slot, _ in used])
+    weights = importance_weights(propensity, agrees)
+    logged = clicked, propensity, agrees
+    value = RunValue(
+        slots=len(used),
+        slots_left_out=len(explored) - len(used),
+        slot_users=len(np.unique(viewer)),
+        slots_clicked=int(clicked.sum()),
+        slots_agreeing=int(agrees.sum()),
+        agreeing_clicked=int((clicked * agrees).sum()),
+        ess=effective_sample_size(weights),
+        logged=bootstrap(clicked, seed, cluster=viewer),
+        ips=ips_interval(*logged, seed, cluster=viewer),
+        snips=snips_interval(*logged, seed, cluster=viewer),
+        gain=bootstrap((weights - 1) * clicked, seed, cluster=viewer),
+        run_events_after_first_slot=(
+            _events_since(variant, store, min(slot.time for slot, _ in used)) if used else 0
+        ),
+    )
+    left_out = [
+        f"{counted(count, 'explored position')} left out: {reason}"
+        for reason, count in reasons.items()
+    ]
+    return value, [*left_out, *_notes(value, variant)]
 
 
-def chosen(
-    arm: Arm, store: Store, drawn: Sequence[Slot]
+def _notes(value: RunValue, variant: Variant) -> list[str]:
+    """What to know before a value is relied on."""
+    notes = []
+    if not value.slots + value.slots_left_out:
+        notes.append("no position was explored: serve with rules that set explore = 1")
+    if later := value.run_events_after_first_slot:
+        notes.append(
+            f"the run was trained on {counted(later, 'event')} after the first explored position: "
+            "it has seen some of these outcomes, and its value may be overestimated; train it on "
+            "earlier events, or explore further"
+        )
+    if value.slots and value.agreeing_clicked < MIN_CLICKS:
+        notes.append(
+            f"{counted(value.agreeing_clicked, 'click')} on what the run would choose, fewer than "
+            f"{MIN_CLICKS}: the intervals are narrower than they should be"
+        )
+    if value.slots and variant.model.dataset.time != "clock":
+        notes.append("the events of the run have no clock: all of them count as known before")
+    return notes
+
+
+def chosen_items(
+    variant: Variant, store: Store, explored: Sequence[ExploredSlot]
 ) -> tuple[list[str | None], dict[str, int]]:
-    """What a run would put in each drawn place, (n,); None for those left out, counted by reason.
+    """What a run would put in each explored position; None for those left out, with reasons.
 
-    What users said of their interests has no time, so it is not read.
+    Interest settings of users have no time, so they are not read.
     """
-    past, silent = pasts(store, arm.seq), unwilling(store)
-    gone = {one.key for one in store.changes(arm.change, "forgotten")}
-    held = {*arm.model.others, arm.model.dataset.target}
-    items = arm.model.dataset.catalogue.items
-    found: list[str | None] = [None] * len(drawn)
-    why: Counter[str] = Counter()
-    lists: dict[str, list[list[int]]] = {}  # of each behavior, the places of each list
-
-    def reason(slot: Slot) -> str | None:
-        if slot.who[0] == "request":
-            return "asked with neither a user nor a session, so that nothing says what was known"
-        if slot.who in silent:
-            return "of users who do not consent to personalization now"
-        if slot.behavior not in held:
-            return f"asked for {slot.behavior!r}, for which the run has no model"
-        if not any(item in items for item in slot.candidates):
-            return "the run knows none of the candidates"
-        return None
-
-    for _, group in groupby(range(len(drawn)), lambda at: (drawn[at].request, drawn[at].time)):
-        kept = []
-        for at in group:
-            told = reason(drawn[at])
-            if told is None:
-                kept.append(at)
-            else:
-                why[told] += 1
-        if kept:
-            lists.setdefault(drawn[kept[0]].behavior, []).append(kept)
-    for behavior, of in lists.items():
-        head = replace(arm.head(behavior), controls={}, calibrations={})
-        place = np.empty(len(items), np.int64)
-        place[head.by_popularity] = np.arange(len(items))
-        for part in blocks(len(of), max(1, CELLS // max(1, len(items)))):
-            asked = [drawn[ats[0]] for ats in of[part]]
-            known = [
-                before(arm, one.who, past.get(one.who, ()), one.time, _erased(store, one.who, gone))
-                for one in asked
+    past = viewer_events(store, variant.seq)
+    erased = _erased_since(variant, store, (slot.viewer for slot in explored))
+    items = variant.model.dataset.catalogue.items
+    choices: list[str | None] = [None] * len(explored)
+    unwilling = without_consent(store)
+    reasons = [_why_left_out(variant, slot, unwilling) for slot in explored]
+    lists: dict[str, list[list[int]]] = {}  # of each behavior, the positions of each list
+    used = [at for at, reason in enumerate(reasons) if reason is None]
+    for _, group in groupby(used, lambda at: (explored[at].request, explored[at].time)):
+        places = list(group)
+        lists.setdefault(explored[places[0]].behavior, []).append(places)
+    for behavior, of_behavior in lists.items():
+        model = replace(variant.model_for(behavior), controls={}, calibrations={})
+        rank = np.empty(len(items), np.int64)
+        rank[model.by_popularity] = np.arange(len(items))
+        for part in blocks(len(of_behavior), max(1, CELLS // max(1, len(items)))):
+            first = [explored[places[0]] for places in of_behavior[part]]
+            histories = [
+                history_before(
+                    variant,
+                    slot.viewer,
+                    past.get(slot.viewer, ()),
+                    slot.time,
+                    slot.viewer in erased,
+                )
+                for slot in first
             ]
-            scores = score_histories(head, _together(known)).scores
-            for row, ats in enumerate(of[part]):
-                for at in ats:
-                    rows = items.rows(drawn[at].candidates)
+            scores = score_histories(model, _stacked(histories)).scores
+            for row, places in enumerate(of_behavior[part]):
+                for at in places:
+                    rows = items.rows(explored[at].candidates)
                     rows = rows[rows >= 0]
-                    best = np.lexsort((place[rows], -scores[row, rows]))[0]
-                    found[at] = items.ids[rows[best]]
-    return found, dict(why)
+                    best = np.lexsort((rank[rows], -scores[row, rows]))[0]
+                    choices[at] = items.ids[rows[best]]
+    return choices, dict(Counter(reason for reason in reasons if reason is not None))
 
 
-def before(arm: Arm, who: Who, kept: Sequence[Kept], time: int, erased: bool = False) -> Histories:
-    """What was known of someone before a time in ms, events of the run and of the store.
+def _why_left_out(variant: Variant, slot: ExploredSlot, unwilling: set[Viewer]) -> str | None:
+    """Why a run cannot be evaluated on an explored position; None where it can."""
+    model = variant.model
+    if slot.viewer[0] == "request":
+        return "requested with neither a user nor a session, so what was known is not recorded"
+    if slot.viewer in unwilling:
+        return "of users who do not consent to personalization now"
+    if slot.behavior not in {*model.others, model.dataset.target}:
+        return f"requested for {slot.behavior!r}, which the run does not predict"
+    if not any(item in model.dataset.catalogue.items for item in slot.candidates):
+        return "the run knows none of the candidates"
+    return None
+
+
+def history_before(
+    variant: Variant,
+    viewer: Viewer,
+    stored: Sequence[StoredEvent],
+    time: int,
+    erased: bool = False,
+) -> Histories:
+    """What was known of a viewer before a time in ms: events of the run and of the store.
 
     Of a run whose time is no clock, all events count as before. ``erased`` users have no past in
     the run.
     """
-    user = who[1] if who[0] == "user" and not erased else None
-    given, _ = arm.history(user, [event for event in kept if event.time < time])
-    if arm.model.dataset.time == "clock":
-        given = given.keep(given.events.time < time)
-    return given
+    user = viewer[1] if viewer[0] == "user" and not erased else None
+    history, _ = variant.history(user, [event for event in stored if event.time < time])
+    if variant.model.dataset.time == "clock":
+        history = history.keep(history.events.time < time)
+    return history
 
 
-def _erased(store: Store, who: Who, gone: set[str]) -> bool:
-    """Whether someone was forgotten since the run was made, which may still hold them."""
-    return bool(gone) and who[0] == "user" and store.mark(who[1]) in gone
+def _erased_since(variant: Variant, store: Store, viewers: Iterable[Viewer]) -> set[Viewer]:
+    """The users who were forgotten since a run was made, which may still contain them."""
+    marks = {change.key for change in store.changes(variant.change, "forgotten")}
+    if not marks:
+        return set()
+    users = {viewer for viewer in viewers if viewer[0] == "user"}
+    return {viewer for viewer in users if store.mark(viewer[1]) in marks}
 
 
-def _together(known: Sequence[Histories]) -> Histories:
+def _stacked(histories: Sequence[Histories]) -> Histories:
     """Several histories as one object."""
-    lengths = [len(of.events) for of in known]
+    lengths = [len(history.events) for history in histories]
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     columns = {
-        of.name: np.concatenate([getattr(one.events, of.name) for one in known])
-        for of in fields(Events)
+        field.name: np.concatenate([getattr(history.events, field.name) for history in histories])
+        for field in fields(Events)
     }
-    return Histories(np.concatenate([of.users for of in known]), indptr, Events(**columns))
+    users = np.concatenate([history.users for history in histories])
+    return Histories(users, indptr, Events(**columns))
 
 
-def _after(arm: Arm, store: Store, first: int) -> int:
-    """How many events of a time (ms) or later a run was fitted on."""
-    data = arm.model.dataset
+def _events_since(variant: Variant, store: Store, first: int) -> int:
+    """How many events of a time (ms) or later a run was trained on."""
+    data = variant.model.dataset
     if data.time == "clock":
         return int(np.count_nonzero(data.events.time >= first))
-    return taken(store, arm.seq, first)
+    return count_events_since(store, variant.seq, first)
 
 
-def _codes(who: Sequence[Who]) -> Any:
-    """A number for each person, (n,)."""
-    numbers: dict[Who, int] = {}
-    return np.array([numbers.setdefault(one, len(numbers)) for one in who], np.int64)
+def _person_numbers(viewers: Sequence[Viewer]) -> Ints:
+    """A number for each distinct viewer, (n,)."""
+    numbers: dict[Viewer, int] = {}
+    return np.array([numbers.setdefault(viewer, len(numbers)) for viewer in viewers], np.int64)
 
 
-def _flat(name: str, found: Interval) -> dict[str, float | None]:
+def _flat_interval(name: str, interval: Interval) -> dict[str, float | None]:
     """An interval under flat names, None where it is not known."""
-    value, low, high = (None if np.isnan(bound) else float(bound) for bound in found)
+    value, low, high = (None if np.isnan(bound) else float(bound) for bound in interval)
     return {name: value, f"{name}_low": low, f"{name}_high": high}

@@ -66,11 +66,11 @@ def _check(catalogue: Catalogue, columns: Mapping[str, Sequence[Any]]) -> None:
             kinds.add("text")
         if len(kinds) > 1:
             raise DataError(
-                f"column {name!r}: expected one kind of cells, received {kinds_of(kinds)}"
+                f"column {name!r}: expected one kind of cells, received {join_kinds(kinds)}"
             )
 
 
-def kinds_of(kinds: set[str]) -> str:
+def join_kinds(kinds: set[str]) -> str:
     """Kinds in words, in order."""
     return " and ".join(sorted(kinds))
 

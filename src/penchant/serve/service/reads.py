@@ -1,4 +1,4 @@
-"""Lists, explanations and interests of who asks, from all that is known when they ask."""
+"""Lists, explanations and interests, from everything that is known when the request comes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,21 +18,41 @@ from penchant.recommendation.question import Question
 from penchant.recommendation.request import ListRequest
 from penchant.recommendation.results import Recommendation, Reranked, ScoredItem
 from penchant.recommendation.rules import Rules
-from penchant.serve.service.live import History, Known, Live
-from penchant.serve.service.pagination import LONGEST, Page
-from penchant.serve.service.variant import Arm
-from penchant.serve.store.records import Shown, now
+from penchant.serve.service.pagination import MAX_PAGED_ITEMS, Page
+from penchant.serve.service.recommendation_service import (
+    History,
+    RecommendationService,
+    RequestContext,
+)
+from penchant.serve.service.variant import Variant
+from penchant.serve.store.records import Impression, now
 from penchant.types import Mask
 
 
 @dataclass(frozen=True)
-class Ask:
+class RecommendationRequest:
     """A request for a list.
 
-    history  of items that comes with the request and is not stored
-    rules    settings of this request, over the rules of the service
-    logged   whether what is listed counts as an impression
-    query    a question that the list is to answer
+    Parameters
+    ----------
+    user, session, history
+        Who asks: a user, an anonymous session, or a history that comes with the request.
+    k
+        Number of items.
+    behavior, domain
+        What is predicted, and of which domain; default: the target, and any domain.
+    rules
+        Rules of this request, over those of the service.
+    repeats
+        Whether items of the history may be listed again; None leaves it to the rules.
+    explain
+        Whether each item comes with its reasons.
+    page
+        What the pages before have shown.
+    logged
+        Whether the list is logged as impressions.
+    query
+        A search text; the list then answers it.
     """
 
     user: str | None = None
@@ -50,12 +70,12 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Served:
-    """A list with what tells where it came from; ``page`` is that of the list's next part."""
+class ServedList:
+    """A list and where it came from; ``page`` asks for the next part of the list."""
 
-    found: Recommendation
+    recommendation: Recommendation
     request: str
-    arm: str
+    variant: str
     artifact: str
     page: Page | None
     consent: bool
@@ -63,145 +83,161 @@ class Served:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types, without the page."""
-        told = {"request": self.request, "arm": self.arm, "artifact": self.artifact[:12]}
-        asked = self.question and self.question.to_dict()
-        return self.found.to_dict() | told | {"consent": self.consent, "question": asked}
+        return self.recommendation.to_dict() | {
+            "request": self.request,
+            "variant": self.variant,
+            "artifact": self.artifact[:12],
+            "consent": self.consent,
+            "question": self.question and self.question.to_dict(),
+        }
 
 
-def recommend(live: Live, ask: Ask) -> Served:
-    """The list of a request, from all that is known when it comes.
+def recommend(service: RecommendationService, request: RecommendationRequest) -> ServedList:
+    """The list of a request, from everything that is known when it comes.
 
-    Raises ConfigError for a behavior, domain, rule or k that is not known.
+    Raises
+    ------
+    ConfigError
+        For an unknown behavior, domain or rule, and for k below 1.
     """
-    request_id = uuid4().hex if ask.page is None else ask.page.request
-    known = live.known(ask.user, ask.session, ask.history, ask.behavior, request_id)
-    arm, head, history = known.arm, known.head, known.given
-    before = ask.page.shown if ask.page else ()
-    at = now()
-    request = ListRequest(
-        k=ask.k,
-        user=ask.user,
-        domain=ask.domain,
-        repeats=ask.repeats,
-        allowed=_allowed(arm, before, at),
-        rules=_rules(live, ask),
-        request_id=f"{request_id}/{len(before)}",
-        explain=ask.explain and len(history.events) > 0,
+    id = uuid4().hex if request.page is None else request.page.request
+    context = service.context(request.user, request.session, request.history, request.behavior, id)
+    variant, model, history = context.variant, context.model, context.history
+    time, before = now(), request.page.shown if request.page else ()
+    wanted = ListRequest(
+        k=request.k,
+        user=request.user,
+        domain=request.domain,
+        repeats=request.repeats,
+        allowed=_allowed(variant, before, time),
+        rules=_rules(service, request),
+        request_id=f"{id}/{len(before)}",
+        explain=request.explain and len(history.events) > 0,
     )
-    asked = None
-    if ask.query is not None:
-        asked = read_question(ask.query, head.dataset.catalogue, live.llm)
-        request, history = asked.narrowed(request), asked.applied_to(history)
+    parsed = None
+    if request.query is not None:
+        parsed = read_question(request.query, model.dataset.catalogue, service.llm)
+        wanted, history = parsed.narrowed(wanted), parsed.applied_to(history)
     reranker = None
-    if request.rules is not None and request.rules != Rules():
-        reranker = arm.reranker(ask.behavior, request.rules)
-        if head is not reranker.model:
-            reranker = reranker.with_model(head)
+    if wanted.rules is not None and wanted.rules != Rules():
+        reranker = variant.reranker(request.behavior, wanted.rules)
+        if model is not reranker.model:
+            reranker = reranker.with_model(model)
     else:
-        request = replace(request, rules=None)
-    found = replace(build_list(head, history, request, reranker), unknown=known.strange)
-    served = Served(found, request_id, arm.name, arm.digest, None, known.consent, asked)
+        wanted = replace(wanted, rules=None)
+    found = replace(build_list(model, history, wanted, reranker), unknown=context.unknown_items)
+    served = ServedList(found, id, variant.name, variant.digest, None, context.consent, parsed)
+    if request.logged and found.items:
+        impressions = _impressions(served, request, model.dataset.target, len(before), time)
+        service.log.add(impressions)
     shown = (*before, *(row.item for row in found.items))
-    if ask.logged and found.items:
-        live.log.add(_impressions(served, ask, head.dataset.target, len(before), at))
-    more = not found.short and len(shown) < LONGEST
-    return replace(served, page=Page(request_id, shown) if more else None)
+    more = not found.short and len(shown) < MAX_PAGED_ITEMS
+    return replace(served, page=Page(id, shown) if more else None)
 
 
-def _allowed(arm: Arm, shown: Sequence[str], at: float) -> Mask | None:
+def _allowed(variant: Variant, shown: Sequence[str], time: float) -> Mask | None:
     """Which items the next page may hold, (N,); None for all."""
-    allowed = arm.keep(at)
+    allowed = variant.keep(time)
     if shown:
-        items = arm.model.dataset.catalogue.items
+        items = variant.model.dataset.catalogue.items
         allowed = np.ones(len(items.ids), bool) if allowed is None else allowed.copy()
         rows = items.rows(shown)
         allowed[rows[rows >= 0]] = False
     return allowed
 
 
-def _rules(live: Live, ask: Ask) -> Rules:
-    """The rules of the service with those of a request over them."""
-    if not ask.rules:
-        return live.rules
-    settings = live.rules.model_dump() | dict(ask.rules)
+def _rules(service: RecommendationService, request: RecommendationRequest) -> Rules:
+    """The rules of the service, with those of a request over them."""
+    if not request.rules:
+        return service.rules
+    settings = service.rules.model_dump() | dict(request.rules)
     if settings["diversity"] > 0 and settings["method"] == "none":
         settings["method"] = "mmr"
     return parse(Rules, settings, "the request")
 
 
-def similar(live: Live, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
-    """The k items most like one, of those that lists may hold now."""
-    live.follow(live.store.revision)
-    arm = live.arm_of(item)
-    keep, items = arm.keep(now()), arm.model.dataset.catalogue.items
+def similar(service: RecommendationService, item: str, k: int = 10) -> tuple[ScoredItem, ...]:
+    """The k items most similar to one, of those that lists may hold now."""
+    service.follow(service.store.revision)
+    variant = service.variant_of(item)
+    keep, items = variant.keep(now()), variant.model.dataset.catalogue.items
     hidden = 0 if keep is None else int(len(keep) - keep.sum())
-    found = arm.model.similar(item, k + hidden)
+    rows = variant.model.similar(item, k + hidden)
     if keep is not None:
-        found = tuple(one for one in found if keep[items.index[one.item]])
-    return found[:k]
+        rows = tuple(row for row in rows if keep[items.index[row.item]])
+    return rows[:k]
 
 
 def explain(
-    live: Live, user: str, item: str, behavior: str | None = None, words: bool = False
+    service: RecommendationService,
+    user: str,
+    item: str,
+    behavior: str | None = None,
+    words: bool = False,
 ) -> dict[str, Any]:
-    """Why an item has its score for a user; ConfigError for an item that is not known.
+    """Why an item has its score for a user, as JSON types; ConfigError for an unknown item.
 
-    With ``words`` also as the service's language model says it, or in plain words with a note.
+    ``words`` adds sentences of the service's language model, or plain ones with a note.
     """
-    of = live.known(user, behavior=behavior)
-    found = explained(of.head, item, user=user, given=of.given)
+    context = service.context(user, behavior=behavior)
+    explanation = explained(context.model, item, user=user, given=context.history)
     if not words:
-        return found.to_dict()
-    said = word_explanation(found, of.head.dataset.catalogue, live.llm)
-    return found.to_dict() | {"worded": said.to_dict()}
+        return explanation.to_dict()
+    text = word_explanation(explanation, context.model.dataset.catalogue, service.llm)
+    return explanation.to_dict() | {"worded": text.to_dict()}
 
 
-def interests(live: Live, user: str) -> Interests:
-    """The interests of a user from all that is known."""
-    return interests_of(live.known(user), user)
+def interests(service: RecommendationService, user: str) -> Interests:
+    """The interests of a user, from everything that is known."""
+    return interests_of(service.context(user), user)
 
 
-def named_interests(live: Live, user: str) -> dict[str, Any]:
-    """The same as JSON types, with a name and a sentence for each."""
-    of = live.known(user)
-    found = interests_of(of, user)
-    words = name_interests(found, of.head.dataset.catalogue, live.llm)
+def named_interests(service: RecommendationService, user: str) -> dict[str, Any]:
+    """The same as JSON types, with a name and a sentence for each interest."""
+    context = service.context(user)
+    found = interests_of(context, user)
+    words = name_interests(found, context.model.dataset.catalogue, service.llm)
     return found.to_dict() | {"worded": words.to_dict()}
 
 
-def interests_of(of: Known, user: str) -> Interests:
-    """The interests of a user of whom this is known."""
-    return of.head.interests_of(of.given, user)
+def interests_of(context: RequestContext, user: str) -> Interests:
+    """The interests of a user in a context."""
+    return context.model.interests_of(context.history, user)
 
 
-def steer(live: Live, user: str, interest: str, factor: float) -> Interests:
-    """Mute (0), boost (above 1) or leave (1) an interest of a user; lists follow at once.
+def steer(service: RecommendationService, user: str, interest: str, factor: float) -> Interests:
+    """Mute (0), boost (above 1) or reset (1) an interest of a user; lists change at once.
 
     Raises ConfigError for an interest that the user does not have.
     """
-    of = live.known(user)
-    said = set_control(interests_of(of, user), of.said, interest, factor)
-    live.store.control(user, said)
-    return interests(live, user)
+    context = service.context(user)
+    controls = set_control(interests_of(context, user), context.controls, interest, factor)
+    service.store.set_controls(user, controls)
+    return interests(service, user)
 
 
-def _impressions(served: Served, ask: Ask, behavior: str, before: int, at: int) -> list[Shown]:
-    found = served.found
-    user = ask.user if served.consent else None
-    told = served.request, user, ask.session, served.arm, served.artifact, behavior
-    drawn: dict[int, tuple[str, ...]] = {}
+def _impressions(
+    served: ServedList, request: RecommendationRequest, behavior: str, before: int, time: int
+) -> list[Impression]:
+    found = served.recommendation
+    explored: dict[int, tuple[str, ...]] = {}
     propensities: Sequence[float] = [1.0] * len(found.items)
     if isinstance(found, Reranked):
-        drawn = dict(zip(found.explored, found.candidates, strict=True))
+        explored = dict(zip(found.explored, found.candidates, strict=True))
         propensities = found.propensities
     return [
-        Shown(
-            *told,
-            before + place,
-            row.item,
-            propensities[place - 1],
-            list(drawn[place]) if place in drawn else None,
-            at,
+        Impression(
+            request=served.request,
+            user=request.user if served.consent else None,
+            session=request.session,
+            variant=served.variant,
+            artifact=served.artifact,
+            behavior=behavior,
+            position=before + place,
+            item=row.item,
+            propensity=propensities[place - 1],
+            candidates=list(explored[place]) if place in explored else None,
+            time=time,
         )
         for place, row in enumerate(found.items, 1)
     ]

@@ -1,58 +1,58 @@
-"""The log of what was shown, written behind the requests so that none waits for it."""
+"""The log of impressions, written in the background so that no request waits for it."""
 
 import logging
 import queue
 import threading
 
 from penchant.errors import PenchantError
-from penchant.serve.store.records import Shown
+from penchant.serve.store.records import Impression
 from penchant.serve.store.store import Store
 
-_EVERY = 0.5
-"""Seconds between two writes: what a killed worker may lose of the log, of no event."""
+_INTERVAL = 0.5
+"""Seconds between two writes: a killed worker loses at most this much of the log."""
 
-_MOST = 100_000  # places that may wait; past them the oldest lists are dropped, and counted
+_MAX_WAITING = 100_000  # impressions that may wait; beyond it the oldest are dropped, and counted
 log = logging.getLogger(__name__)
 
 
-class ShownLog:
-    """Takes lists from requests and writes them in its own thread."""
+class ImpressionLog:
+    """Takes impressions from requests and writes them in a thread of its own."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.waiting: queue.SimpleQueue[list[Shown]] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[list[Impression]] = queue.SimpleQueue()
         self.dropped = 0
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, name="impressions", daemon=True)
         self.thread.start()
 
-    def add(self, shown: list[Shown]) -> None:
-        """Take one list."""
-        self.waiting.put(shown)
+    def add(self, impressions: list[Impression]) -> None:
+        """Log the impressions of one list."""
+        self.waiting.put(impressions)
 
     def close(self) -> None:
-        """Write what is waiting and end."""
+        """Write what is waiting, and stop."""
         self.ending.set()
         self.thread.join(timeout=10)
 
     def flush(self) -> None:
         """Write what is waiting now."""
-        rows: list[Shown] = []
+        rows: list[Impression] = []
         while not self.waiting.empty():
             rows += self.waiting.get()
-        if len(rows) > _MOST:
-            self.dropped += len(rows) - _MOST
-            log.warning("impressions: %d places dropped, the store is too slow", len(rows) - _MOST)
-            rows = rows[-_MOST:]
-        self.store.show(rows)
+        if len(rows) > _MAX_WAITING:
+            self.dropped += len(rows) - _MAX_WAITING
+            log.warning("%d impressions dropped: the store is too slow", len(rows) - _MAX_WAITING)
+            rows = rows[-_MAX_WAITING:]
+        self.store.add_impressions(rows)
 
     def _run(self) -> None:
-        while not self.ending.wait(_EVERY):
+        while not self.ending.wait(_INTERVAL):
             self._try()
         self._try()
 
     def _try(self) -> None:
         try:
             self.flush()
-        except (PenchantError, OSError) as error:  # pragma: no cover - told, and tried again
+        except (PenchantError, OSError) as error:  # pragma: no cover - logged, and tried again
             log.error("impressions could not be written: %s", type(error).__name__)

@@ -1,13 +1,14 @@
-"""What the store takes and gives: events, people, changes, impressions."""
+"""Records of the store: events, users' preferences, changes, impressions."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from penchant.recommendation.interests import Control
 
 
-class Posted(NamedTuple):
-    """An event as it came: about an item, a query, a topic or a creator (``kind``)."""
+class IncomingEvent(NamedTuple):
+    """An event as it was posted: about an item, a query, a topic or a creator (``kind``)."""
 
     id: str
     user: str | None
@@ -21,8 +22,8 @@ class Posted(NamedTuple):
     request: str | None = None
 
 
-class Kept(NamedTuple):
-    """An event of one history, oldest first."""
+class StoredEvent(NamedTuple):
+    """An event of a history, as the store gives it."""
 
     seq: int
     kind: str
@@ -33,11 +34,12 @@ class Kept(NamedTuple):
     value: float | None
 
 
-class Person(NamedTuple):
-    """What the store knows of a user besides events; ``consent`` None where nothing was said.
+class UserPreferences(NamedTuple):
+    """What the store knows about a user besides events.
 
-    ``profile`` is the user's own text of their interests: "" where there is another, None where
-    there is none.
+    controls  their interest settings
+    consent   to personalization; None where they have not decided
+    profile   their own text of their interests; "" for a generated text, None for no text
     """
 
     controls: tuple[Control, ...] = ()
@@ -45,39 +47,39 @@ class Person(NamedTuple):
     profile: str | None = None
 
 
-class Look(NamedTuple):
-    """What a request reads: the latest change, the person, and their events."""
+class UserSnapshot(NamedTuple):
+    """What a request reads: the latest change, the user's preferences, and their events."""
 
     revision: int
-    person: Person
-    events: tuple[Kept, ...]
+    preferences: UserPreferences
+    events: tuple[StoredEvent, ...]
 
 
 class Change(NamedTuple):
-    """One step of what all workers follow: an item, its state, an artifact, who is forgotten."""
+    """A change that all workers follow: of an item, its state, an artifact, or an erasure."""
 
     id: int
     kind: str
     key: str
-    content: dict[str, Any]
+    content: Mapping[str, Any]
     time: int
 
 
-class Added(NamedTuple):
-    """What became of posted events: kept, known already, and refused (place, reason)."""
+class PostResult(NamedTuple):
+    """What became of posted events: stored, already known, and refused (place, reason)."""
 
     accepted: int
     duplicates: int
     refused: tuple[tuple[int, str], ...]
 
 
-class Shown(NamedTuple):
-    """One place of a list that was shown."""
+class Impression(NamedTuple):
+    """An item of a list that was shown, at its position."""
 
     request: str
     user: str | None
     session: str | None
-    arm: str
+    variant: str
     artifact: str
     behavior: str
     position: int

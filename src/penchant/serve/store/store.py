@@ -1,4 +1,4 @@
-"""The store: events, people, impressions and changes, durable and shared by all workers."""
+"""The store: events, users, impressions and changes, durable and shared by all workers."""
 
 import hmac
 import json
@@ -29,18 +29,40 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from penchant.recommendation.interests import Control
 from penchant.serve.store import tables as t
-from penchant.serve.store.records import Added, Change, Kept, Look, Person, Posted, Shown, now
-from penchant.serve.store.tables import engine_of, one_by_one, writing
+from penchant.serve.store.records import (
+    Change,
+    Impression,
+    IncomingEvent,
+    PostResult,
+    StoredEvent,
+    UserPreferences,
+    UserSnapshot,
+    now,
+)
+from penchant.serve.store.tables import engine_of, lock_table, writing
 
 REASONS = {
-    "forgotten": "this user was forgotten after the event; only later events begin anew",
+    "forgotten": "this user was forgotten after the event; only later events are accepted",
     "consent": "this user does not consent to personalization",
 }
-"""Why an event is not kept, whatever it says."""
+"""Why an event is refused, whatever it is about."""
 
 
 class Store:
-    """A database of SQLite or PostgreSQL, its tables made where they are not there."""
+    """A database of SQLite or PostgreSQL; tables that are missing are created.
+
+    Parameters
+    ----------
+    url
+        ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
+
+    Raises
+    ------
+    ConfigError
+        For an address of another kind, or of SQLite without a file.
+    MissingExtraError
+        Where the driver of PostgreSQL is not installed.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = engine_of(url)
@@ -61,7 +83,7 @@ class Store:
 
     @property
     def identity(self) -> str:
-        """By which runs that were updated from this store know it again."""
+        """An identifier by which a run recognizes the store that it was updated from."""
         return hmac.new(self.secret, b"identity", sha256).hexdigest()[:16]
 
     def close(self) -> None:
@@ -70,21 +92,21 @@ class Store:
 
     # events
 
-    def add(self, posted: Sequence[Posted]) -> Added:
-        """Keep events, on disk when this returns; one whose id is known is a duplicate."""
+    def add(self, posted: Sequence[IncomingEvent]) -> PostResult:
+        """Store events, on disk when this returns; one whose id is known is a duplicate."""
         with writing(self.engine) as connection:
             rows, refused = self._admitted(connection, posted)
             if not rows:
-                return Added(0, 0, refused)
+                return PostResult(0, 0, refused)
             statement = self.insert(t.events).on_conflict_do_nothing(index_elements=["id"])
             kept = connection.execute(statement.returning(t.events.c.seq), rows)
             accepted = len(kept.all())
-        return Added(accepted, len(rows) - accepted, refused)
+        return PostResult(accepted, len(rows) - accepted, refused)
 
     def _admitted(
-        self, connection: Connection, posted: Sequence[Posted]
+        self, connection: Connection, posted: Sequence[IncomingEvent]
     ) -> tuple[list[dict[str, Any]], tuple[tuple[int, str], ...]]:
-        """The rows of what is kept, signed-in sessions under their user, and what is refused."""
+        """The rows to store, signed-in sessions under their user, and what is refused."""
         of = t.sessions.c
         signed = {e.session for e in posted if e.session is not None and e.user is None}
         users = {}
@@ -109,41 +131,45 @@ class Store:
                 kept.append(row._asdict())
         return kept, tuple(refused)
 
-    def look(self, user: str | None, session: str | None = None, after: int = 0) -> Look:
-        """What a request of a user, or of an anonymous session, needs; events past a number.
+    def snapshot(
+        self, user: str | None, session: str | None = None, after: int = 0
+    ) -> UserSnapshot:
+        """What a request of a user, or of an anonymous session, reads; events past a number.
 
-        One statement, so that all of it is of one moment.
+        One statement, so that all of it is from one moment.
         """
-        asked = _LOOK if user is not None else _LOOK_SESSION
+        query = _SNAPSHOT if user is not None else _SESSION_SNAPSHOT
         with self.reader.connect() as connection:
             rows = connection.execute(
-                asked, {"user": user, "session": session, "after": after}
+                query, {"user": user, "session": session, "after": after}
             ).all()
-        revision, person, first = rows[0][1] or 0, Person(), 1
+        revision, preferences, first = rows[0][1] or 0, UserPreferences(), 1
         if len(rows) > first and rows[first][0] == _OF_PERSON:
             consent = {None: None, 0: False}.get(rows[1][1], True)
-            person, first = Person(_told(json.loads(rows[1][2])), consent), 2
+            preferences, first = UserPreferences(_controls(json.loads(rows[1][2])), consent), 2
         if len(rows) > first and rows[first][0] == _OF_PROFILE:
-            person, first = person._replace(profile=rows[first][2]), first + 1
-        return Look(revision, person, tuple(Kept(*row[1:]) for row in rows[first:]))
+            preferences, first = preferences._replace(profile=rows[first][2]), first + 1
+        return UserSnapshot(
+            revision, preferences, tuple(StoredEvent(*row[1:]) for row in rows[first:])
+        )
 
-    def later(self, after: int, until: int) -> list[Posted]:
+    def events_between(self, after: int, until: int) -> list[IncomingEvent]:
         """Events of users with numbers in (after, until], in order, for an update."""
-        columns = [t.events.c[name] for name in Posted._fields]
+        columns = [t.events.c[name] for name in IncomingEvent._fields]
         number = t.events.c.seq
         query = select(*columns).where(number > after, number <= until, t.events.c.user.isnot(None))
-        return [Posted(*row) for row in self._read(query.order_by(number))]
+        return [IncomingEvent(*row) for row in self._read(query.order_by(number))]
 
-    def settled(self) -> tuple[int, int]:
+    def last_numbers(self) -> tuple[int, int]:
         """Numbers of the last event and the last change, below which none can come any more."""
         with writing(self.engine) as connection:
-            one_by_one(connection, t.events)
-            one_by_one(connection, t.changes)
+            lock_table(connection, t.events)
+            lock_table(connection, t.changes)
             last = connection.scalar(select(func.max(t.events.c.seq))) or 0
             return last, connection.scalar(_REVISION) or 0
 
     def merge(self, session: str, user: str) -> int:
-        """Give an anonymous session to a user; how many events that brings them.
+        """Assign an anonymous session to a user; how many events that adds to theirs.
 
         A session that another user has signed in stays theirs.
         """
@@ -154,9 +180,9 @@ class Store:
             owner = connection.scalar(select(of.user).where(of.session == session))
             if owner != user:
                 return 0
-            # numbered anew, so that whoever has read up to now does not miss them
+            # renumbered, so that a reader of all events so far does not miss them
             mine = and_(t.events.c.session == session, t.events.c.user.is_(None))
-            names = [name for name in Posted._fields if name != "user"]
+            names = [name for name in IncomingEvent._fields if name != "user"]
             columns = [t.events.c[name] for name in names]
             found = connection.execute(select(*columns).where(mine).order_by(t.events.c.seq))
             rows = [dict(zip(names, row, strict=True)) | {"user": user} for row in found]
@@ -165,25 +191,25 @@ class Store:
                 connection.execute(insert(t.events), rows)
             return len(rows)
 
-    # people
+    # users
 
-    def control(self, user: str, said: Sequence[Control]) -> None:
-        """Keep what a user has said of interests."""
-        self._person(user, {"controls": [one.to_dict() for one in said]})
+    def set_controls(self, user: str, controls: Sequence[Control]) -> None:
+        """Store the interest settings of a user."""
+        self._upsert_user(user, {"controls": [control.to_dict() for control in controls]})
 
-    def consent(self, user: str, given: bool) -> None:
-        """Keep whether a user consents to personalization; without it no text made of them stays.
+    def set_consent(self, user: str, given: bool) -> None:
+        """Store whether a user consents to personalization; without it, generated texts are erased.
 
-        What the user has written stays theirs, and nothing reads it.
+        A text of the user's own stays, and nothing reads it.
         """
-        self._person(user, {"consent": given})
+        self._upsert_user(user, {"consent": given})
         if not given:
-            made = and_(t.profiles.c.user == user, t.profiles.c.edited.is_(False))
+            generated = and_(t.profiles.c.user == user, t.profiles.c.edited.is_(False))
             nothing = {"text": "", "model": None, "made": "", "note": None}
             with writing(self.engine) as connection:
-                connection.execute(update(t.profiles).where(made).values(nothing))
+                connection.execute(update(t.profiles).where(generated).values(nothing))
 
-    def _person(self, user: str, values: Mapping[str, Any]) -> None:
+    def _upsert_user(self, user: str, values: Mapping[str, Any]) -> None:
         with writing(self.engine) as connection:
             row = {"user": user, "controls": [], **values}
             statement = self.insert(t.people).values(row)
@@ -191,7 +217,7 @@ class Store:
             connection.execute(statement)
 
     def mark(self, user: str) -> str:
-        """A keyed digest of a user, by which they are known again and cannot be found out."""
+        """A keyed digest of a user, which recognizes them and does not reveal them."""
         return hmac.new(self.secret, user.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
     def forget(self, user: str) -> dict[str, int]:
@@ -212,9 +238,11 @@ class Store:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["mark"], set_={"time": at})
             )
-            self._change(connection, "forgotten", mark, {})
+            self._publish(connection, "forgotten", mark, {})
         if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:  # the log still has what was erased
+            with (
+                self.engine.connect() as connection
+            ):  # the write-ahead log still has what was erased
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
         return erased
 
@@ -224,23 +252,23 @@ class Store:
 
     # what all workers follow
 
-    def change(self, kind: str, contents: Mapping[str, Mapping[str, Any]]) -> int:
-        """Tell all workers of some things of a kind, at once, by key; the number of the last.
+    def publish(self, kind: str, contents: Mapping[str, Mapping[str, Any]]) -> int:
+        """Publish changes of a kind to all workers at once, by key; the number of the last.
 
-        What is said of an item is added to what was said of it before.
+        The content of an item or state is merged into what was published before.
         """
         number = 0
         with writing(self.engine) as connection:
             for key, content in contents.items():
-                number = self._change(connection, kind, key, content)
+                number = self._publish(connection, kind, key, content)
         return number
 
-    def _change(
+    def _publish(
         self, connection: Connection, kind: str, key: str, content: Mapping[str, Any]
     ) -> int:
-        one_by_one(connection, t.changes)
+        lock_table(connection, t.changes)
         content = dict(content)
-        if kind in ("item", "state"):  # one row says all of an item, so that the table stays small
+        if kind in ("item", "state"):  # one row holds all of an item, so that the table stays small
             same = and_(t.changes.c.kind == kind, t.changes.c.key == key)
             before = connection.scalar(select(t.changes.c.content).where(same))
             content = {**(before or {}), **content}
@@ -263,11 +291,11 @@ class Store:
         """The number of the last change."""
         return self._read(_REVISION)[0][0] or 0
 
-    # what was shown
+    # impressions
 
-    def show(self, shown: Iterable[Shown]) -> None:
-        """Keep impressions, but none of a user who was forgotten since."""
-        rows = [one._asdict() for one in shown]
+    def add_impressions(self, impressions: Iterable[Impression]) -> None:
+        """Store impressions, but none of a user who was forgotten since."""
+        rows = [impression._asdict() for impression in impressions]
         if not rows:
             return
         marks = {row["user"]: self.mark(row["user"]) for row in rows if row["user"] is not None}
@@ -278,7 +306,7 @@ class Store:
                 connection.execute(insert(t.impressions), kept)
 
     def _since(self, connection: Connection, marks: Iterable[str]) -> dict[str, int]:
-        """When each of some marks was forgotten, of those that were."""
+        """When the users of some marks were forgotten, of those that were."""
         of = t.forgotten.c
         query = select(of.mark, of.time).where(of.mark.in_(sorted(marks)))
         return dict(map(tuple, connection.execute(query)))
@@ -296,7 +324,7 @@ class Store:
             return connection.execute(query).all()
 
     def insert(self, table: Any) -> Any:
-        """An insert of the database's own kind, which may say what becomes of a known key."""
+        """An insert in the dialect of the database, which supports ON CONFLICT."""
         return (sqlite if self.sqlite else postgresql).insert(table)
 
 
@@ -305,13 +333,13 @@ _OF_CHANGES, _OF_PERSON, _OF_PROFILE, _OF_EVENTS = range(4)
 
 
 def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
-    """A row of a look that is no event, in the columns of events."""
+    """A row of a snapshot that is no event, in the columns of events."""
     # the first part of a union names its columns
-    nothing: list[Any] = [cast(null(), one.type).label(one.name) for one in _COLUMNS[2:]]
+    nothing: list[Any] = [cast(null(), column.type).label(column.name) for column in _COLUMNS[2:]]
     return select(literal(part).label("part"), number, text_, *nothing).select_from(table)
 
 
-_COLUMNS = [t.events.c[name] for name in Kept._fields]
+_COLUMNS = [t.events.c[name] for name in StoredEvent._fields]
 _ABOUT = select(literal(_OF_EVENTS), *_COLUMNS).where(t.events.c.seq > bindparam("after"))
 _LATEST = _row(_OF_CHANGES, func.max(t.changes.c.id).label("seq"), cast(null(), Text), t.changes)
 _CONSENT = case((t.people.c.consent.is_(True), 1), (t.people.c.consent.is_(False), 0))
@@ -324,13 +352,13 @@ _OF_TEXT = _row(_OF_PROFILE, cast(null(), t.events.c.seq.type), _OWN, t.profiles
 )
 # one statement for all that a request reads; parts in their order, events by time
 _PAST = _ABOUT.where(t.events.c.user == bindparam("user"))
-_LOOK = union_all(_LATEST, _OF_USER, _OF_TEXT, _PAST).order_by(
+_SNAPSHOT = union_all(_LATEST, _OF_USER, _OF_TEXT, _PAST).order_by(
     text("part"), text("time"), text("seq")
 )
-_LOOK_SESSION = union_all(
+_SESSION_SNAPSHOT = union_all(
     _LATEST, _ABOUT.where(t.events.c.session == bindparam("session"), t.events.c.user.is_(None))
 ).order_by(text("part"), text("time"), text("seq"))
 
 
-def _told(content: Any) -> tuple[Control, ...]:
-    return tuple(Control(one["id"], one["factor"], tuple(one["items"])) for one in content)
+def _controls(content: Any) -> tuple[Control, ...]:
+    return tuple(Control(row["id"], row["factor"], tuple(row["items"])) for row in content)

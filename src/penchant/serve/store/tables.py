@@ -1,4 +1,4 @@
-"""The tables of the store, and the engine that reaches them: SQLite or PostgreSQL."""
+"""The tables of the store, and its database engine: SQLite or PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +28,8 @@ from penchant.errors import ConfigError, MissingExtraError
 metadata = MetaData()
 
 
-def _numbered(name: str) -> "Column[Any]":
-    """A number that grows with each row and is never given twice."""
+def _serial_number(name: str) -> "Column[Any]":
+    """A number that grows with each row and is never used twice."""
     kind = BigInteger().with_variant(Integer, "sqlite")
     return Column(name, kind, primary_key=True, autoincrement=True)
 
@@ -37,9 +37,9 @@ def _numbered(name: str) -> "Column[Any]":
 events = Table(
     "events",
     metadata,
-    _numbered("seq"),
+    _serial_number("seq"),
     Column("id", Text, nullable=False, unique=True),
-    Column("user", Text),  # none while a session is anonymous
+    Column("user", Text),  # null while a session is anonymous
     Column("session", Text),
     Column("kind", Text, nullable=False),  # what it is about: item, query, topic or creator
     Column("about", Text, nullable=False),
@@ -47,7 +47,7 @@ events = Table(
     Column("domain", Text),
     Column("time", BigInteger, nullable=False),  # UTC milliseconds
     Column("value", Float),
-    Column("request", Text),  # the list that it came from
+    Column("request", Text),  # the request of the list that led to it
     Index("events_of_user", "user", "seq"),
     Index("events_of_session", "session"),
     Index("events_of_request", "request"),
@@ -67,7 +67,7 @@ profiles = Table(
     Column("text", Text, nullable=False),
     Column("edited", Boolean, nullable=False),  # then the text is the user's own
     Column("model", Text),
-    Column("made", Text, nullable=False),  # a digest of the interests that it was made of
+    Column("made", Text, nullable=False),  # a digest of the interests it was generated from
     Column("note", Text),
 )
 sessions = Table(
@@ -79,7 +79,7 @@ sessions = Table(
 changes = Table(
     "changes",
     metadata,
-    _numbered("id"),
+    _serial_number("id"),
     Column("kind", Text, nullable=False),  # item, state, artifact or forgotten
     Column("key", Text, nullable=False),
     Column("content", JSON, nullable=False),
@@ -90,23 +90,23 @@ changes = Table(
 forgotten = Table(
     "forgotten",
     metadata,
-    Column("mark", Text, primary_key=True),  # a keyed digest: who it was cannot be read from it
+    Column("mark", Text, primary_key=True),  # a keyed digest, which does not reveal the user
     Column("time", BigInteger, nullable=False),
 )
 impressions = Table(
     "impressions",
     metadata,
-    _numbered("id"),
+    _serial_number("id"),
     Column("request", Text, nullable=False, index=True),
     Column("user", Text, index=True),
     Column("session", Text),
-    Column("arm", Text, nullable=False),
+    Column("arm", Text, key="variant", nullable=False),  # the name of stores of 0.1.0
     Column("artifact", Text, nullable=False),
     Column("behavior", Text, nullable=False),
     Column("position", Integer, nullable=False),
     Column("item", Text, nullable=False),
     Column("propensity", Float, nullable=False),
-    Column("candidates", JSON),  # of a place that was drawn: what it was drawn from
+    Column("candidates", JSON),  # of an explored position: the items it was sampled from
     Column("time", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -129,7 +129,7 @@ secrets = Table(
 
 
 def engine_of(url: str) -> Engine:
-    """The engine of a database; ConfigError for an address that is none."""
+    """The engine of a database; ConfigError for an address that is not valid."""
     try:
         address = make_url(url)
     except ArgumentError as error:
@@ -148,17 +148,17 @@ def engine_of(url: str) -> Engine:
         engine = create_engine(address, pool_size=8, max_overflow=8)
     except (ImportError, NoSuchModuleError) as error:
         raise MissingExtraError("psycopg", "postgres") from error
-    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "connect", _configure_sqlite)
     return engine
 
 
-def _set_up(connection: Any, record: Any) -> None:
-    # no transaction but those that are begun here: readers then never hold one open
+def _configure_sqlite(connection: Any, record: Any) -> None:
+    # only transactions that are begun explicitly: readers never hold one open
     connection.isolation_level = None
     cursor = connection.cursor()
     for line in (
         "journal_mode = WAL",
-        "synchronous = FULL",  # a commit is on the disk before it is answered
+        "synchronous = FULL",  # a commit is on disk before the response
         "busy_timeout = 15000",
         "secure_delete = ON",  # what is erased is overwritten
     ):
@@ -180,10 +180,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.commit()
 
 
-def one_by_one(connection: Connection, table: Table) -> None:
-    """Let nobody else write to a table until the transaction ends; they wait.
+def lock_table(connection: Connection, table: Table) -> None:
+    """Make other writers of a table wait until the transaction ends.
 
-    So numbers appear in their order: who has read up to one has missed none below it. SQLite has
+    Numbers then appear in order: a reader up to one of them has missed none below it. SQLite has
     one writer at a time anyway.
     """
     if connection.dialect.name == "postgresql":

@@ -88,9 +88,21 @@ def features(scores: Floats, lengths: Ints) -> Floats:
 
 
 def fit_calibration(scores: Floats, lengths: Ints, outcome: NDArray[np.bool_]) -> Calibration:
-    """Maximum likelihood of what happened, (B, n), to lists of scores in descending order (B, n).
+    """Fit the probability that a listed item is what the user does next, by maximum likelihood.
 
-    Raises DataError where nothing was listed: there is nothing to learn from.
+    Parameters
+    ----------
+    scores
+        Lists of scores in descending order, (B, n); -inf where a list ends early.
+    lengths
+        Events of each history, (B,).
+    outcome
+        Whether each listed item is what happened, (B, n).
+
+    Raises
+    ------
+    DataError
+        Where nothing was listed: there is nothing to learn from.
     """
     there = scores > -np.inf
     if not there.any():

@@ -39,16 +39,36 @@ def fit_weights(
     cases: Cases,
     repeats: bool = False,
 ) -> tuple[Floats, Floats]:
-    """Weights that make the right item likeliest among both experts' best, (lengths, features).
-
-    And the deviation of each feature among these candidates, (features,).
+    """Fit the weights that make the right item likeliest among both experts' best.
 
     Conditional logit over each case's candidates, the 50 best of each expert in the case's domain;
     a case whose truth is not among them has nothing to say. The weights of a length are pulled to
     those of all lengths as by 30 cases of it, and these, as by one case, to both experts alike;
     more of an expert's score is never worse. Likelihood is not rank: where one expert alone ranks
     these candidates better than the logit does, by two standard errors, it has all the weight.
-    Raises DataError where there are no cases.
+
+    Parameters
+    ----------
+    cases
+        Validation cases that neither expert was fitted on.
+    repeats
+        Whether items of a history may be candidates.
+
+    Returns
+    -------
+    weights
+        By length of history, (lengths, F).
+    spread
+        The deviation of each feature among the candidates, (F,).
+
+    Raises
+    ------
+    DataError
+        Where there are no cases.
+
+    References
+    ----------
+    McFadden, Conditional logit analysis of qualitative choice behavior, 1974.
     """
     if not len(cases.histories):
         raise DataError("expected validation cases to fit the fusion on, received none")

@@ -3,11 +3,12 @@
 batches    windows of histories in batches of one length (NumPy)
 network    items, blocks, interests: from events to scores (torch)
 losses     sampled softmax with shared negatives (torch)
-rows       AdamW for tables of which a step reads few rows (torch)
 training   the loop: schedule, early stopping, checkpoints (torch)
-single     the network for one history (NumPy)
-attribution  what each event adds to a logit (torch)
-expert     the fitted recommender (torch, imported when first used)
+event_order     the order of events where domains have no clock in common (NumPy)
+sparse_adamw    AdamW for tables of which a step reads few rows (torch)
+single_history  the network for one history (NumPy)
+integrated_gradients  what each event adds to a logit (torch)
+recommender     the fitted recommender (torch, imported when first used)
 """
 
 from abc import abstractmethod

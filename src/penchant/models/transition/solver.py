@@ -75,9 +75,16 @@ def contents(dataset: Dataset, settings: TransitionSettings) -> Contents:
 def system(
     statistics: Statistics, contents: Contents, settings: TransitionSettings, events: Ints
 ) -> System:
-    """Both sides, with the content of each modality weighed by its alpha.
+    """Build both sides of the ridge regression, the content kernels added to G and C.
 
-    ``events`` counts those of each item, (N,): the fewer, the more its column trusts content.
+    Parameters
+    ----------
+    statistics
+        The sums G (P, P) and C (P, N).
+    contents
+        The kernel of each modality, weighed by ``settings.content_weights``.
+    events
+        How many each item has, (N,): the fewer, the more its column trusts content.
     """
     left = statistics.gram(settings.reverse, settings.ridge).astype(np.float32)
     C = statistics.cross(settings.reverse)
@@ -118,10 +125,26 @@ def candidates(right: sparse.csc_array, columns: Ints, count: int) -> list[Ints]
 def solve(
     both: System, count: int, columns: Ints | None = None, threads: int | None = None
 ) -> sparse.csc_array:
-    """B, (P, N) sparse float32: for each target item a ridge system of ``count`` candidates.
+    """Solve (G + ridge) b = c over the strongest candidate predictors of each target item.
 
-    ``columns`` names the targets to solve (default: all); others stay empty. The result does not
-    depend on ``threads`` or on which columns are solved together.
+    The regression of SLIST (Choi et al. 2021), a column at a time. The result does not depend on
+    ``threads`` or on which columns are solved together.
+
+    Parameters
+    ----------
+    both
+        Both sides, as ``system`` builds them.
+    count
+        Candidate predictors of each target item.
+    columns
+        The target items to solve (default: all); the columns of others stay empty.
+    threads
+        How many work at once (default: the number of cores).
+
+    Returns
+    -------
+    sparse.csc_array
+        B, (P, N) float32.
     """
     P, N = both.right.shape
     columns = np.arange(N) if columns is None else columns

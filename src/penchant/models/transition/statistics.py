@@ -141,16 +141,33 @@ def statistics(
     settings: TransitionSettings,
     time: TimeKind,
     target: str | None = None,
-    sides: SideInformation | None = None,
+    side_information: SideInformation | None = None,
 ) -> Statistics:
-    """Sum the forward and reverse rows of all histories in ``events`` (whole users, sorted).
+    """Sum the forward and reverse rows of all histories, in exact integers.
 
-    ``side_information`` is what stands beside each user's history; a forward row holds it too.
+    Parameters
+    ----------
+    events
+        The events (E,) of whole users, sorted.
+    settings
+        Only those that SUMMED names have a part in the sums.
+    time
+        The meaning of time; where it is "none", a history is a set.
+    target
+        The behavior that is predicted: ``settings.other_behavior_weight`` is for the targets of
+        all others.
+    side_information
+        What stands beside each user's history; a forward row holds it too.
 
-    ``target`` names the behavior that is predicted: ``settings.other_behavior_weight`` is for the
-    targets of all others. Of the settings, only those of SUMMED have a part in the sums.
+    Returns
+    -------
+    Statistics
+        Of both directions, G = X'X (P, P) and C = X'Y (P, N).
 
-    Raises DataError where a weight would leave the exact range.
+    Raises
+    ------
+    DataError
+        Where a weight would leave the exact range.
     """
     predictors = Predictors.of(catalogue)
     weight = grid(catalogue, settings.behavior_weights, WEIGHT_BITS)[events.behavior]
@@ -162,10 +179,10 @@ def statistics(
     if time == "none":
         people = np.unique(events.user)
         own = sparse.csr_array((len(people), shape[0]), dtype=np.int64)
-        if sides is not None:
+        if side_information is not None:
             owned = np.bincount(np.searchsorted(people, events.user), minlength=len(people))
             now = np.zeros_like(people)
-            own = sides.rows(people, now, owned, settings, first, shape[0])
+            own = side_information.rows(people, now, owned, settings, first, shape[0])
         return Statistics(
             set_sums(events.user, p, weight, value, shape, own, 1 << TARGET_BITS), Sums.zero(*shape)
         )
@@ -188,9 +205,9 @@ def statistics(
 
     with ThreadPoolExecutor(2) as pool:  # a reverse row is a row of the history read backwards
         forward, backward = pool.map(summed, (slice(None), slice(None, None, -1)))
-    if sides is not None and sides.counts(settings):
+    if side_information is not None and side_information.counts(settings):
         acts = events.user, p, events.item, level.ravel().astype(np.int64), value, events.time
-        rows = partial(sides.rows, settings=settings, first=first)
+        rows = partial(side_information.rows, settings=settings, first=first)
         for gained in side_information_sums(*acts, table, shape, rows):
             beside = beside + gained
     return Statistics(forward + beside if beside.C.nnz else forward, backward)

@@ -7,6 +7,25 @@
 >>> model = penchant.fit(dataset)
 >>> [row.item for row in model.recommend(history=["tea"], k=1).items]
 ['cup']
+
+Data
+    ``ingest``         clean raw files and write them as a DATA folder
+    ``from_columns``   a dataset of columns in memory
+    ``load_dataset``   read a DATA folder
+    ``enrich``         let a language model describe the items
+Models
+    ``fit``            tune, evaluate and fit a model on a dataset
+    ``benchmark``      compare models on one split
+    ``evaluate``       measure a model on held-out events
+    ``Recipe``         the settings of a fit
+Use
+    ``Model``          recommends, explains, finds similar items and interests, saves itself
+    ``load``           a saved model
+    ``Rules``          filters, caps, diversity and exploration of its lists
+    ``explain``        why an item is on a list
+Change
+    ``update``         take new events, users and items into a model
+    ``forget``         erase users from a model, with a signed receipt
 """
 
 from importlib import import_module

@@ -148,12 +148,50 @@ def benchmark(
     refit: bool = False,
     progress: Progress | None = None,
 ) -> Table:
-    """Search, fit and measure each model (default: all that can run) on one split.
+    """Search, fit and measure each model on one split.
 
-    Settings are chosen on validation events, and the test is asked once. At test time the history
-    holds the validation event; the model was fitted without it, but for the further rows that
-    ``refit`` adds. A model that the data or the installation does not allow is named with the
-    reason; one that was asked for by name is an error.
+    Settings are chosen on validation events, and the test events are asked once. At test time the
+    history holds the validation event; the model was fitted without it, but for the further rows
+    that ``refit`` adds. A model that the data or the installation does not allow is named in
+    ``skipped`` with the reason.
+
+    Parameters
+    ----------
+    dataset
+        Events, users and items, as ``from_columns``, ``load_dataset`` or ``ingest`` give them.
+    models
+        Names of families, or families written outside; by default all that can run.
+    protocol
+        How events are held out, such as ``"leave-one-out"``; by default that which suits the data.
+    recipe
+        Target, seed, and the settings that each search begins with.
+    refit
+        Add a row for each model that is fitted on the validation events too.
+    progress
+        Called with a line of text as each stage begins.
+
+    Returns
+    -------
+    Table
+        A row for each model with its metrics, times and memory, paired differences, and the
+        published rows of the same data and protocol.
+
+    Raises
+    ------
+    ConfigError
+        For a family, protocol or setting that is not known, and for a model that was asked for
+        and cannot take the data.
+    DataError
+        Where there are too few events to hold any out.
+    MissingExtraError
+        Where a model that was asked for needs a package that is not installed.
+
+    Examples
+    --------
+    >>> from penchant.data.synthetic import checkerboard
+    >>> found = benchmark(checkerboard(), ["popularity", "transition"])
+    >>> [row.model for row in found.rows], found.cases
+    (['popularity', 'transition'], 20)
     """
     recipe = recipe or Recipe()
     progress = progress or (lambda text: None)

@@ -93,7 +93,7 @@ def test_dates_and_texts_of_years():
     _, found = rows_of({"released": released}, bins=2)
     assert len(found.names) == 2
     assert found.names[0].startswith("released=1990.49")
-    assert found.notes == ("column 'released': 1 values are no numbers",)
+    assert found.notes == ("column 'released': 1 value left out, not a number",)
     _, found = rows_of({"release": ["deluxe", "standard", "deluxe", "2"]})
     assert found.names == ("release=2", "release=deluxe", "release=standard")
 

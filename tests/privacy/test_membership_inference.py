@@ -85,7 +85,7 @@ def test_forgetting_takes_away_what_an_attack_could_tell(world, groups, forgotte
         areas = found[name]["auc"]
         assert areas["before"]["value"] > 0.8
         assert areas["after"]["low"] < 0.5 < areas["after"]["high"]
-        assert found[name]["verdict"] == "told members before, tells none after"
+        assert found[name]["verdict"] == "revealed members before, reveals none after"
     never = fitted(without_events_of(world, np.concatenate([groups.members, groups.others])))
     users = np.concatenate([groups.members, groups.others])
     assert np.array_equal(losses(after, world, users), losses(never, world, users))
@@ -116,7 +116,7 @@ def test_an_area_and_its_interval():
     ("before", "after", "said"),
     [
         (0.59, (0.5, 0.4, 0.6), "too weak to tell"),
-        (0.61, (0.5, 0.4, 0.6), "told members before, tells none after"),
+        (0.61, (0.5, 0.4, 0.6), "revealed members before, reveals none after"),
         (0.9, (0.7, 0.6, 0.8), "still tells members after"),
         (0.9, (0.3, 0.2, 0.4), "tells the forgotten by absence"),
     ],

@@ -189,15 +189,15 @@ class Catalogue:
         return tuple(sorted([*self.features, *(name for name, there in own.items() if there)]))
 
     @cached_property
-    def _made(self) -> dict[object, Any]:
+    def _derived(self) -> dict[object, Any]:
         return {}
 
     def once(self, make: "Callable[[Catalogue], T]") -> T:
         """What a function makes of the catalogue, made once and kept as long as it."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        found: T = self._made[make]
-        return found
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        derived: T = self._derived[make]
+        return derived
 
     @cached_property
     def enriched(self) -> tuple[tuple[str, ...], ...]:

@@ -18,6 +18,7 @@ from penchant.config import Settings
 from penchant.data.hashing import hashes
 from penchant.data.multihot import multihot
 from penchant.data.vocabulary import Vocabulary
+from penchant.errors import counted
 from penchant.types import Floats
 
 _BINNED = frozenset(
@@ -107,7 +108,8 @@ def _column(name: str, values: list[Any], settings: ColumnSettings) -> _EncodedC
     x = np.array([math.nan if v is None else _number(v) for v in values], np.float64)
     rows, names = _bins(name, x, settings.bins) if binned else _numbers(name, x)
     unread = len(present) - len(numeric)
-    return rows, names, f"{unread} values are no numbers" if unread else _note(names)
+    note = f"{counted(unread, 'value')} left out, not a number" if unread else _note(names)
+    return rows, names, note
 
 
 def _clean(value: object) -> Any:

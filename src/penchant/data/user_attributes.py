@@ -45,14 +45,14 @@ def select_attributes(dataset: Dataset, settings: UserSettings) -> tuple[Dataset
                     f"users.attributes: {name!r} is a protected attribute; to use it all the same, "
                     f"name it in users.protected"
                 )
-            notes.append(f"the users' {name!r} is protected and not used; users.protected opts in")
+            notes.append(f"user column {name!r} is protected and not used; users.protected opts in")
         else:
             selected.append(name)
     names: list[str] = []
     for name in sorted(selected):
         values = {value for value in attribute_names(name, columns[name]) if value is not None}
         if len(values) > MAX_CATEGORIES:
-            notes.append(f"the users' {name!r} has {len(values)} values and is not used")
+            notes.append(f"user column {name!r} has {len(values)} different values and is not used")
         else:
             names += values
     catalogue = replace(dataset.catalogue, attributes=Vocabulary.of(names))

@@ -192,7 +192,7 @@ def verdict(before: float, after: dict[str, float]) -> str:
     if before < WEAK:
         return "too weak to tell"
     if after["low"] <= 0.5 <= after["high"]:
-        return "told members before, tells none after"
+        return "revealed members before, reveals none after"
     return "still tells members after" if after["low"] > 0.5 else "tells the forgotten by absence"
 
 

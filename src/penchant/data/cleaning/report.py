@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from penchant.errors import counted
 from penchant.storage.json_records import JsonRecord
 
 
@@ -22,7 +23,7 @@ class Finding(JsonRecord):
     detail: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.table}: {self.rule}: {self.count} {'row' if self.count == 1 else 'rows'}"
+        text = f"{self.table}: {self.rule}: {counted(self.count, 'row')}"
         return f"{text} {self.action}" + (f" ({self.detail})" if self.detail else "")
 
 
@@ -52,7 +53,10 @@ class CleaningReport(JsonRecord):
 
     def lines(self) -> list[str]:
         """The report as plain lines for a person."""
-        result = [f"{table}: {i} rows in, {o} rows out" for table, (i, o) in self.rows.items()]
+        result = [
+            f"{table}: {counted(rows_in, 'row')} in, {counted(rows_out, 'row')} out"
+            for table, (rows_in, rows_out) in self.rows.items()
+        ]
         for finding in self.findings:
             result.append(str(finding))
             for example in finding.examples:

@@ -9,7 +9,7 @@ from penchant.config import CleaningSettings
 from penchant.data.cleaning.exclusions import Forgotten, exclude_users
 from penchant.data.cleaning.report import CleaningReport, Finding
 from penchant.data.readers.sources import Sources
-from penchant.errors import ConfigError, StrictError
+from penchant.errors import ConfigError, StrictError, counted
 from penchant.storage.database import (
     Connection,
     column_types,
@@ -259,7 +259,7 @@ class _Rules:
                     "dropped" if drop else "kept",
                     count,
                     examples=tuple({"user": u, "events": n} for u, n in bots[:EXAMPLES]),
-                    detail=f"{len(bots)} {'user' if len(bots) == 1 else 'users'}",
+                    detail=counted(len(bots), "user"),
                 )
             )
         self.database.execute("drop table activity")

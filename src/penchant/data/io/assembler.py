@@ -9,7 +9,7 @@ from penchant.data.dataset import Behavior, Catalogue, Dataset, Events, behavior
 from penchant.data.io.layout import DatasetSettings
 from penchant.data.splitting.protocols import LEAVE_ONE_NEW_OUT, default_protocol
 from penchant.data.vocabulary import Vocabulary
-from penchant.errors import DataError, unknown
+from penchant.errors import DataError, counted, unknown
 from penchant.storage.database import (
     Connection,
     column_list,
@@ -236,7 +236,8 @@ class Assembly:
             self.database, f"select count(*) - count(distinct {identifier(key)}) from {table}"
         )
         if repeated:
-            self.notes.append(f"{table}: {repeated} repeated rows; the first of each {key} counts")
+            repeats = counted(repeated, "repeated row")
+            self.notes.append(f"{table}: {repeats}; the first of each {key} counts")
         if not names:
             return {}
         rows = self.database.execute(

@@ -6,7 +6,7 @@ from penchant.data.dataset import Dataset
 from penchant.data.io.assembler import Assembly
 from penchant.data.io.layout import DatasetSettings
 from penchant.data.readers.timestamps import detect_time
-from penchant.errors import DataError
+from penchant.errors import DataError, counted
 from penchant.storage.database import (
     Connection,
     column_types,
@@ -65,7 +65,8 @@ def assemble(
             empty = f"{column} is null or {column} = ''"
             if count := scalar(database, f"select count(*) from {part} where {empty}"):
                 database.execute(f"update {part} set {column} = {literal(filling)} where {empty}")
-                notes.append(f"{part}: {count} rows without {column} have {filling!r}")
+                rows = counted(count, "row")
+                notes.append(f"{part}: {rows} without {column} set to {filling!r}")
     declared = settings.time is not None and settings.target is not None
     if not declared and not scalar(database, "select count(*) from events"):
         raise DataError(f"{where}: expected at least one event, received none")

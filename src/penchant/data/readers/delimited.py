@@ -9,7 +9,7 @@ import duckdb
 from penchant.data.readers.column_mapping import TableMapping
 from penchant.data.readers.raw_table import RawTable, suffix
 from penchant.data.readers.text_encoding import TextFile, unify_newlines
-from penchant.errors import DataError
+from penchant.errors import DataError, counted
 from penchant.storage.database import Connection, column_list, identifier, literal, scalar
 
 LONGEST_LINE = 16_000_000
@@ -137,8 +137,9 @@ def _check_complete(
                     break
             begin = rows.line_num + 1
     raise DataError(
-        f"{text.name}, line {begin}: a quote is opened and never closed, so {lost} lines would be "
-        'lost; close it, or pass quote = "" in the mapping if the file does not quote'
+        f"{text.name}, line {begin}: a quote is opened and never closed, so "
+        f"{counted(lost, 'line')} would be lost; close it, or pass "
+        'quote = "" in the mapping if the file does not quote'
     )
 
 

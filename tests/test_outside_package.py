@@ -112,7 +112,7 @@ def test_a_fit_by_name_is_measured_and_serves_every_behavior(model, data):
     assert model.family == "companions"
     assert len(model.report.trials) == 2
     assert model.report.evaluation.metrics["ndcg@10"].value > 0
-    assert model.dataset.catalogue.features["text"].made == "letters"
+    assert model.dataset.catalogue.features["text"].encoder == "letters"
     assert {"view", "cart"} <= model.others.keys()
     user = data.users.ids[0]
     assert model.recommend(user).source == "companions"

@@ -71,13 +71,14 @@ def _sentence(data: Dataset) -> str:
     unmet = int(np.count_nonzero(data.event_counts == 0))
     once = int(np.count_nonzero(data.event_counts == 1))
     N = max(1, len(data.catalogue))
-    told = {
+    meaning = {
         "clock": "Events have times",
         "order": "Events have an order, but no times that could be compared between users",
         "none": "Events have neither times nor an order",
     }[data.time]
     return (
-        f"{len(data.events):,} events of {len(data.users):,} users on {N:,} items{when}. {told}. "
+        f"{len(data.events):,} events of {len(data.users):,} users on {N:,} items{when}. "
+        f"{meaning}. "
         f"{share(unmet / N)} of the items have no event, {share(once / N)} have one."
     )
 

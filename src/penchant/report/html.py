@@ -94,8 +94,8 @@ def details(summary: str, body: str) -> str:
 def figures(*plots: str, caption: str = "") -> str:
     """Plots side by side, one below the other where the screen is narrow."""
     named = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
-    drawn = "".join(f'<div class="plot">{plot}</div>' for plot in plots)
-    return f'<figure><div class="plots">{drawn}</div>{named}</figure>'
+    boxes = "".join(f'<div class="plot">{plot}</div>' for plot in plots)
+    return f'<figure><div class="plots">{boxes}</div>{named}</figure>'
 
 
 def items(lines: Iterable[str]) -> str:

@@ -75,8 +75,8 @@ def _person(model: Model, user: str) -> str:
     events = model.dataset.history(user).events
     key = "".join(_line(place, one) for place, one in enumerate(found.clusters))
     if found.unassigned > 0.005:
-        told = f"in no interest: {share(found.unassigned)} of the weight"
-        key += f"<li>{swatch(-1)}<div>{text(told)}</div></li>"
+        rest = f"in no interest: {share(found.unassigned)} of the weight"
+        key += f"<li>{swatch(-1)}<div>{text(rest)}</div></li>"
     return (
         f"<h3>User {text(user)}: {len(events):,} events</h3>"
         f'<div class="person">{interest_map(model, user, events.item, found)}'
@@ -92,9 +92,9 @@ def interest_map(
     Items are -1 where an event is about none; one of them at least is not. ``labels`` writes each
     interest's beside its marks.
     """
-    drawn, times = _met(item)
-    places, kept = plane(found.space.vectors[drawn])
-    of = _kinds(drawn, found)
+    rows, times = _met(item)
+    places, kept = plane(found.space.vectors[rows])
+    of = _kinds(rows, found)
     catalogue = model.dataset.catalogue
     marks = [
         MapMark(
@@ -107,7 +107,7 @@ def interest_map(
             f"{found.clusters[kind].label if kind >= 0 else 'of no interest'}",
         )
         for (x, y), item, n, kind in zip(
-            places.tolist(), drawn.tolist(), times.tolist(), of, strict=True
+            places.tolist(), rows.tolist(), times.tolist(), of, strict=True
         )
     ]
     plot = scatter(
@@ -118,8 +118,8 @@ def interest_map(
         [one.label for one in found.clusters] if labels else (),
     )
     caption = f"The two directions hold {share(kept)} of the differences between these items."
-    if len(np.unique(item[item >= 0])) > len(drawn):
-        caption += f" Shown are the latest {len(drawn)} items."
+    if len(np.unique(item[item >= 0])) > len(rows):
+        caption += f" Shown are the latest {len(rows)} items."
     return figures(plot, caption=caption)
 
 

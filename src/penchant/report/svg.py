@@ -39,7 +39,7 @@ class MapMark(NamedTuple):
     y: float
     radius: float
     kind: int
-    told: str
+    tooltip: str
 
 
 def svg(title: str, width: float, height: float, body: str) -> str:
@@ -148,7 +148,7 @@ def scatter(
     order = sorted(range(len(marks)), key=lambda place: (marks[place].kind >= 0, -place))
     for place in order:
         m = marks[place]
-        parts.append(symbol(m.kind, float(x[place]), float(y[place]), m.radius, m.told))
+        parts.append(symbol(m.kind, float(x[place]), float(y[place]), m.radius, m.tooltip))
     parts += _named([m.kind for m in marks], x, y, labels)
     parts.append(_words(22 + side / 2, side + 22, across, "soft", "middle"))
     parts.append(
@@ -179,9 +179,9 @@ def _named(kinds: Sequence[int], x: Floats, y: Floats, labels: Sequence[str]) ->
     return parts
 
 
-def symbol(kind: int, x: float, y: float, radius: float, told: str = "") -> str:
+def symbol(kind: int, x: float, y: float, radius: float, tooltip: str = "") -> str:
     """The mark of a kind: a color of six and a shape of four, so that twelve kinds differ."""
-    named = f"<title>{text(told)}</title>" if told else ""
+    named = f"<title>{text(tooltip)}</title>" if tooltip else ""
     if kind < 0:
         return (
             f'<circle class="stray" cx="{x:.1f}" cy="{y:.1f}" r="{radius - 1:.1f}">{named}</circle>'

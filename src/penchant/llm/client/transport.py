@@ -271,9 +271,9 @@ def _text(message: Any) -> str:
     return content.encode("utf-8", "replace").decode() if isinstance(content, str) else ""
 
 
-def _tokens(told: Any, before: int | None) -> int | None:
-    good = isinstance(told, int) and not isinstance(told, bool) and told >= 0
-    return told if good else before
+def _tokens(count: Any, before: int | None) -> int | None:
+    good = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+    return count if good else before
 
 
 def _seconds(headers: Any) -> float:

@@ -88,14 +88,14 @@ def explanation_evidence(
     explanation: Explanation, aliases: Aliases
 ) -> tuple[ExplanationEvidence, Facts]:
     """What a prompt says of an explanation, and what a text may say then."""
-    told = [reason for reason in explanation.reasons if abs(reason.share) >= _LEAST]
+    named = [reason for reason in explanation.reasons if abs(reason.share) >= _LEAST]
     reasons: list[ReasonEvidence] = [
         {
             "about": aliases.name(reason.about, reason.title),
             "behavior": reason.behavior,
             "share": round(100 * reason.share),
         }
-        for reason in [each for each in told if each.behavior not in _WITHHELD][:_REASONS]
+        for reason in [each for each in named if each.behavior not in _WITHHELD][:_REASONS]
     ]
     shown = [
         one for one in explanation.interests if one.id is not None and abs(one.share) >= _LEAST

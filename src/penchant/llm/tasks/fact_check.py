@@ -135,12 +135,15 @@ class MentionIndex:
         """Whether a text holds one of the names."""
         return next(self.found(words(plain(text))), None) is not None
 
-    def found(self, told: list[Word]) -> Iterator[tuple[int, int]]:
+    def found(self, tokens: list[Word]) -> Iterator[tuple[int, int]]:
         """Each run of words, [first, last), that is a name; short ones and all lengths too."""
-        for first, word in enumerate(told):
+        for first, word in enumerate(tokens):
             for length in self.lengths.get(word.text, ()):
                 last = first + length
-                if last <= len(told) and " ".join(w.text for w in told[first:last]) in self.known:
+                if (
+                    last <= len(tokens)
+                    and " ".join(w.text for w in tokens[first:last]) in self.known
+                ):
                     yield first, last
 
 
@@ -172,11 +175,11 @@ def refusal(text: str, facts: Facts, mentions: MentionIndex, check: TextLimits) 
         return "it holds markup"
     if _LINK.search(whole):
         return "it holds a link"
-    told = words(whole)
+    tokens = words(whole)
     own = MentionIndex.called(facts.names)
     ends = {plain(name)[-1] for name in facts.names if plain(name)[-1:] in _POINTS}
-    spans = [_span(whole, told[a:b], ends) for a, b in own.found(told)]
-    reason = _foreign(whole, told, spans, own, mentions)
+    spans = [_span(whole, tokens[a:b], ends) for a, b in own.found(tokens)]
+    reason = _foreign(whole, tokens, spans, own, mentions)
     if reason is not None:
         return reason
     bare = _without(whole, spans)
@@ -186,7 +189,7 @@ def refusal(text: str, facts: Facts, mentions: MentionIndex, check: TextLimits) 
     count = len([part for part in _END.split(bare) if _WORD.search(part) or _NAMED in part])
     if count > check.sentences:
         return f"it has {count} sentences, {check.sentences} are the most"
-    return _bare(told, spans, facts, check.grounded)
+    return _bare(tokens, spans, facts, check.grounded)
 
 
 def plain_lines(text: str) -> str:
@@ -202,20 +205,20 @@ def _span(whole: str, name: list[Word], ends: set[str]) -> tuple[int, int]:
 
 def _foreign(
     whole: str,
-    told: list[Word],
+    tokens: list[Word],
     spans: list[tuple[int, int]],
     own: MentionIndex,
     mentions: MentionIndex,
 ) -> str | None:
     """What is named that is not of the facts."""
-    for first, last in mentions.found(told):
-        start, end = told[first].start, told[last - 1].end
+    for first, last in mentions.found(tokens):
+        start, end = tokens[first].start, tokens[last - 1].end
         name = whole[start:end]
         if any(a <= start and end <= b for a, b in spans):
             continue
         short = len(name) < (2 if re.match(f"[{_SIGNS}]", name) else LEAST)
-        usual = all(word.text in ORDINARY for word in told[first:last])
-        numeric = all(word.text.isdecimal() for word in told[first:last])  # the numbers' concern
+        usual = all(word.text in ORDINARY for word in tokens[first:last])
+        numeric = all(word.text.isdecimal() for word in tokens[first:last])  # the numbers' concern
         if not (short or numeric or usual):
             return f"it names {name!r}, which is not among the facts"
     for found in _QUOTED.finditer(whole):
@@ -240,8 +243,8 @@ def _without(whole: str, spans: list[tuple[int, int]]) -> str:
 def _number(bare: str, facts: Facts) -> str | None:
     for found in _NUMBER.finditer(bare):
         percent = found["percent"] is not None
-        told = found.group().removesuffix(found["percent"] or "")
-        if _value(told) not in (facts.percents if percent else facts.numbers):
+        tokens = found.group().removesuffix(found["percent"] or "")
+        if _value(tokens) not in (facts.percents if percent else facts.numbers):
             return f"it holds the number {found.group().strip()!r}, which is not among the facts"
     for word in words(bare):
         value = NUMBERS.get(word.text)
@@ -272,12 +275,12 @@ def _private(bare: str) -> str | None:
 
 
 def _bare(
-    told: list[Word], spans: list[tuple[int, int]], facts: Facts, grounded: str
+    tokens: list[Word], spans: list[tuple[int, int]], facts: Facts, grounded: str
 ) -> str | None:
     """A text that rests on no fact."""
     if not grounded or not facts.names or spans:
         return None
     given = {word.text for name in facts.names for word in words(plain(name))}
-    if grounded == "word" and any(len(w.text) > 2 and w.text in given for w in told):
+    if grounded == "word" and any(len(w.text) > 2 and w.text in given for w in tokens):
         return None
     return "it names nothing of what it was given"

@@ -1,4 +1,4 @@
-"""Whether re-ranking by a language model is worth it: measured on events that a twin never saw."""
+"""Whether re-ranking by a language model is worth it: measured on events that the model never saw."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def judge_run(
 ) -> RerankReport:
     """NDCG@10 and recall@10 with re-ranking and without, on the same cases.
 
-    A twin with the run's settings is made without the test events, as the fit did, and lists what
+    A holdout model with the run's settings is made as the fit did, and lists what
     the run would; cases are test cases of at most ``users`` users with fewer than
     ``settings.below`` events and at least one, drawn by a hash. Where the data has fewer than
     FEWEST such users, others stand in: their histories are cut to the latest ``below`` - 1 events,
@@ -51,7 +51,7 @@ def judge_run(
     paired difference of NDCG@10 has its whole 95 % interval above 0, on FEWEST cases or more. A
     case whose reply fails has the recommender's order.
 
-    Raises ConfigError for a private run, and for a fusion that was saved without its twin;
+    Raises ConfigError for a private run, and for a fusion that was saved without its holdout model;
     DataError where no event can be held out; LanguageModelError where replies fail five times in a
     row.
     """

@@ -55,7 +55,7 @@ def fit_private(
     For any two sets of events of which one has one user more, with all their events, and any set
     of outcomes S: P(release in S) <= e^epsilon P'(release in S) + delta. What that covers, and
     what not, is COVERED and OPEN; both stand in ``report.privacy`` with the ledger. Nothing is
-    searched. A twin without the test events, of the same budget, is measured and thrown away;
+    searched. A holdout model of the same budget is measured and thrown away;
     with ``recipe.privacy.public`` there is no holdout_model, and the model holds no user.
 
     ``source`` gives the random bytes of the noise; leave it to the system but in tests. No seed

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from penchant.config import SequenceSettings, TransitionSettings
+from penchant.config import SequenceSettings, TransitionSettings, current_names
 from penchant.data.dataset import Behavior, Catalogue, Dataset, Events
 from penchant.data.vocabulary import Vocabulary
 from penchant.errors import ConfigError, DataError
@@ -105,8 +105,8 @@ class Agreement:
             tags=tuple(map(tuple, content["tags"])),
         )
         settings = (
-            TransitionSettings(**content["transition"]),
-            SequenceSettings(**content["sequence"]),
+            TransitionSettings(**current_names(TransitionSettings, content["transition"])),
+            SequenceSettings(**current_names(SequenceSettings, content["sequence"])),
         )
         return cls(catalogue, content["time"], content["target"], *settings)
 

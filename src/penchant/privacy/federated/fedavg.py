@@ -188,8 +188,8 @@ def gaussian(size: int) -> Floats:
     """Standard normal values from the system's secure generator, (size,) (Box and Muller)."""
     words = np.frombuffer(os.urandom(16 * size), np.uint64).reshape(2, size)
     first, second = ((words >> 11) + 0.5) * 2.0**-53
-    drawn: Floats = np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second)
-    return drawn
+    values: Floats = np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second)
+    return values
 
 
 def train_locally(

@@ -1,4 +1,4 @@
-"""Whether re-ranking by a language model is worth it: measured on events that the model never saw."""
+"""Whether re-ranking by a language model pays: measured on events that the model never saw."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

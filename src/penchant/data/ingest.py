@@ -46,13 +46,49 @@ def ingest(
 ) -> CleaningReport:
     """Read raw files, clean them and write a DATA directory.
 
-    With ``pseudonyms`` user ids become keyed digests. The rows of users whom ``tombstones`` name,
-    and those that stand in the directory, are dropped: that takes the ``key`` of these.
+    Parameters
+    ----------
+    events
+        A file, or a folder in which the mapping's tables name their files; None where there are
+        ``items`` alone, to update a run with.
+    out
+        The DATA directory to write.
+    items, users, relations, impressions
+        Files of the other tables, where there are any.
+    mapping
+        Which column is which: a TOML file or a ``DataMapping``; by default columns are recognized
+        by their names.
+    settings
+        What the cleaning rules do; see ``CleaningSettings``.
+    strict
+        Refuse input in which a rule finds something.
+    encoding
+        Of text files that are not UTF-8, such as "latin-1" or "gbk".
+    pseudonyms
+        A key: user ids become keyed digests.
+    tombstones
+        Users who were forgotten; their rows are dropped, and so are those of the tombstones that
+        stand in ``out``.
+    key
+        The key that the tombstones were made with (default: that of ``default_key_path``).
 
-    ``events`` is a file, or a folder in which the mapping's tables name their files; None
-    where there are ``items`` alone, to update a run with. Raises
-    DataError where the input cannot be read, and StrictError, before anything is written, where
-    ``strict`` is set and a rule found something.
+    Returns
+    -------
+    CleaningReport
+        Rows in and out of each table, what each rule found, and notes.
+
+    Raises
+    ------
+    DataError
+        Where the input cannot be read, or no event is left.
+    StrictError
+        Where ``strict`` is set and a rule found something; nothing has been written then.
+
+    Examples
+    --------
+    >>> from penchant import ingest
+    >>> report = ingest("events.csv", "shop", items="items.csv")  # doctest: +SKIP
+    >>> print(report.rows_in, report.rows_out)  # doctest: +SKIP
     """
     if mapping is None or isinstance(mapping, str | Path):
         mapping = DataMapping() if mapping is None else DataMapping.load(mapping)

@@ -111,13 +111,43 @@ def evaluate(
 ) -> Evaluation:
     """Rank all items for each case and measure the list.
 
-    ``repeats`` lets seen items be recommended; otherwise a truth that was seen cannot be hit.
-    ``metrics`` are those that come back: built-in names such as "ndcg@10", entry points of
-    ``penchant.metrics``, "package.module:Name", or callables (see ``RankedCases``); None gives all
-    that are built in. ``popularity`` (N,) counts events, for novelty. A case of one domain ranks
-    that domain's items. A case without any scored item counts as zero. Ranks alone take less time:
-    without ``listed`` there are no lists, and no metrics that read them or how many items could be
-    listed.
+    Parameters
+    ----------
+    model
+        What scores the items.
+    catalogue
+        Of the N items.
+    cases
+        B questions with their true items. One of a single domain ranks that domain's items; one
+        without any scored item counts as zero.
+    k
+        Length of the lists.
+    repeats
+        Let seen items be recommended; otherwise a truth that was seen cannot be hit.
+    popularity : array of int, shape (N,), optional
+        Events of each item, for novelty.
+    listed
+        Without it there are no lists, and no metrics that read them: ranks alone take less time.
+    metrics
+        Those that come back: built-in names such as "ndcg@10", entry points of
+        ``penchant.metrics``, "package.module:Name", or callables (see ``RankedCases``); by default
+        all that are built in.
+    block, threads
+        Cases scored at once, and how many cores; the result has the same bits for any.
+    seed
+        Of the sampled items of "accuracy", and of the intervals.
+    progress
+        Called with the cases done and their total.
+
+    Returns
+    -------
+    Evaluation
+        One value per case for each metric, and the lists, (B, k).
+
+    Raises
+    ------
+    ConfigError
+        For a metric that is not known.
     """
     further = ("accuracy", "auc", *(f"{name}@{k}" for name in _OF_LISTS))
     built_in = [*(f"{name}@{k}" for name in measures.AT_K), *further]

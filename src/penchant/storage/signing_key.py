@@ -40,9 +40,19 @@ class SigningKey:
 def load_key(
     path: str | Path | None = None, progress: Callable[[str], None] | None = None
 ) -> SigningKey:
-    """Read the key of a file (default: ``default_key_path``); create one where there is none.
+    """Read the key of a file; create one where there is none.
 
-    Raises ConfigError where the file is no key, or cannot be read or written.
+    Parameters
+    ----------
+    path
+        The file (default: ``default_key_path``).
+    progress
+        Called with a line of text where a new key was created.
+
+    Raises
+    ------
+    ConfigError
+        Where the file is no key, or cannot be read or written.
     """
     file = default_key_path() if path is None else Path(path)
     try:

@@ -30,8 +30,27 @@ MEDIA_COLUMNS = ("image", "audio")
 def load(path: str | Path) -> Dataset:
     """Read a DATA directory; what dataset.toml leaves open is inferred and noted.
 
-    A missing time sorts first, as the oldest. Raises DataError where files, columns or cells are
-    missing, and ConfigError where dataset.toml says something that is not known.
+    Parameters
+    ----------
+    path
+        A directory that ``penchant.ingest`` or ``save`` wrote, with events.parquet in it.
+
+    Returns
+    -------
+    Dataset
+        Its events, items and users; a missing time sorts first, as the oldest.
+
+    Raises
+    ------
+    DataError
+        Where files, columns or cells are missing.
+    ConfigError
+        Where dataset.toml says something that is not known.
+
+    Examples
+    --------
+    >>> from penchant import load_dataset
+    >>> data = load_dataset("shop")  # doctest: +SKIP
     """
     folder = Path(path)
     if not (folder / "events.parquet").is_file():

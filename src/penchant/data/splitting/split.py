@@ -27,11 +27,29 @@ PROTOCOLS: dict[str, Callable[[Dataset, int], Split]] = {
 
 
 def split(dataset: Dataset, protocol: str | None = None, seed: int = 0) -> Split:
-    """Split by a protocol (default: the dataset's), and prove that nothing leaks.
+    """Split by a protocol, and prove that nothing leaks.
 
-    The functions of ``penchant.data.splitting.protocols`` say what each one holds out. ConfigError
-    for a protocol that is not known or does not suit the dataset's times; DataError where it
-    leaves nothing to ask.
+    Parameters
+    ----------
+    dataset
+        The events to split.
+    protocol
+        One of ``PROTOCOLS`` (default: the dataset's); the functions of
+        ``penchant.data.splitting.protocols`` say what each one holds out.
+    seed
+        Of the protocols that draw items or users.
+
+    Returns
+    -------
+    Split
+        Training events, validation cases and test cases.
+
+    Raises
+    ------
+    ConfigError
+        For a protocol that is not known or does not suit the dataset's times.
+    DataError
+        Where nothing is left to test, or a held-out event leaks into training.
     """
     name = protocol or dataset.protocol
     if name not in PROTOCOLS:

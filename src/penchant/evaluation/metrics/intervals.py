@@ -36,11 +36,34 @@ def bootstrap(
     level: float = 0.95,
     cluster: Ints | None = None,
 ) -> Interval:
-    """Mean of the values (B,) with its percentile bootstrap interval.
+    """Mean of some values with its percentile bootstrap interval.
 
-    ``cluster`` (B,) names the user of each value: several cases of one user are drawn together,
-    and the mean is over cases. NaN values (cases without any truth) are left out. Efron 1979.
+    Parameters
+    ----------
+    values : array of float, shape (B,)
+        One value for each case; NaN (a case without any truth) is left out.
+    seed : int
+        Of the draws.
+    samples : int
+        How many draws.
+    level : float
+        Of the interval, such as 0.95.
+    cluster : array of int, shape (B,), optional
+        The user of each case: several cases of one user are drawn together. The mean is over cases.
 
+    Raises
+    ------
+    ConfigError
+        For a level outside (0, 1) or no samples.
+    DataError
+        Where ``cluster`` has another length than ``values``.
+
+    References
+    ----------
+    Efron 1979, "Bootstrap methods: another look at the jackknife".
+
+    Examples
+    --------
     >>> bootstrap(np.array([0.0, 1.0, 1.0, 1.0, 0.0, 1.0] * 50), seed=0)
     Interval(value=0.6666666666666666, low=0.6166666666666667, high=0.7166666666666667)
     """

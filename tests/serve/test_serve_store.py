@@ -1,6 +1,9 @@
 """The store: one suite, each database runs it."""
 
+import sqlite3
 import threading
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +12,10 @@ pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed; it is in 
 import postgres
 from penchant.errors import ConfigError
 from penchant.recommendation.interests import Control
+from penchant.serve.store.impression_queries import viewer_counts
 from penchant.serve.store.records import Impression, IncomingEvent
 from penchant.serve.store.store import REASONS, Store
+from penchant.serve.store.subject_access import SubjectAccess
 from penchant.serve.store.tables import metadata, writing
 
 
@@ -189,3 +194,26 @@ class TestPostgreSQL(StoreSuite):
 def test_an_address_that_is_none_is_told(address, expected):
     with pytest.raises(ConfigError, match=expected):
         Store(address)
+
+
+def test_a_store_of_0_1_0_opens(tmp_path):
+    """Its columns keep their names, under which the records of today are read and written."""
+    file = tmp_path / "store.sqlite"
+    dump = Path(__file__).parent.parent / "fixtures" / "store-0.1.0.sql"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    with closing(Store(f"sqlite:///{file}")) as store:
+        assert [event.about for event in store.snapshot("ann").events] == ["tea"]
+        assert store.snapshot(None, "s-9").events[0].about == "green tea"
+        assert store.snapshot("bob").preferences.consent is False
+        assert store.mark("eve") in store.forgotten()
+        assert store.changes(0, "item")[0].content == {"title": "Tea pot"}
+        store.add_impressions(
+            [Impression("r2", "ann", None, "other", "d", "buy", 1, "tea", 1.0, None, 950)]
+        )
+        counts = [
+            (row.variant, row.impressions, row.clicks) for row in viewer_counts(store, ["buy"])
+        ]
+        assert counts == [("main", 2, 1), ("other", 1, 0)]
+        rows = SubjectAccess(store).records("ann")["impressions"]
+        assert [row["variant"] for row in rows] == ["main", "main", "other"]

@@ -60,6 +60,7 @@ class SubjectAccess:
         self.store.close()
 
     def _rows(self, table: Table, where: Any) -> list[Record]:
-        query = select(table).where(where).order_by(*table.primary_key.columns)
+        columns = [column.label(column.key) for column in table.columns]
+        query = select(*columns).where(where).order_by(*table.primary_key.columns)
         with self.store.reader.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]

@@ -324,7 +324,7 @@ def reload(service: Service, body: s.ReloadIn) -> Response:
         variant = service.reload(body.variant, body.path, body.force)
     except ConfigError as error:
         raise Problem(409, str(error), "compare penchant evaluate of both runs") from error
-    return json_response({"arm": variant.name, "artifact": variant.digest[:12]})
+    return json_response({"variant": variant.name, "artifact": variant.digest[:12]})
 
 
 @admin.get("/metrics", response_class=PlainTextResponse)

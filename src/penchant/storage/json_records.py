@@ -121,6 +121,7 @@ def _record(kind: type[T], content: Any, where: str) -> T:
     if not isinstance(content, Mapping):
         raise ArtifactError(f"{where}: expected a mapping, received {content!r}; fit the run again")
     values, types = {}, get_type_hints(kind)
+    optional: set[str] = set()
     if is_dataclass(kind):
         keys = {field_.name: field_.metadata.get("key", field_.name) for field_ in fields(kind)}
         needed = {
@@ -128,12 +129,16 @@ def _record(kind: type[T], content: Any, where: str) -> T:
             for field_ in fields(kind)
             if field_.default is MISSING and field_.default_factory is MISSING
         }
+        left_out = {f.name for f in fields(kind) if f.metadata.get("optional")}
+        optional = needed & left_out
     else:
         keys = {name: name for name in kind._fields}  # type: ignore[attr-defined]
         needed = set(keys)
     for name, at in keys.items():
         if at in content:
             values[name] = from_json(types[name], content[at], f"{where}.{at}")
+        elif name in optional:
+            values[name] = None
         elif name in needed:
             raise ArtifactError(f"{where}: expected {at!r}, received none; fit the run again")
     return kind(**values)

@@ -9,7 +9,7 @@ from penchant.config import CleaningSettings
 from penchant.data.ingest import ingest
 from penchant.data.io.load import load
 from penchant.data.readers.column_mapping import DataMapping
-from penchant.errors import ConfigError, DataError
+from penchant.errors import ConfigError, DataError, StrictError
 from penchant.storage.database import connect, write_parquet
 
 LENIENT = CleaningSettings(bots="keep")
@@ -241,8 +241,11 @@ def test_malformed_json_lines_are_counted(tmp_path):
 def test_a_quote_that_never_closes_takes_nothing_silently(tmp_path):
     text = "user,item\n" + "".join(f"u,i{n}\n" for n in range(5000))
     text = text.replace("u,i1000\n", 'u,"i1000\n')
-    with pytest.raises(DataError, match="line 1002: a quote is opened and never closed"):
-        ingest(put(tmp_path / "e.csv", text), tmp_path / "d")
+    report = ingest(put(tmp_path / "e.csv", text), tmp_path / "d", settings=LENIENT)
+    assert (report.rows_out, report.count("stray quotes")) == (5000, 1)
+    assert report.findings[0].examples == ({"line": 1002, "received": 'u,"i1000'},)
+    with pytest.raises(StrictError, match="stray quotes"):
+        ingest(tmp_path / "e.csv", tmp_path / "d", strict=True)
     mapping = DataMapping.model_validate({"events": {"quote": ""}})
     report = ingest(tmp_path / "e.csv", tmp_path / "d", mapping=mapping, settings=LENIENT)
     assert report.rows_out == 5000

@@ -46,6 +46,12 @@ def clean(
         if raw.rejected:
             shown = tuple(raw.examples)
             report.findings.append(Finding("malformed rows", "dropped", raw.rejected, table, shown))
+        if raw.stray_quotes:
+            shown = tuple(raw.stray_examples)
+            detail = "a quote is opened or closed by accident: it is taken as text"
+            report.findings.append(
+                Finding("stray quotes", "kept", raw.stray_quotes, table, shown, detail)
+            )
     exclude_users(database, report, forgotten)
     _Rules(database, report, settings, sources).apply()
     for table, rows in arrived.items():

@@ -1,6 +1,8 @@
 """Delimited text as a table, with every line accounted for."""
 
 import csv
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,69 +10,113 @@ import duckdb
 
 from penchant.data.readers.column_mapping import TableMapping
 from penchant.data.readers.raw_table import RawTable, suffix
-from penchant.data.readers.text_encoding import TextFile, unify_newlines
+from penchant.data.readers.stray_quotes import Dialect, repair
+from penchant.data.readers.text_encoding import TextFile, drop_lines, unify_newlines
 from penchant.errors import DataError, counted
 from penchant.storage.database import Connection, column_list, identifier, literal, scalar
 
 LONGEST_LINE = 16_000_000
 TABS = (".tsv", ".tab", ".inter", ".item", ".user", ".link", ".net")
 UNQUOTED = (".dat", ".inter", ".item", ".user", ".link", ".net")
+SEPARATOR = re.compile(r'"?sep=(.)"?$', re.IGNORECASE)
+"""The line with which Excel begins a file, to say what parts its fields."""
+_SAMPLE = 50  # lines after the header whose fields are counted
+_UNNAMED = "unnamed column "
+
+Example = dict[str, object]
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """How delimited text is laid out: its columns, and whether a header line names them."""
+    """How a file of delimited text is laid out.
+
+    Parameters
+    ----------
+    columns
+        The names in the header, or the positions.
+    delimiter, quote
+        What parts fields, and what they are quoted with; "" for a file that does not quote.
+    header
+        Whether the first line names them.
+    skipped
+        Lines before it: blank ones, and that of Excel.
+    """
 
     columns: list[str]
     delimiter: str
     quote: str
     header: bool
+    skipped: int = 0
+
+    @property
+    def unnamed(self) -> list[str]:
+        """The columns without a name."""
+        return [column for column in self.columns if column.startswith(_UNNAMED)]
 
 
 def read_delimited(
     database: Connection, table: str, text: TextFile, mapping: TableMapping, scratch: Path
 ) -> RawTable:
-    """Read delimited text: rejects are counted, and no line is lost without a word."""
+    """Read delimited text: every line becomes a row, a part of one, or is reported."""
+    layout = layout_of(text, mapping)
+    check_unique_columns(text.name, layout.columns)
+    if layout.skipped:
+        text = drop_lines(text, layout.skipped, scratch)
+    text = _scanned(database, table, text, layout, scratch)
+    rejects = _rejects(database, text, layout)
+    strays: list[Example] = []
+    if _suspicious(database, table, text, layout):
+        dialect = Dialect(layout.delimiter, layout.quote, len(layout.columns))
+        repaired = repair(text, dialect, scratch)
+        database.execute(f"drop table {identifier(table)}")
+        _scanned(database, table, repaired.text, layout, scratch)
+        rejects = _examples(repaired.rejected, layout) + _rejects(database, repaired.text, layout)
+        strays = [{"line": n + layout.skipped, "received": row[:80]} for n, row in repaired.stray]
+    rejects += _repeated_headers(database, table, layout)
+    for column in layout.unnamed:
+        database.execute(f"alter table {identifier(table)} drop column {identifier(column)}")
+    notes = []
+    name = text.original.name
+    if mapping.delimiter is None and layout.delimiter not in (",", "\t"):
+        notes.append(f"{name}: fields are separated by {layout.delimiter!r}")
+    if layout.unnamed:
+        notes.append(
+            f"{name}: {counted(len(layout.unnamed), 'column')} without a name not read; to read "
+            "one, name it in the first line"
+        )
+    columns = [column for column in layout.columns if column not in layout.unnamed]
+    return RawTable(
+        text.name,
+        columns,
+        len(rejects),
+        rejects[:5],
+        notes,
+        stray_quotes=len(strays),
+        stray_examples=strays[:5],
+    )
+
+
+def layout_of(text: TextFile, mapping: TableMapping) -> CsvFormat:
+    """How a file is laid out, from its first kilobytes and what a mapping says."""
     kind = suffix(text.original)
-    head = text.head()
-    delimiter = mapping.delimiter or _delimiter(head.split("\n", 1)[0], kind)
+    lines = text.head().splitlines(keepends=True)
+    skipped = next((n for n, line in enumerate(lines) if line.strip("\r\n")), 0)
+    separator = SEPARATOR.match(lines[skipped].strip()) if lines else None
+    if separator is not None:
+        skipped += 1
+    lines = lines[skipped:]
+    delimiter = mapping.delimiter or (separator.group(1) if separator else "")
+    delimiter = delimiter or _delimiter(lines[0] if lines else "", kind)
     quote = mapping.quote
     if quote is None:
         quote = "" if kind in UNQUOTED or len(delimiter) > 1 else '"'
-    fields = _fields(head, delimiter, quote)
+    columns, length = _first_record(lines, delimiter, quote)
+    columns = _as_wide_as_rows(columns, lines[length : length + _SAMPLE], delimiter, quote)
     if mapping.header:
-        columns = fields
-        check_unique_columns(text.name, columns)
+        columns = [c if c.strip() else f"{_UNNAMED}{n}" for n, c in enumerate(columns, 1)]
     else:
-        columns = [str(position) for position in range(len(fields))]
-    layout = CsvFormat(columns, delimiter, quote, mapping.header)
-    try:
-        scan_csv(database, table, text, layout)
-    except duckdb.InvalidInputException:
-        # the strict reader refuses a file that ends its lines in two ways
-        text = unify_newlines(text, scratch)
-        try:
-            scan_csv(database, table, text, layout)
-        except duckdb.Error as error:
-            raise DataError(f"{text.name} cannot be read: {str(error).splitlines()[0]}") from error
-    rejects = database.execute(
-        "select line_byte_position, any_value(csv_line), min_by(error_type, column_idx), "
-        "any_value(error_message) from reject_errors group by line, line_byte_position order by 1"
-    ).fetchall()
-    expected = f"{len(columns)} fields"
-    examples: list[dict[str, object]] = [
-        {
-            "line": text.line_at(byte),
-            "received": line.strip("\r\n")[:80],
-            "expected": expected if "COLUMNS" in error else message.split("\n")[0],
-        }
-        for byte, line, error, message in rejects[:5]
-    ]
-    _check_complete(database, table, text, layout, rejects)
-    notes = []
-    if mapping.delimiter is None and delimiter not in (",", "\t"):
-        notes.append(f"{text.original.name}: fields taken to be separated by {delimiter!r}")
-    return RawTable(text.name, columns, len(rejects), examples, notes)
+        columns = [str(position) for position in range(len(columns))]
+    return CsvFormat(columns, delimiter, quote, mapping.header, skipped)
 
 
 def check_unique_columns(name: str, columns: list[str]) -> None:
@@ -92,70 +138,144 @@ def scan_csv(database: Connection, table: str, text: TextFile, layout: CsvFormat
         database.execute(f"drop table if exists {leftover}")
     # one thread: the rows' order and the rejects' positions are those of the file
     database.execute(
-        f"create table {identifier(table)} as select {column_list(layout.columns)} from "
-        f"read_csv({literal(str(text.path))}, auto_detect = false, header = {layout.header}, "
+        f"create table {identifier(table)} as select {column_list(layout.columns)} from read_csv("
+        f"{literal(str(text.path))}, auto_detect = false, header = {layout.header}, "
         f"delim = {literal(layout.delimiter)}, quote = {quote}, escape = {quote}, "
         f"columns = {{{named}}}, store_rejects = true, rejects_limit = 0, parallel = false, "
         f"max_line_size = {LONGEST_LINE})"
     )
 
 
-def _check_complete(
-    database: Connection,
-    table: str,
-    text: TextFile,
-    layout: CsvFormat,
-    rejects: list[tuple[int, str, str, str]],
-) -> None:
-    """Refuse a file some of whose lines became neither a row nor a reject.
+def _scanned(
+    database: Connection, table: str, text: TextFile, layout: CsvFormat, scratch: Path
+) -> TextFile:
+    """Scan a file, with one kind of line end where it has two; the file that was scanned."""
+    try:
+        scan_csv(database, table, text, layout)
+    except duckdb.InvalidInputException:
+        # the strict reader refuses a file that ends its lines in two ways
+        text = unify_newlines(text, scratch)
+        try:
+            scan_csv(database, table, text, layout)
+        except duckdb.Error as error:
+            raise DataError(f"{text.name} cannot be read: {str(error).splitlines()[0]}") from error
+    return text
 
-    A quote that is opened and never closed takes the rest of the file with it, and the reader may
-    say nothing. Every line must be found again: in a row, a newline inside a row, or a reject.
-    """
-    name = identifier(table)
-    accounted = int(layout.header) + scalar(database, f"select count(*) from {name}")
-    accounted += sum(1 + line.strip("\r\n").count("\n") for _, line, _, _ in rejects)
-    if text.quotes and layout.quote:
-        inside = " + ".join(
-            f"coalesce(length({c}) - length(replace({c}, chr(10), '')), 0)"
-            for c in map(identifier, layout.columns)
+
+def _rejects(database: Connection, text: TextFile, layout: CsvFormat) -> list[Example]:
+    """What the scan could not read."""
+    rows = database.execute(
+        "select line_byte_position, any_value(csv_line), min_by(error_type, column_idx), "
+        "any_value(error_message) from reject_errors group by line, line_byte_position order by 1"
+    ).fetchall()
+    found = [
+        (
+            text.line_at(byte) if n < 5 else 0,
+            line,
+            "" if "COLUMNS" in error else message.split("\n")[0],
         )
-        accounted += scalar(database, f"select coalesce(sum({inside}), 0) from {name}")
-    lost = text.lines - accounted
-    if lost <= 0 or not layout.quote or len(layout.delimiter) > 1:
-        return
-    with text.path.open(encoding="utf-8", newline="") as stream:
-        rows = csv.reader(stream, delimiter=layout.delimiter, quotechar=layout.quote, strict=True)
-        begin = 1
-        while True:
-            try:
-                next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                if "unexpected end" in str(error):
-                    break
-            begin = rows.line_num + 1
-    raise DataError(
-        f"{text.name}, line {begin}: a quote is opened and never closed, so "
-        f"{counted(lost, 'line')} would be lost; close it, or pass "
-        'quote = "" in the mapping if the file does not quote'
+        for n, (byte, line, error, message) in enumerate(rows)
+    ]
+    return _examples(found, layout)
+
+
+def _examples(found: list[tuple[int, str, str]], layout: CsvFormat) -> list[Example]:
+    """Lines with what was expected of them, numbered as in the file itself."""
+    fields = counted(len(layout.columns), "field")
+    return [
+        {
+            "line": line + layout.skipped,
+            "received": received.strip("\r\n")[:80],
+            "expected": fields + (f", received {problem}" if problem else ""),
+        }
+        for line, received, problem in found
+    ]
+
+
+def _suspicious(database: Connection, table: str, text: TextFile, layout: CsvFormat) -> bool:
+    """Whether quotes took in lines, or lines got lost: then each record is looked at by itself."""
+    if not text.quotes or not layout.quote or len(layout.delimiter) > 1:
+        return False
+    name = identifier(table)
+    inside = " + ".join(f"contains({c}, chr(10))::int" for c in map(identifier, layout.columns))
+    within = scalar(database, f"select count(*) from {name} where {inside} > 0")
+    quote = literal(layout.quote)
+    quoted = scalar(
+        database, f"select count(*) from reject_errors where contains(csv_line, {quote})"
     )
+    rejected = scalar(database, "select count(distinct line) from reject_errors")
+    rows = scalar(database, f"select count(*) from {name}")
+    return bool(within or quoted or text.lines > int(layout.header) + rows + rejected)
+
+
+def _repeated_headers(database: Connection, table: str, layout: CsvFormat) -> list[Example]:
+    """Take out rows that are the header once more, as where files were joined."""
+    named = [column for column in layout.columns if column not in layout.unnamed]
+    if not layout.header or not named:
+        return []
+    name = identifier(table)
+    same = " and ".join(
+        f"{identifier(column)} is not distinct from {literal(column)}" for column in named
+    )
+    rows = database.execute(f"select rowid from {name} where {same} order by rowid").fetchall()
+    if rows:
+        database.execute(
+            f"create table without_headers as select * from {name} where not ({same}) "
+            f"order by rowid; drop table {name}; alter table without_headers rename to {name}"
+        )
+    return [
+        {"row": row + 1, "received": "the header once more", "expected": "a row"} for (row,) in rows
+    ]
 
 
 def _delimiter(line: str, kind: str) -> str:
     if kind in TABS:
         return "\t"
-    default = "," if kind == ".csv" else "\t"
-    if default in line:
-        return default
+    usual = "," if kind == ".csv" else "\t"
+    if usual in line:
+        return usual
     counts = {mark: line.count(mark) for mark in ("\t", "::", ",", ";", "|")}
     best = max(counts, key=lambda mark: counts[mark])
-    return best if counts[best] else default
+    return best if counts[best] else usual
 
 
-def _fields(head: str, delimiter: str, quote: str) -> list[str]:
-    first = head.lstrip("\r\n")
-    if len(delimiter) > 1 or not quote:
-        return first.splitlines()[0].split(delimiter) if first else []
-    return next(csv.reader(first.splitlines(keepends=True), delimiter=delimiter, quotechar=quote))
+def _first_record(lines: list[str], delimiter: str, quote: str) -> tuple[list[str], int]:
+    """The fields of the first record, and how many lines it has.
+
+    A quote that is opened there and not closed is text, unless the lines that it takes in look
+    like no lines of their own.
+    """
+    if not lines:
+        return [], 0
+    first = lines[0].rstrip("\r\n")
+    split = first.split(delimiter)
+    if len(delimiter) > 1 or not quote or quote not in first:
+        return split, 1
+    for length in range(1, min(len(lines), 20) + 1):
+        dialect = Dialect(delimiter, quote, len(split))
+        try:
+            row = dialect.parse(lines[:length])
+        except csv.Error:
+            break
+        if row is not None:
+            if length > 1 and dialect.swallows(lines[:length]):
+                break
+            return row, length
+    return split, 1
+
+
+def _as_wide_as_rows(columns: list[str], lines: list[str], delimiter: str, quote: str) -> list[str]:
+    """The header with a column for a delimiter that ends each row, or without one of its own."""
+    if len(delimiter) > 1:
+        return columns
+    dialect = Dialect(delimiter, quote or "\0", len(columns))
+    widths = Counter(dialect.alone(line) for line in lines if line.strip("\r\n"))
+    if not widths:
+        return columns
+    usual = widths.most_common(1)[0][0]
+    ends = [line.rstrip("\r\n").endswith(delimiter) for line in lines if line.strip("\r\n")]
+    if usual == len(columns) + 1 and all(ends):
+        return [*columns, ""]
+    if usual == len(columns) - 1 and not columns[-1].strip():
+        return columns[:-1]
+    return columns

@@ -1,11 +1,12 @@
 """Text files as valid UTF-8: checked in a stream, transcoded where they are something else."""
 
 import codecs
-import gzip
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
+from penchant.data.readers.packed import unpacked
 from penchant.errors import ConfigError, DataError
 
 CHUNK = 1 << 20
@@ -47,28 +48,33 @@ def open_text(path: Path, encoding: str | None, folder: Path) -> TextFile:
 
     Raises DataError with file, line and byte for the first byte that is not.
     """
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(4)
-    except OSError as error:
-        raise DataError(f"expected a file at {path}: {error.strerror}") from error
-    zipped = start[:2] == b"\x1f\x8b"
-    if zipped:
-        with gzip.open(path) as unzipped:
-            start = unzipped.read(4)
+    plain = unpacked(path, folder)
+    with plain.open("rb") as stream:
+        start = stream.read(4)
     if encoding is None and start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise DataError(f'{path} looks like UTF-16: pass encoding="utf-16"')
     encoding = _canonical(encoding or "utf-8")
     if encoding == "utf-8" and start.startswith(codecs.BOM_UTF8):
         encoding = "utf-8-sig"
-    with cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb") as source:
-        if encoding == "utf-8" and not zipped:
+    with plain.open("rb") as source:
+        if encoding == "utf-8":
             lines, quotes = _stream(path, source, encoding, None)
-            return TextFile(path, path, lines, quotes)
+            return TextFile(plain, path, lines, quotes)
         copy = folder / f"{len(list(folder.iterdir()))}.txt"
         with copy.open("wb") as target:
             lines, quotes = _stream(path, source, encoding, target)
     return TextFile(copy, path, lines, quotes)
+
+
+def drop_lines(text: TextFile, count: int, folder: Path) -> TextFile:
+    """A copy without the first lines."""
+    copy = folder / f"{len(list(folder.iterdir()))}.txt"
+    quotes = 0
+    with text.path.open("rb") as source, copy.open("wb") as target:
+        for _ in range(count):
+            quotes += source.readline().count(b'"')
+        shutil.copyfileobj(source, target, CHUNK)
+    return TextFile(copy, text.original, text.lines - count, text.quotes - quotes)
 
 
 def unify_newlines(text: TextFile, folder: Path) -> TextFile:

@@ -2,7 +2,6 @@
 
 import json
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,7 +13,8 @@ from prometheus_client.registry import REGISTRY
 from penchant.errors import ConfigError
 from penchant.privacy.subject_access import collect
 from penchant.serve.api import schemas as s
-from penchant.serve.api.api_keys import ApiKey, ApiKeys, RateLimiter
+from penchant.serve.api.authorization import require_scope
+from penchant.serve.api.event_schemas import Batch, EventIn, EventsOut
 from penchant.serve.api.problems import Problem
 from penchant.serve.service import pagination, reads
 from penchant.serve.service import writes as service_writes
@@ -25,74 +25,6 @@ from penchant.serve.store.subject_access import SubjectAccess
 
 EVENTS = Counter("penchant_events", "Events posted.", ["outcome"])
 LISTS = Counter("penchant_lists", "Lists served.", ["variant", "source"])
-COOKIE = "penchant_key"
-
-
-def require_scope(name: str) -> Any:
-    """What a route depends on: a key with a scope, and the rate limit."""
-
-    # async, hence without a thread: a key is looked up once in five seconds
-    async def check(request: Request) -> None:
-        given = request.headers.get("x-api-key")
-        kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-        authorize(request, given or (bearer if kind.lower() == "bearer" else None), name)
-
-    return Depends(check)
-
-
-def authorize(request: Request, given: str | None, scope: str) -> ApiKey | None:
-    """The key of a request that is allowed; None in open mode.
-
-    Raises a Problem for a key that is missing, not valid or without the scope, for a cookie that
-    another site has sent, and for more requests than the rate limit allows.
-    """
-    key = _key_of(request, given)
-    if key is not None and not key.may(scope):
-        remedy = f"create one that has it: penchant keys RUN --add NAME --scopes {scope}"
-        raise Problem(403, f"the key {key.name!r} does not have the scope {scope!r}", remedy)
-    limiter: RateLimiter = request.app.state.limiter
-    if (wait := limiter.wait("open" if key is None else key.id)) > 0:
-        seconds = str(max(1, round(wait)))
-        detail = "rate limit exceeded"
-        raise Problem(429, detail, f"wait {seconds} s", {"Retry-After": seconds})
-    return key
-
-
-def same_site(request: Request) -> None:
-    """Refuse a request that another site made a browser send, with a Problem.
-
-    Browsers state the origin of a request in Sec-Fetch-Site, older ones in Origin; a client that
-    sends neither is no browser, and holds no cookie.
-    """
-    if request.method in ("GET", "HEAD"):
-        return
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        own = site in ("same-origin", "none")
-    else:
-        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not own:
-        raise Problem(
-            403, "this request comes from another site", "send it from the console itself"
-        )
-
-
-def _key_of(request: Request, given: str | None) -> ApiKey | None:
-    """The key of a header, or of the console's cookie."""
-    keys: ApiKeys | None = request.app.state.keys
-    if keys is None:
-        return None
-    if given is None and (cookie := request.cookies.get(COOKIE)):
-        same_site(request)
-        given = cookie
-    if not given:
-        remedy = "send one as X-API-Key or Authorization: Bearer; penchant keys --add creates one"
-        raise Problem(401, "this endpoint needs an API key", remedy, {"WWW-Authenticate": "Bearer"})
-    key = keys.check(given)
-    if key is None:
-        remedy = "ask the operator for a new one; penchant keys lists them"
-        raise Problem(401, "this key is not valid", remedy, {"WWW-Authenticate": "Bearer"})
-    return key
 
 
 async def service_of(request: Request) -> RecommendationService:
@@ -215,8 +147,8 @@ def _require_item(service: RecommendationService, item: str) -> None:
         raise Problem(404, f"unknown item {item[:200]!r}", "POST /items adds it")
 
 
-@writes.post("/events", **documents(s.EventsOut))
-def events(service: Service, body: s.EventIn | s.Batch) -> Response:
+@writes.post("/events", **documents(EventsOut))
+def events(service: Service, body: EventIn | Batch) -> Response:
     """Store an event or a batch: on disk when this responds, and used by the next request."""
     batch, at = body if isinstance(body, list) else [body], now()
     late = [(place, "timestamp: more than a day in the future") for place, e in enumerate(batch) if e.ahead(at)]  # noqa: E501  # fmt: skip

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
 from penchant.serve.api.api_keys import ApiKeys
-from penchant.serve.api.routes import COOKIE, authorize, same_site
+from penchant.serve.api.authorization import COOKIE, authorize, same_site
 from penchant.serve.console.rendering import LOGIN, PageRoute, redirect, render
 
 _HOURS = 12

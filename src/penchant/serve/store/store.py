@@ -1,7 +1,6 @@
 """The store: events, users, impressions and changes, durable and shared by all workers."""
 
 import hmac
-import json
 import secrets as random
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -10,19 +9,12 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Select,
-    Text,
     and_,
-    bindparam,
-    case,
-    cast,
     delete,
     func,
     insert,
-    literal,
-    null,
     select,
     text,
-    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,11 +26,10 @@ from penchant.serve.store.records import (
     Impression,
     IncomingEvent,
     PostResult,
-    StoredEvent,
-    UserPreferences,
     UserSnapshot,
     now,
 )
+from penchant.serve.store.snapshot import REVISION, read_snapshot
 from penchant.serve.store.tables import engine_of, lock_table, writing
 
 REASONS = {
@@ -138,20 +129,8 @@ class Store:
 
         One statement, so that all of it is from one moment.
         """
-        query = _SNAPSHOT if user is not None else _SESSION_SNAPSHOT
         with self.reader.connect() as connection:
-            rows = connection.execute(
-                query, {"user": user, "session": session, "after": after}
-            ).all()
-        revision, preferences, first = rows[0][1] or 0, UserPreferences(), 1
-        if len(rows) > first and rows[first][0] == _OF_PERSON:
-            consent = {None: None, 0: False}.get(rows[1][1], True)
-            preferences, first = UserPreferences(_controls(json.loads(rows[1][2])), consent), 2
-        if len(rows) > first and rows[first][0] == _OF_PROFILE:
-            preferences, first = preferences._replace(profile=rows[first][2]), first + 1
-        return UserSnapshot(
-            revision, preferences, tuple(StoredEvent(*row[1:]) for row in rows[first:])
-        )
+            return read_snapshot(connection, user, session, after)
 
     def events_between(self, after: int, until: int) -> list[IncomingEvent]:
         """Events of users with numbers in (after, until], in order, for an update."""
@@ -166,7 +145,7 @@ class Store:
             lock_table(connection, t.events)
             lock_table(connection, t.changes)
             last = connection.scalar(select(func.max(t.events.c.seq))) or 0
-            return last, connection.scalar(_REVISION) or 0
+            return last, connection.scalar(REVISION) or 0
 
     def merge(self, session: str, user: str) -> int:
         """Assign an anonymous session to a user; how many events that adds to theirs.
@@ -289,7 +268,7 @@ class Store:
     @property
     def revision(self) -> int:
         """The number of the last change."""
-        return self._read(_REVISION)[0][0] or 0
+        return self._read(REVISION)[0][0] or 0
 
     # impressions
 
@@ -326,39 +305,3 @@ class Store:
     def insert(self, table: Any) -> Any:
         """An insert in the dialect of the database, which supports ON CONFLICT."""
         return (sqlite if self.sqlite else postgresql).insert(table)
-
-
-_REVISION: Select[Any] = select(func.max(t.changes.c.id))
-_OF_CHANGES, _OF_PERSON, _OF_PROFILE, _OF_EVENTS = range(4)
-
-
-def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
-    """A row of a snapshot that is no event, in the columns of events."""
-    # the first part of a union names its columns
-    nothing: list[Any] = [cast(null(), column.type).label(column.name) for column in _COLUMNS[2:]]
-    return select(literal(part).label("part"), number, text_, *nothing).select_from(table)
-
-
-_COLUMNS = [t.events.c[name] for name in StoredEvent._fields]
-_ABOUT = select(literal(_OF_EVENTS), *_COLUMNS).where(t.events.c.seq > bindparam("after"))
-_LATEST = _row(_OF_CHANGES, func.max(t.changes.c.id).label("seq"), cast(null(), Text), t.changes)
-_CONSENT = case((t.people.c.consent.is_(True), 1), (t.people.c.consent.is_(False), 0))
-_OF_USER = _row(_OF_PERSON, _CONSENT, cast(t.people.c.controls, Text), t.people).where(
-    t.people.c.user == bindparam("user")
-)
-_OWN = case((t.profiles.c.edited.is_(True), t.profiles.c.text), else_="")
-_OF_TEXT = _row(_OF_PROFILE, cast(null(), t.events.c.seq.type), _OWN, t.profiles).where(
-    t.profiles.c.user == bindparam("user")
-)
-# one statement for all that a request reads; parts in their order, events by time
-_PAST = _ABOUT.where(t.events.c.user == bindparam("user"))
-_SNAPSHOT = union_all(_LATEST, _OF_USER, _OF_TEXT, _PAST).order_by(
-    text("part"), text("time"), text("seq")
-)
-_SESSION_SNAPSHOT = union_all(
-    _LATEST, _ABOUT.where(t.events.c.session == bindparam("session"), t.events.c.user.is_(None))
-).order_by(text("part"), text("time"), text("seq"))
-
-
-def _controls(content: Any) -> tuple[Control, ...]:
-    return tuple(Control(row["id"], row["factor"], tuple(row["items"])) for row in content)

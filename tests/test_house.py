@@ -131,22 +131,6 @@ REMAINING = {
     "privacy": {"usual"},
     "recommendation": {"Listed", "gains", "outside"},
     "report": {"goods", "people"},
-    "serve": {
-        "Held",
-        "Kept",
-        "Known",
-        "Listed",
-        "Live",
-        "Look",
-        "Posted",
-        "Shown",
-        "answered",
-        "arm",
-        "gate",
-        "goods",
-        "guard",
-        "people",
-    },
     "training": {"aimed", "mixed", "usual"},
 }
 """Old words that names of these folders still use: to be taken out, never to be added to."""
@@ -213,8 +197,6 @@ def old_words(source):
 
 
 def private_messages(source):
-    if place(source).startswith("serve/"):
-        return []  # its messages are still to be read once more
     sentences = (text for text in messages(tree(source)) if " " in text.strip())
     return [text for text in sentences if re.search(PRIVATE, text)]
 

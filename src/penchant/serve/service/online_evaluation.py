@@ -102,7 +102,7 @@ def compare_variants(
     lists = np.array([row.lists for row in counts], np.float64)
     impressions = np.array([row.impressions for row in counts], np.float64)
     clicks = np.array([row.clicks for row in counts], np.float64)
-    viewer = _person_numbers([row.viewer for row in counts])
+    viewer = _viewer_numbers([row.viewer for row in counts])
     names = sorted({*name.tolist()}, key=lambda variant: (variant != MAIN, variant))
     variants, differences = [], []
     for variant in names:
@@ -141,7 +141,7 @@ def estimate_value(
     clicked = np.array([slot.clicked for slot, _ in used], np.float64)
     propensity = np.array([slot.propensity for slot, _ in used], np.float64)
     agrees = np.array([slot.item == item for slot, item in used], np.float64)
-    viewer = _person_numbers([slot.viewer for slot, _ in used])
+    viewer = _viewer_numbers([slot.viewer for slot, _ in used])
     weights = importance_weights(propensity, agrees)
     logged = clicked, propensity, agrees
     value = RunValue(
@@ -294,7 +294,7 @@ def _events_since(variant: Variant, store: Store, first: int) -> int:
     return count_events_since(store, variant.seq, first)
 
 
-def _person_numbers(viewers: Sequence[Viewer]) -> Ints:
+def _viewer_numbers(viewers: Sequence[Viewer]) -> Ints:
     """A number for each distinct viewer, (n,)."""
     numbers: dict[Viewer, int] = {}
     return np.array([numbers.setdefault(viewer, len(numbers)) for viewer in viewers], np.int64)

@@ -82,8 +82,8 @@ def store_generated(store: Store, user: str, made: Profile, began: int) -> None:
         gone = select(t.forgotten.c.time).where(t.forgotten.c.mark == store.mark(user))
         if (connection.scalar(gone) or 0) >= began:
             return
-        silent = and_(t.people.c.user == user, t.people.c.consent.is_(False))
-        if connection.scalar(select(t.people.c.user).where(silent)) is None:
+        silent = and_(t.users.c.user == user, t.users.c.consent.is_(False))
+        if connection.scalar(select(t.users.c.user).where(silent)) is None:
             _upsert(store, connection, user, made, t.profiles.c.edited.is_(False))
 
 

@@ -99,7 +99,7 @@ def viewer_events(store: Store, after: int) -> dict[Viewer, list[StoredEvent]]:
 
 def without_consent(store: Store) -> set[Viewer]:
     """The users who do not consent to personalization now."""
-    query = select(t.people.c.user).where(t.people.c.consent.is_(False))
+    query = select(t.users.c.user).where(t.users.c.consent.is_(False))
     return {("user", name) for (name,) in _read(store, query)}
 
 

@@ -25,7 +25,7 @@ from penchant.serve.store.records import StoredEvent, UserPreferences, UserSnaps
 REVISION: Select[Any] = select(func.max(t.changes.c.id))
 """The number of the last change."""
 
-_OF_CHANGES, _OF_PERSON, _OF_PROFILE, _OF_EVENTS = range(4)
+_OF_CHANGES, _OF_PREFERENCES, _OF_PROFILE, _OF_EVENTS = range(4)
 
 
 def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
@@ -38,9 +38,9 @@ def _row(part: int, number: Any, text_: Any, table: Any) -> Select[Any]:
 _COLUMNS = [t.events.c[name] for name in StoredEvent._fields]
 _ABOUT = select(literal(_OF_EVENTS), *_COLUMNS).where(t.events.c.seq > bindparam("after"))
 _LATEST = _row(_OF_CHANGES, func.max(t.changes.c.id).label("seq"), cast(null(), Text), t.changes)
-_CONSENT = case((t.people.c.consent.is_(True), 1), (t.people.c.consent.is_(False), 0))
-_OF_USER = _row(_OF_PERSON, _CONSENT, cast(t.people.c.controls, Text), t.people).where(
-    t.people.c.user == bindparam("user")
+_CONSENT = case((t.users.c.consent.is_(True), 1), (t.users.c.consent.is_(False), 0))
+_OF_USER = _row(_OF_PREFERENCES, _CONSENT, cast(t.users.c.controls, Text), t.users).where(
+    t.users.c.user == bindparam("user")
 )
 _OWN = case((t.profiles.c.edited.is_(True), t.profiles.c.text), else_="")
 _OF_TEXT = _row(_OF_PROFILE, cast(null(), t.events.c.seq.type), _OWN, t.profiles).where(
@@ -67,7 +67,7 @@ def read_snapshot(
     query = _SNAPSHOT if user is not None else _SESSION_SNAPSHOT
     rows = connection.execute(query, {"user": user, "session": session, "after": after}).all()
     revision, preferences, first = rows[0][1] or 0, UserPreferences(), 1
-    if len(rows) > first and rows[first][0] == _OF_PERSON:
+    if len(rows) > first and rows[first][0] == _OF_PREFERENCES:
         consent = {None: None, 0: False}.get(rows[1][1], True)
         preferences, first = UserPreferences(_controls(json.loads(rows[1][2])), consent), 2
     if len(rows) > first and rows[first][0] == _OF_PROFILE:

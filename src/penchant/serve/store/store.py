@@ -108,8 +108,8 @@ class Store:
         names = sorted({row.user for row in rows if row.user is not None})
         marks = {name: self.mark(name) for name in names}
         since = self._since(connection, marks.values())
-        refusing = select(t.people.c.user).where(
-            t.people.c.user.in_(names), t.people.c.consent.is_(False)
+        refusing = select(t.users.c.user).where(
+            t.users.c.user.in_(names), t.users.c.consent.is_(False)
         )
         silent = set(connection.scalars(refusing)) if names else set()
         kept, refused = [], []
@@ -191,7 +191,7 @@ class Store:
     def _upsert_user(self, user: str, values: Mapping[str, Any]) -> None:
         with writing(self.engine) as connection:
             row = {"user": user, "controls": [], **values}
-            statement = self.insert(t.people).values(row)
+            statement = self.insert(t.users).values(row)
             statement = statement.on_conflict_do_update(index_elements=["user"], set_=values)
             connection.execute(statement)
 

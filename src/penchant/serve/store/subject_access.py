@@ -44,7 +44,7 @@ class SubjectAccess:
         orphans = and_(impressions.user.is_(None), impressions.session.in_(own_sessions))
         by_table = {
             "events": self._rows(t.events, t.events.c.user == user),
-            "people": self._rows(t.people, t.people.c.user == user),
+            "people": self._rows(t.users, t.users.c.user == user),
             "profiles": self._rows(t.profiles, t.profiles.c.user == user),
             "sessions": self._rows(t.sessions, t.sessions.c.user == user),
             "impressions": self._rows(t.impressions, or_(impressions.user == user, orphans)),

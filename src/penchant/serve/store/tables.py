@@ -53,8 +53,8 @@ events = Table(
     Index("events_of_request", "request"),
     sqlite_autoincrement=True,
 )
-people = Table(
-    "people",
+users = Table(
+    "people",  # the name of stores of 0.1.0
     metadata,
     Column("user", Text, primary_key=True),
     Column("controls", JSON, nullable=False),

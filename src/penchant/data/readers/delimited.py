@@ -59,6 +59,8 @@ def read_delimited(
 ) -> RawTable:
     """Read delimited text: every line becomes a row, a part of one, or is reported."""
     layout = layout_of(text, mapping)
+    if not layout.columns:
+        raise DataError(f"{text.name} holds no lines: expected a header and at least one row")
     check_unique_columns(text.name, layout.columns)
     if layout.skipped:
         text = drop_lines(text, layout.skipped, scratch)

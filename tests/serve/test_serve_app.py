@@ -283,6 +283,22 @@ def test_without_consent_a_list_is_the_popular_items_and_nothing_is_kept(client,
     assert listed(client, user)[0] == before
 
 
+def test_requests_accept_the_names_of_0_1_0(client, data):
+    user = data.users.ids[4]
+    old = {"personalisation": False}
+    assert client.put(f"/users/{user}/consent", json=old).status_code == 204
+    assert listed(client, user)[1]["consent"] is False
+    problem = told(client.post("/admin/reload", json={"arm": "none"}), 409)
+    assert "'none'" in problem["detail"]
+
+
+def test_reload_answers_with_the_variant(client):
+    served = listed(client, "u")[1]["artifact"]
+    for body in ({}, {"variant": "main"}, {"arm": "main"}):
+        answer = told(client.post("/admin/reload", json=body))
+        assert answer == {"variant": "main", "artifact": served}
+
+
 def test_who_is_forgotten_is_a_stranger_to_every_worker(run, database, data):
     user = data.users.ids[4]
     with client_of(run, database) as one, client_of(run, database) as two:

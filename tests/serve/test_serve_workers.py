@@ -55,6 +55,33 @@ def database(request, tmp_path):
     return address
 
 
+def wait_until_ended(processes):
+    for _ in range(200):
+        if not any(Path(f"/proc/{process}").exists() for process in processes):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still there: {processes}")
+
+
+def test_two_workers_share_a_store_and_end_together(load, tmp_path, data):
+    run, database = run_of(tmp_path / "run", data=data), f"sqlite:///{tmp_path / 's.sqlite'}"
+    users = [user for user in data.users.ids if len(data.history(user).events) > 3][:2]
+    with load.service(run, database) as served:
+        assert load.stale(served.port, load.scorer(run), users, 2)["stale"] == 0
+        workers = served.workers()
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        wait_until_ended(workers[:1])
+        load.ready(served, 2)
+        workers = served.workers()
+        os.kill(served.process.pid, signal.SIGKILL)
+        wait_until_ended(workers)
+    store = Store(database)
+    assert store.counts()["events"] == 4
+    store.close()
+
+
+@pytest.mark.slow
 def test_nothing_is_stale_on_two_workers(load, run, data, database):
     users = [u for u in data.users.ids if len(data.history(u).events) > 3][:6]
     with load.service(run, database) as served:
@@ -68,21 +95,19 @@ def test_nothing_is_stale_on_two_workers(load, run, data, database):
     assert "penchant_events_total" in text
 
 
+@pytest.mark.slow
 def test_what_was_answered_survives_kills(load, run, data, database):
     found = load.killed(run, database, data.catalogue.items.ids, kills=3)
     assert found["answered"] > 100
     assert found["lost"] == found["twice"] == 0
 
 
+@pytest.mark.slow
 def test_all_end_together_and_nobody_keeps_the_port(load, run, tmp_path):
     with load.service(run, f"sqlite:///{tmp_path / 's.sqlite'}") as served:
         workers = served.workers()
         os.kill(served.process.pid, signal.SIGKILL)
-        for _ in range(200):
-            if not any(Path(f"/proc/{one}").exists() for one in workers):
-                break
-            time.sleep(0.1)
-        assert not any(Path(f"/proc/{one}").exists() for one in workers)
+        wait_until_ended(workers)
         store = f"sqlite:///{tmp_path / 's.sqlite'}"
         with load.service(run, store, port=served.port), load.Client(served.port) as client:
             assert client.ask("GET", "/healthz")[0] == 200

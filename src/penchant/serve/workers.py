@@ -2,6 +2,7 @@
 
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import tempfile
@@ -52,15 +53,17 @@ def worker() -> Any:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     if os.environ.get("PENCHANT_ACCESS"):
         logging.getLogger("penchant.serve.access").setLevel(logging.INFO)
-    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_exit_with_supervisor, daemon=True).start()
     content = json.loads(os.environ[SETTINGS])
     return application(Settings(**{**content, "hosts": tuple(content["hosts"])}))
 
 
-def _exit_with_parent(parent: int) -> None:
+def _exit_with_supervisor() -> None:
     """Exit when the supervisor has ended, so that it can be restarted on its port."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+    # not os.getppid(): the supervisor may have ended while this worker was starting
+    if (supervisor := multiprocessing.parent_process()) is None:
+        return
+    supervisor.join()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(10)
     os._exit(1)

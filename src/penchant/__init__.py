@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from penchant.training.measure import evaluate as evaluate
     from penchant.training.update import update as update
 
-__version__ = "0.1.0"
+    __version__: str
 
 _PUBLIC = {
     "Dataset": ("penchant.data.dataset", "Dataset"),
@@ -95,7 +95,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
+    """Import a public name, or read the version, when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        globals()[name] = version("penchant")
+        return globals()[name]
     if name not in _PUBLIC:
         raise AttributeError(f"module 'penchant' has no attribute {name!r}")
     module, attribute = _PUBLIC[name]

@@ -72,8 +72,27 @@ class Recipe(Settings):
 
     @classmethod
     def load(cls, path: str | Path | None = None, overrides: list[str] | None = None) -> "Recipe":
-        """Read a recipe file, then apply ``section.key=value`` overrides.
+        """Read a recipe file, then apply overrides.
 
+        Parameters
+        ----------
+        path
+            A TOML file; default: the settings that suit most data.
+        overrides
+            Texts ``section.key=value``, applied in order.
+
+        Returns
+        -------
+        Recipe
+            The checked settings.
+
+        Raises
+        ------
+        ConfigError
+            For a file that cannot be read, an unknown setting, and a value that it cannot have.
+
+        Examples
+        --------
         >>> Recipe.load(overrides=["transition.decay=0.7", "seed=3"]).transition.decay
         0.7
         """

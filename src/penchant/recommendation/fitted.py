@@ -23,6 +23,7 @@ from penchant.recommendation.interests import (
     Profile,
     interests_of,
     match_controls,
+    set_control,
 )
 from penchant.recommendation.text_search import TextMatcher
 from penchant.types import Ints
@@ -180,6 +181,75 @@ class FittedModel:
             item for (item, _), there in zip(pairs, known.tolist(), strict=True) if not there
         )
         return Histories(np.array([-1]), np.array([0, size]), events), strange
+
+    def interests(
+        self, user: str | None = None, *, history: HistoryLike | None = None
+    ) -> Interests:
+        """Find the interests of a known user, or of a history of items.
+
+        Parameters
+        ----------
+        user
+            A user by identifier.
+        history
+            In place of a user: items, or pairs of item and behavior, the oldest first.
+
+        Returns
+        -------
+        Interests
+            Clusters of the items, the weightiest first, each with its label and items.
+
+        Raises
+        ------
+        ConfigError
+            For a model without a transition expert, and for an unknown user.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> [interest.items for interest in model.interests("bo").clusters]
+        [('tea',)]
+        """
+        if user is not None and user not in self.dataset.users:
+            raise self.dataset.unknown_user(user)
+        return self.interests_of(self.history_of(user, history)[0], user)
+
+    def with_interest_factor(self, user: str, interest: str, factor: float) -> Self:
+        """Mute (0), boost (above 1) or reset (1) an interest of a user; lists follow at once.
+
+        Parameters
+        ----------
+        user
+            A user by identifier.
+        interest
+            An ``id`` of ``interests``.
+        factor
+            From 0 to 100: by what the odds of its items are multiplied.
+
+        Returns
+        -------
+        Model
+            The model with that factor; this one stays as it is.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown user or interest, and a factor outside [0, 100].
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> interest = model.interests("bo").clusters[0].id
+        >>> muted = model.with_interest_factor("bo", interest, 0.0)
+        >>> muted.interests("bo").clusters[0].factor
+        0.0
+        """
+        controls = set_control(self.interests(user), self.controls.get(user, ()), interest, factor)
+        return self.with_controls(user, controls)
 
     def interests_of(self, given: Histories, user: str | None = None) -> Interests:
         """The interests of one history, with what its user made of them."""

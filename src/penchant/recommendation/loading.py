@@ -10,7 +10,7 @@ from penchant.recommendation.run_files import read
 
 
 def load(path: str | Path, *, allow: Iterable[str] = ()) -> Model:
-    """A saved model.
+    """Read a saved model.
 
     Parameters
     ----------
@@ -20,10 +20,25 @@ def load(path: str | Path, *, allow: Iterable[str] = ()) -> Model:
         What the run may import of models and encoders written outside, as ``package.module:Name``.
         By itself it imports those alone that are installed entry points, or imported already.
 
+    Returns
+    -------
+    Model
+        The model as it was saved; runs of earlier versions are read too.
+
     Raises
     ------
     ArtifactError
         Where a byte of it has changed, and where it needs what is not installed or allowed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from penchant import fit, from_columns
+    >>> dataset = from_columns(user=["ann", "ann", "bo"], item=["tea", "cup", "tea"])
+    >>> with TemporaryDirectory() as folder:
+    ...     path = fit(dataset, model="popularity").save(f"{folder}/run")
+    ...     load(path)
+    Model(popularity, 2 users, 2 items)
     """
     plugins.allow(allow)
     run = read(path)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from penchant.data.arrays import blocks
 from penchant.models.topk import CELLS, top_k
 from penchant.recommendation.explain import Explanation, explain
 from penchant.recommendation.fitted import FittedModel, HistoryLike
-from penchant.recommendation.interests import Interests, set_control
 from penchant.recommendation.lists import build_list
 from penchant.recommendation.question import Question, parse_question
 from penchant.recommendation.ranking import rank
@@ -156,6 +154,11 @@ class Model(FittedModel):
         k, domain, behavior, rules
             See ``recommend``.
 
+        Returns
+        -------
+        Recommendation
+            The items that fit; those of the question have the source "asked".
+
         Raises
         ------
         ConfigError
@@ -190,6 +193,11 @@ class Model(FittedModel):
             An item by identifier.
         k
             How many items, at least 1.
+
+        Returns
+        -------
+        tuple of ScoredItem
+            At most k items, the most alike first; the item itself is none of them.
 
         Raises
         ------
@@ -258,56 +266,6 @@ class Model(FittedModel):
         histories, _ = self.history_of(user, history)
         return explain(self, item, user=user, given=histories)
 
-    def interests(
-        self,
-        user: str | None = None,
-        *,
-        history: HistoryLike | None = None,
-    ) -> Interests:
-        """Find the interests of a known user, or of a history of items, as in ``recommend``.
-
-        Returns
-        -------
-        Interests
-            Clusters of the items, the weightiest first, each with its label and items.
-
-        Raises
-        ------
-        ConfigError
-            For a model without a transition expert, and for an unknown user.
-
-        Examples
-        --------
-        >>> from penchant import fit, from_columns
-        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
-        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
-        >>> [interest.items for interest in model.interests("bo").clusters]
-        [('tea',)]
-        """
-        if user is not None and user not in self.dataset.users:
-            raise self.dataset.unknown_user(user)
-        return self.interests_of(self.history_of(user, history)[0], user)
-
-    def with_interest_factor(self, user: str, interest: str, factor: float) -> Self:
-        """Mute (0), boost (above 1) or reset (1) an interest of a user; lists follow at once.
-
-        Parameters
-        ----------
-        user
-            A user by identifier.
-        interest
-            An ``id`` of ``interests``.
-        factor
-            From 0 to 100: by what the odds of its items are multiplied.
-
-        Raises
-        ------
-        ConfigError
-            For an unknown user or interest, and a factor outside [0, 100].
-        """
-        controls = set_control(self.interests(user), self.controls.get(user, ()), interest, factor)
-        return self.with_controls(user, controls)
-
     def recommend_all(
         self,
         k: int = 10,
@@ -316,7 +274,14 @@ class Model(FittedModel):
         behavior: str | None = None,
         repeats: bool | None = None,
     ) -> Iterator[RecommendationBatch]:
-        """List the best items of all known users in blocks; arguments are those of ``recommend``.
+        """List the best items of all known users in blocks.
+
+        Parameters
+        ----------
+        k
+            Items of each list, at least 1.
+        domain, behavior, repeats
+            As in ``recommend``.
 
         Yields
         ------
@@ -344,5 +309,31 @@ class Model(FittedModel):
             yield rank(head, self.dataset.events.histories(users), request)
 
     def save(self, path: str | Path) -> Path:
-        """Write the run: data, arrays and a manifest that vouches for each byte."""
+        """Write the model as a run: data, arrays and a manifest with a checksum of every file.
+
+        Parameters
+        ----------
+        path
+            A folder; a saved run that is there is replaced once the new one is whole.
+
+        Returns
+        -------
+        Path
+            The folder, for ``penchant.load``.
+
+        Raises
+        ------
+        ArtifactError
+            Where something that is no run stands there.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from penchant import fit, from_columns, load
+        >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+        >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+        >>> with TemporaryDirectory() as folder:
+        ...     load(model.save(f"{folder}/run"))
+        Model(transition, 2 users, 2 items)
+        """
         return save(SavedRun.of(self), path)

@@ -123,11 +123,11 @@ class Reranked(Recommendation):
     Parameters
     ----------
     propensities
-        Of each item, the probability of it at its place: 1 where nothing was drawn.
+        Of each item, the probability of it at its place: 1 where nothing is random.
     explored
-        The places that were drawn, from 1.
+        The places that were chosen at random, from 1.
     candidates
-        For each of these the items that it was drawn from.
+        For each of these the items that it was chosen from.
     removed
         How many items each rule kept out, an item by the first that did; a cap only counts items
         that would have been listed but for it.

@@ -140,8 +140,25 @@ class Rules(Settings):
 
     @classmethod
     def of(cls, rules: "RulesLike") -> Self:
-        """Rules as they are, from a mapping of their settings, or from a file.
+        """Make rules of a mapping of their settings, or of a file; rules stay as they are.
 
+        Parameters
+        ----------
+        rules
+            ``Rules``, a mapping, or the path of a TOML or JSON file.
+
+        Returns
+        -------
+        Rules
+            The checked rules.
+
+        Raises
+        ------
+        ConfigError
+            For a file that cannot be read, an unknown setting, and a value that it cannot have.
+
+        Examples
+        --------
         >>> Rules.of({"tags_none": ["horror"]}).tags_none
         ('horror',)
         """
@@ -155,7 +172,25 @@ class Rules(Settings):
     def load(cls, path: str | Path) -> Self:
         """Read rules from a TOML file, or from JSON where the name ends in ``.json``.
 
-        Raises ConfigError where it cannot be read, and for a key that is not known.
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        Rules
+            The checked rules.
+
+        Raises
+        ------
+        ConfigError
+            Where it cannot be read, and for a key that is not known.
+
+        Examples
+        --------
+        >>> Rules.load("rules.toml").cap  # doctest: +SKIP
+        {'brand': 2}
         """
         if Path(path).suffix.lower() != ".json":
             return parse(cls, read_toml(path, "a file of rules"), str(path))

@@ -65,7 +65,7 @@ def update(
         It stays as it is; a new one comes back.
     new
         The new events alone; of equal times they come after the old ones. Items and users may be
-        new or described anew.
+        new, or have a new description.
     progress
         Takes a line on each step.
     key
@@ -86,6 +86,15 @@ def update(
         For a behavior that the model lacks.
     ConfigError
         For another key than that of the tombstones, and for a private run.
+
+    Examples
+    --------
+    >>> import penchant
+    >>> old = penchant.from_columns(user=["ann", "ann"], item=["tea", "cup"], timestamp=[1, 2])
+    >>> new = penchant.from_columns(user=["bo"], item=["tea"], timestamp=[3])
+    >>> model, _ = penchant.update(penchant.fit(old, model="transition"), new)
+    >>> model
+    Model(transition, 2 users, 2 items)
     """
     tombstones = model.dataset.tombstones
     if tombstones:

@@ -31,13 +31,47 @@ def from_columns(
     behaviors: Sequence[Behavior] = (),
     name: str = "in memory",
 ) -> Dataset:
-    """A dataset from columns in memory, checked as strictly as files are.
+    """Make a dataset of columns in memory, checked as strictly as files are.
 
-    ``behavior`` and ``domain`` may be one text for all rows. Timestamps are in s, ms, us, ns, ISO
-    text or datetimes; None is a missing one.
+    Parameters
+    ----------
+    user, item
+        Identifiers of each of E events, (E,).
+    behavior, domain
+        Of each event, (E,), or one text for all.
+    timestamp
+        Of each event, (E,): numbers in s, ms, us or ns, ISO text or datetimes; None where missing.
+    value
+        Of each event, such as a rating or a price, (E,); None where missing.
+    items
+        Columns of the items by name: ``item``, and ``title``, ``tags`` or others.
+    users
+        Columns of the users by name: ``user``, and their attributes.
+    relations
+        Columns ``user`` and ``friend``: the first has the second for a friend.
+    time
+        "clock", "order" within a domain, or "none"; default: what the timestamps allow.
+    target
+        The behavior to predict; default: inferred, with a note.
+    protocol
+        How events are held out, such as "leave-one-out"; default: what suits the data.
+    behaviors
+        Behaviors with a strength or polarity of their own.
+    name
+        Of the dataset, in messages and reports.
 
-    Raises DataError naming row and column: for a wrong length, a missing identifier, a NaN time.
+    Returns
+    -------
+    Dataset
+        The events in order of time, items and users; ``notes`` say what was inferred.
 
+    Raises
+    ------
+    DataError
+        For a wrong length, a missing identifier or a NaN time, with its row and column.
+
+    Examples
+    --------
     >>> data = from_columns(["u", "u"], ["b", "a"], timestamp=[1700000050, 1700000000])
     >>> [data.catalogue.items.ids[i] for i in data.events.item]
     ['a', 'b']

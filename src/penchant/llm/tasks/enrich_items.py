@@ -89,16 +89,43 @@ def enrich(
     concurrent: int = 4,
     progress: Callable[..., None] | None = None,
 ) -> EnrichmentReport:
-    """Describe the items of a DATA directory, the first ``items`` by identifier or all of them.
+    """Describe the items of a DATA directory by a language model: tags, a sentence, an audience.
 
-    What is made is written to enriched.parquet as it comes, so that a run that was ended goes on
-    from there. A row of before is kept where it was made of the same text by the same model; the
-    others stay until they are replaced. ``concurrent`` requests are open at once.
-    ``progress`` takes a text, or (done, of).
+    The rows are written to enriched.parquet as they come, so that a call that was interrupted goes
+    on from there. A former row is kept where it was made of the same text by the same model; the
+    others stay until they are replaced.
 
     It ends early on Ctrl-C, with the answers that are under way, and where the model fails
-    5 items in a row, as it does once its budget is spent; the report says which. Raises DataError
-    for a directory that cannot be read.
+    5 items in a row, as it does once its budget is spent; the report says which.
+
+    Parameters
+    ----------
+    folder
+        A DATA directory, as ``ingest`` writes it.
+    model
+        The language model, such as ``penchant.llm.client.openai_chat.chat_of()`` returns.
+    items
+        Only so many items, the first by identifier; default: all.
+    concurrent
+        Requests that are open at once.
+    progress
+        Called with a line of text, or with two numbers: items done, and items in all.
+
+    Returns
+    -------
+    EnrichmentReport
+        Items described, kept and failed, what it cost, and why it ended early, if it did.
+
+    Raises
+    ------
+    DataError
+        For a directory that cannot be read.
+
+    Examples
+    --------
+    >>> from penchant.llm.client.openai_chat import chat_of
+    >>> report = enrich("shop", chat_of())  # doctest: +SKIP
+    >>> print(report.done, report.spent)  # doctest: +SKIP
     """
     start = perf_counter()
     catalogue = load(folder).catalogue

@@ -96,16 +96,43 @@ def explain(
     history: list[str] | None = None,
     given: Histories | None = None,
 ) -> Explanation:
-    """Why an item has its score for a user, or for a history of items, oldest first.
-
-    ``given`` stands in for the history that the dataset has of the user.
+    """Say why an item has its score for a user, or for a history of items.
 
     score = sum over events e of w(behavior) decay^(age - 1) B[e, item], so each event has its
     signed part, and events past the window have none. Of what a user has muted nothing counts.
     A model without a transition expert is explained by what its own score loses without each
     event, and knows no interests.
 
-    Raises ConfigError for an item that is not known.
+    Parameters
+    ----------
+    model
+        A fitted model.
+    item
+        An item by identifier.
+    user
+        A user by identifier.
+    history
+        In place of a user: items, the oldest first.
+    given
+        A history that stands in for the one that the dataset has of the user.
+
+    Returns
+    -------
+    Explanation
+        The signed part of each event and interest, what carried the item most, and a sentence.
+
+    Raises
+    ------
+    ConfigError
+        For an item that is not known.
+
+    Examples
+    --------
+    >>> from penchant import fit, from_columns
+    >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+    >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+    >>> [reason.about for reason in explain(model, "cup", history=["tea"]).reasons]
+    ['tea']
     """
     row = int(model.dataset.catalogue.items.rows([item])[0])
     if row < 0:

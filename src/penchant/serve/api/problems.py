@@ -79,7 +79,7 @@ def problem_response(
     errors: list[dict[str, str]] | None = None,
 ) -> Response:
     """The response that describes a problem."""
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "type": f"urn:penchant:problem:{status}",
         "title": TITLES.get(status, "Problem"),
         "status": status,

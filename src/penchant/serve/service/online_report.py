@@ -1,15 +1,30 @@
 """What an online evaluation reports: clicks by variant, their differences, the value of a run."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, fields, is_dataclass
 
 from penchant.evaluation.metrics import Interval
+from penchant.storage.json_records import to_json
+
+
+class _FlatRecord:
+    """Base of a dataclass whose intervals have flat names in JSON."""
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON types; each interval as name, name_low and name_high, null if not known."""
+        assert is_dataclass(self)
+        content: dict[str, object] = {}
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, Interval):
+                for suffix, bound in zip(("", "_low", "_high"), value, strict=True):
+                    content[name + suffix] = to_json(float(bound))
+            else:
+                content[name] = value
+        return content
 
 
 @dataclass(frozen=True)
-class VariantClicks:
+class VariantClicks(_FlatRecord):
     """Clicks of the impressions of a variant; ``rate`` is clicks per impression."""
 
     variant: str
@@ -20,26 +35,18 @@ class VariantClicks:
     clicks: int
     rate: Interval
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        return asdict(self) | _flat_interval("rate", self.rate)
-
 
 @dataclass(frozen=True)
-class RateDifference:
+class RateDifference(_FlatRecord):
     """How far the click rate of a variant is above that of a baseline."""
 
     variant: str
     baseline: str
     difference: Interval
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        return asdict(self) | _flat_interval("difference", self.difference)
-
 
 @dataclass(frozen=True)
-class RunValue:
+class RunValue(_FlatRecord):
     """The estimated value of a run on explored positions, in clicks per position.
 
     slots, slots_left_out  explored positions that were used, and that were not
@@ -67,13 +74,6 @@ class RunValue:
     gain: Interval
     run_events_after_first_slot: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types; each interval as name, name_low and name_high."""
-        content = asdict(self)
-        for name in ("logged", "ips", "snips", "gain"):
-            content |= _flat_interval(name, getattr(self, name))
-        return content
-
 
 @dataclass(frozen=True)
 class OnlineReport:
@@ -92,7 +92,7 @@ class OnlineReport:
     value: RunValue
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON types, the names of the value beside the others."""
         return {
             "behaviors": list(self.clicks),
@@ -101,9 +101,3 @@ class OnlineReport:
             **self.value.to_dict(),
             "notes": list(self.notes),
         }
-
-
-def _flat_interval(name: str, interval: Interval) -> dict[str, float | None]:
-    """An interval under flat names, None where it is not known."""
-    value, low, high = (None if np.isnan(bound) else float(bound) for bound in interval)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}

@@ -81,7 +81,7 @@ class ServedList:
     consent: bool
     question: Question | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON types, without the page."""
         return self.recommendation.to_dict() | {
             "request": self.request,
@@ -174,7 +174,7 @@ def explain(
     item: str,
     behavior: str | None = None,
     words: bool = False,
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """Why an item has its score for a user, as JSON types; ConfigError for an unknown item.
 
     ``words`` adds sentences of the service's language model, or plain ones with a note.
@@ -192,7 +192,7 @@ def interests(service: RecommendationService, user: str) -> Interests:
     return interests_of(service.context(user), user)
 
 
-def named_interests(service: RecommendationService, user: str) -> dict[str, Any]:
+def named_interests(service: RecommendationService, user: str) -> dict[str, object]:
     """The same as JSON types, with a name and a sentence for each interest."""
     context = service.context(user)
     found = interests_of(context, user)

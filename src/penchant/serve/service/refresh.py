@@ -18,16 +18,17 @@ from penchant.serve.service.posted_items import columns_of
 from penchant.serve.service.variant import digest_of, store_position
 from penchant.serve.store.records import Change, IncomingEvent
 from penchant.serve.store.store import Store
+from penchant.storage.json_records import JsonRecord
 from penchant.storage.signing_key import SigningKey, load_key
 from penchant.training.update import Receipt, with_new_data, without_users
 from penchant.types import Progress
 
-SignedReceipt = dict[str, Any]
+SignedReceipt = dict[str, object]
 """A signed receipt, as JSON types."""
 
 
 @dataclass(frozen=True)
-class RefreshResult:
+class RefreshResult(JsonRecord):
     """What a run took from a store.
 
     forgotten    what the erasure of users changed; None where nobody was forgotten
@@ -41,16 +42,6 @@ class RefreshResult:
     seq: int
     change: int
     receipt: SignedReceipt | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        return {
-            "forgotten": None if self.forgotten is None else self.forgotten.to_dict(),
-            "added": None if self.added is None else self.added.to_dict(),
-            "seq": self.seq,
-            "change": self.change,
-            "receipt": self.receipt,
-        }
 
 
 def refresh(

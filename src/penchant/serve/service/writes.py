@@ -71,7 +71,7 @@ def set_states(service: RecommendationService, states: Mapping[str, ItemState]) 
     service.follow(service.store.publish("state", states))
 
 
-def forget(service: RecommendationService, user: str) -> dict[str, Any]:
+def forget(service: RecommendationService, user: str) -> Mapping[str, Any]:
     """Erase a user from the store, and from all responses at once; the signed receipt of that.
 
     Artifacts hold their events until the next update, and nothing reads these any more. What is

@@ -90,14 +90,16 @@ class Store:
             if not rows:
                 return PostResult(0, 0, refused)
             statement = self.insert(t.events).on_conflict_do_nothing(index_elements=["id"])
-            kept = connection.execute(statement.returning(t.events.c.seq), rows)
+            kept = connection.execute(
+                statement.returning(t.events.c.seq), [row._asdict() for row in rows]
+            )
             accepted = len(kept.all())
         return PostResult(accepted, len(rows) - accepted, refused)
 
     def _admitted(
         self, connection: Connection, posted: Sequence[IncomingEvent]
-    ) -> tuple[list[dict[str, Any]], tuple[tuple[int, str], ...]]:
-        """The rows to store, signed-in sessions under their user, and what is refused."""
+    ) -> tuple[list[IncomingEvent], tuple[tuple[int, str], ...]]:
+        """The events to store, signed-in sessions under their user, and what is refused."""
         of = t.sessions.c
         signed = {e.session for e in posted if e.session is not None and e.user is None}
         users = {}
@@ -119,7 +121,7 @@ class Store:
             elif row.user in silent:
                 refused.append((place, REASONS["consent"]))
             else:
-                kept.append(row._asdict())
+                kept.append(row)
         return kept, tuple(refused)
 
     def snapshot(

@@ -15,6 +15,7 @@ METHODS = {
     for owner, names in (
         (penchant.Model, {*vars(penchant.Model), "interests", "with_interest_factor"}),
         (penchant.Recipe, {"load"}),
+        (penchant.Recommendation, {"to_dict"}),
         (penchant.Rules, {"load", "of"}),
     )
     for name in names
@@ -40,8 +41,8 @@ def test_it_documents_parameters_results_and_an_example(name):
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
-def test_the_package_lists_it(name):
-    assert (PUBLIC[name].__doc__ or "").strip()
+def test_its_help_has_an_example(name):
+    assert ">>> " in (PUBLIC[name].__doc__ or "")
     assert name in penchant._PUBLIC
 
 

@@ -18,7 +18,17 @@ from collections.abc import Iterable
 
 
 class PenchantError(Exception):
-    """Base of every error that Penchant raises on purpose."""
+    """Base of every error that Penchant raises on purpose.
+
+    Examples
+    --------
+    >>> from penchant import from_columns
+    >>> try:
+    ...     from_columns(user=["ann", None], item=["tea", "cup"])
+    ... except PenchantError as error:
+    ...     print(type(error).__name__)
+    DataError
+    """
 
 
 class DataError(PenchantError, ValueError):

@@ -1,4 +1,4 @@
-"""A recipe: what a fit can be told, from a TOML file and from ``--set section.key=value``."""
+"""A recipe: the settings of a fit, from a TOML file and from ``--set section.key=value``."""
 
 import tomllib
 from collections.abc import Mapping
@@ -24,18 +24,26 @@ S = TypeVar("S", bound=Settings)
 
 
 class Recipe(Settings):
-    """Everything that a fit can be told.
+    """The settings of a fit. A misspelled name is a ``ConfigError`` with the nearest known one.
 
     Parameters
     ----------
     target
         The behavior to predict (default: the dataset's).
+    seed
+        Of all that is random: a seed, the data and the settings fix the model.
     repeats
         Whether items already seen may be recommended again.
+    cleaning
+        What each cleaning rule does, and its bounds.
     content
         What is read of the items.
     users
         What is used of the users.
+    transition
+        Of the transition expert.
+    sequence
+        Of the sequence expert.
     interests
         How a user's events become interests.
     queries
@@ -46,6 +54,12 @@ class Recipe(Settings):
         The bounded search; budget 1 takes ``transition`` as it stands.
     models
         Settings of further models, by name: baselines, and those written outside.
+
+    Examples
+    --------
+    >>> recipe = Recipe(seed=3, transition={"decay": 0.7})
+    >>> recipe.transition.decay
+    0.7
     """
 
     target: str | None = None

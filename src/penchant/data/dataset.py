@@ -235,12 +235,32 @@ class Catalogue:
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """A catalogue, users and their events.
+    """Items, users and their events, as ``from_columns`` and ``load_dataset`` make them.
 
-    ``held_out`` holds the test events of protocol "given" (test.parquet), else None. ``notes``
-    are the things inferred on loading, in words. ``attributes`` are the users' columns,
-    name -> (U,) object array. ``relations`` are pairs of users (R, 2): the first has the second for
-    a friend. ``tombstones`` tell whose rows it does not take in again.
+    Parameters
+    ----------
+    name, catalogue, users, events
+        The name in messages and reports, the N items, the U users, and the events in order.
+    time
+        "clock", "order" within a domain, or "none".
+    target, protocol
+        The behavior to predict, and how events are held out.
+    held_out
+        The test events of the protocol "given" (test.parquet), else None.
+    attributes
+        The users' columns by name, (U,) object.
+    relations
+        Pairs of users (R, 2): the first has the second for a friend.
+    notes
+        What was inferred on loading, in words.
+    tombstones
+        Of users who were forgotten: whose rows are not taken in again.
+
+    Examples
+    --------
+    >>> from penchant import from_columns
+    >>> from_columns(user=["ann", "ann", "bo"], item=["tea", "cup", "tea"])
+    Dataset(3 events, 2 users, 2 items)
     """
 
     name: str
@@ -261,6 +281,7 @@ class Dataset:
         return f"Dataset({counted(len(self.events), 'event')}, {users}, {items})"
 
     def with_events(self, events: Events) -> "Dataset":
+        """The dataset with these events in place of its own."""
         return replace(self, events=events)
 
     @property

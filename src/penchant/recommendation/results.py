@@ -84,7 +84,18 @@ class Recommendation:
         return "\n".join([f"For {who}, source: {self.source}", *rows])
 
     def to_dict(self) -> dict[str, Any]:
-        """The list as JSON types."""
+        """Give the list as JSON types.
+
+        Returns
+        -------
+        dict
+            ``user``, ``source``, ``items`` (a mapping for each), ``short`` and ``unknown``.
+
+        Examples
+        --------
+        >>> Recommendation("ann", "popular", ()).to_dict()["source"]
+        'popular'
+        """
         names = ("item", "score", "probability", "title", "source", "reasons", "because")
         return {
             "user": self.user,

@@ -66,8 +66,20 @@ class Condition(Settings):
 
 
 class Rules(Settings):
-    """What happens between a ranking and a list. They apply in this order, whatever the file's.
+    """What happens between a ranking and a list.
 
+    The rules apply in the order in which they stand here, whatever the order of a file.
+
+    Examples
+    --------
+    >>> from penchant import fit, from_columns
+    >>> events = {"user": ["ann", "ann", "bo"], "item": ["tea", "cup", "tea"]}
+    >>> model = fit(from_columns(**events, timestamp=[1, 2, 3]), model="transition")
+    >>> [row.item for row in model.recommend("bo", rules=Rules(repeat={"event": True})).items]
+    ['cup', 'tea']
+
+    Notes
+    -----
     1. Filters; an item must pass all of them.
        domain        items of one domain
        tags_any      items with at least one of these tags
@@ -93,11 +105,11 @@ class Rules(Settings):
        cap           at most so many items for each value of a column, in the whole list
        pool          how many are selected from; where they do not fill the list, it goes on by rank
     5. Exploration.
-       explore       places of the list that are drawn; fewer where too few candidates are left
-       explore_at    these places, from 1; default: drawn too
-       explore_among how many of the next candidates they are drawn from
+       explore       places of the list that are chosen at random; fewer where candidates are few
+       explore_at    these places, from 1; default: random too
+       explore_among how many of the next candidates they are chosen from
        explore_by    "uniform", or "softmax" of relevance / ``temperature``
-       seed          of the draws, with the user and the request
+       seed          of the choices, with the user and the request
     6. Re-rankers written outside, one after the other.
        rerankers     entry points of ``penchant.rerankers``, "package.module:Name", or in Python the
                      objects; see ``penchant.recommendation.rerank.outside``

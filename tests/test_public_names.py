@@ -13,7 +13,10 @@ PUBLIC = {name: getattr(penchant, name) for name in penchant.__all__ if name != 
 METHODS = {
     f"{owner.__name__}.{name}": getattr(owner, name)
     for owner, names in (
-        (penchant.Model, {*vars(penchant.Model), "interests", "with_interest_factor"}),
+        (
+            penchant.Model,
+            {*vars(penchant.Model), "history_of", "interests", "with_interest_factor"},
+        ),
         (penchant.Recipe, {"load"}),
         (penchant.Recommendation, {"to_dict"}),
         (penchant.Rules, {"load", "of"}),

@@ -146,9 +146,33 @@ class FittedModel:
     def history_of(
         self, user: str | None, history: HistoryLike | None
     ) -> tuple[Histories, tuple[str, ...]]:
-        """The history of a user, or of items, and those of its items that are not known.
+        """Read the history of a user, or a history of items.
 
-        Raises ConfigError unless there is one of the two.
+        Parameters
+        ----------
+        user
+            A user by identifier; one who is not known has an empty history.
+        history
+            In place of a user: items, or pairs of item and behavior, the oldest first.
+
+        Returns
+        -------
+        Histories
+            One history as arrays.
+        tuple of str
+            Items of it that the catalogue does not hold.
+
+        Raises
+        ------
+        ConfigError
+            Unless there is one of the two.
+
+        Examples
+        --------
+        >>> from penchant import fit, from_columns
+        >>> model = fit(from_columns(user=["ann", "bo"], item=["tea", "cup"]), model="popularity")
+        >>> model.history_of(None, ["tea", "mug"])[1]
+        ('mug',)
         """
         if (user is None) == (history is None):
             raise ConfigError("expected a user or a history, one of the two")

@@ -170,7 +170,7 @@ def _rejects(database: Connection, text: TextFile, layout: CsvFormat) -> list[Ex
         "select line_byte_position, any_value(csv_line), min_by(error_type, column_idx), "
         "any_value(error_message) from reject_errors group by line, line_byte_position order by 1"
     ).fetchall()
-    found = [
+    rejects = [
         (
             text.line_at(byte) if n < 5 else 0,
             line,
@@ -178,10 +178,10 @@ def _rejects(database: Connection, text: TextFile, layout: CsvFormat) -> list[Ex
         )
         for n, (byte, line, error, message) in enumerate(rows)
     ]
-    return _examples(found, layout)
+    return _examples(rejects, layout)
 
 
-def _examples(found: list[tuple[int, str, str]], layout: CsvFormat) -> list[Example]:
+def _examples(rejects: list[tuple[int, str, str]], layout: CsvFormat) -> list[Example]:
     """Lines with what was expected of them, numbered as in the file itself."""
     fields = counted(len(layout.columns), "field")
     return [
@@ -190,7 +190,7 @@ def _examples(found: list[tuple[int, str, str]], layout: CsvFormat) -> list[Exam
             "received": received.strip("\r\n")[:80],
             "expected": fields + (f", received {problem}" if problem else ""),
         }
-        for line, received, problem in found
+        for line, received, problem in rejects
     ]
 
 
@@ -233,12 +233,12 @@ def _repeated_headers(database: Connection, table: str, layout: CsvFormat) -> li
 def _delimiter(line: str, kind: str) -> str:
     if kind in TABS:
         return "\t"
-    usual = "," if kind == ".csv" else "\t"
-    if usual in line:
-        return usual
+    expected = "," if kind == ".csv" else "\t"
+    if expected in line:
+        return expected
     counts = {mark: line.count(mark) for mark in ("\t", "::", ",", ";", "|")}
     best = max(counts, key=lambda mark: counts[mark])
-    return best if counts[best] else usual
+    return best if counts[best] else expected
 
 
 def _first_record(lines: list[str], delimiter: str, quote: str) -> tuple[list[str], int]:
@@ -274,10 +274,10 @@ def _as_wide_as_rows(columns: list[str], lines: list[str], delimiter: str, quote
     widths = Counter(dialect.alone(line) for line in lines if line.strip("\r\n"))
     if not widths:
         return columns
-    usual = widths.most_common(1)[0][0]
+    width = widths.most_common(1)[0][0]
     ends = [line.rstrip("\r\n").endswith(delimiter) for line in lines if line.strip("\r\n")]
-    if usual == len(columns) + 1 and all(ends):
+    if width == len(columns) + 1 and all(ends):
         return [*columns, ""]
-    if usual == len(columns) - 1 and not columns[-1].strip():
+    if width == len(columns) - 1 and not columns[-1].strip():
         return columns[:-1]
     return columns

@@ -89,8 +89,18 @@ class Model(FittedModel):
         rules
             Filters, diversity, quotas, caps and exploration: ``Rules``, a mapping of their settings
             or the path of a file of them.
-        k, domain, behavior, repeats, query, request_id, interests, similarity, explain
-            See ``ListRequest``.
+        k, domain
+            How many items, at least 1, and of which domain; default: of all.
+        behavior
+            What the list predicts, such as "view"; default: the target of the run.
+        repeats
+            Whether items of the history may be listed; default: as the rules and the recipe say.
+        query
+            A text that the whole list is to fit.
+        explain
+            Whether each item comes with its reasons and a sentence.
+        request_id, interests, similarity
+            What the rules work with, in place of what the model finds; see ``ListRequest``.
 
         Returns
         -------
@@ -248,12 +258,13 @@ class Model(FittedModel):
         Returns
         -------
         Explanation
-            The score as an exact sum over past events and over interests, and a sentence.
+            The score as an exact sum over past events and over interests, or, of other models than
+            the transition expert, what it loses without each event; and a sentence.
 
         Raises
         ------
         ConfigError
-            For an unknown item, and for a model whose scores are not sums over events.
+            For an unknown item, and unless there is one of a user and a history.
 
         Examples
         --------

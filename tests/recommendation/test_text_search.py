@@ -368,7 +368,7 @@ def test_an_update_ends_searches_of_a_behavior_that_the_run_lacks(model, tmp_pat
     store = Store(database)
     done = refresh(tmp_path / "run", store, progress=heard.append)
     store.close()
-    assert any("a behavior that the run does not know: 1;" in line for line in heard)
+    assert any("1 search of a behavior unknown to the run" in line for line in heard)
     assert done.seq == 2
     renewed = load_model(tmp_path / "run")
     assert queries_in(renewed.dataset.history("u3"), renewed.text_matcher.terms) == (

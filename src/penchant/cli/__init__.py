@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from penchant import __version__
 from penchant.cli.commands.ask import ask
 from penchant.cli.commands.benchmark import benchmark
 from penchant.cli.commands.demo import demo
@@ -58,6 +57,8 @@ for _panel, _commands in _PANELS.items():
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from penchant import __version__  # read from the distribution, so only when it is asked for
+
         print(f"penchant {__version__}")
         raise typer.Exit
 

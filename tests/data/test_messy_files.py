@@ -145,3 +145,10 @@ def test_a_header_once_more_is_no_event(tmp_path):
     (finding,) = [f for f in report.findings if f.rule == "malformed rows"]
     assert finding.count == 1
     assert finding.examples[0]["received"] == "the header once more"
+
+
+def test_the_time_of_a_shops_export_is_known(tmp_path):
+    lines = [f"c{n % 4},p{n % 3},2025-01-0{n + 1} 10:00:00" for n in range(9)]
+    text = "customer_id,product_id,created_at\n" + "\n".join(lines) + "\n"
+    report = report_of(tmp_path, text)
+    assert any("timestamp = created_at" in note for note in report.notes)

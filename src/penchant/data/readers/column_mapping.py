@@ -30,7 +30,8 @@ COLUMN_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "behavior": ("behavior", "behaviour", "event", "event_type", "action", "type"),
         "domain": ("domain", "vertical"),
         "timestamp": (
-            "timestamp", "time", "ts", "date", "datetime", "event_time", "unixreviewtime",
+            "timestamp", "time", "ts", "date", "datetime", "event_time", "event_timestamp",
+            "unixreviewtime", "created_at", "created at", "createdat", "occurred_at",
         ),
         "value": ("value", "rating", "score", "plays", "weight", "overall", "stars"),
         "session": ("session", "session_id", "sessionid"),
@@ -67,7 +68,7 @@ COLUMN_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "position": ("position", "rank", "slot"),
         "propensity": ("propensity", "propensity_score"),
         "clicked": ("clicked", "click", "is_click", "label"),
-        "timestamp": ("timestamp", "time", "ts", "date", "datetime"),
+        "timestamp": ("timestamp", "time", "ts", "date", "datetime", "created_at"),
     },
 }  # fmt: skip
 SUBJECT_COLUMNS = ("item", "query", "topic", "creator")

@@ -294,6 +294,11 @@ def _about(reason: Reason) -> str:
 
 
 def _clause(reason: Reason) -> str:
+    """One reason as a clause.
+
+    >>> _clause(Reason("tea", None, "event", 1, 0.5, 1.0))
+    'of tea in your history'
+    """
     about = _about(reason)
     if reason.behavior == "attribute":
         return f"of {about}"
@@ -301,6 +306,8 @@ def _clause(reason: Reason) -> str:
         return "many begin with it"
     if reason.behavior == "friend":
         return f"a friend chose {about}"
+    if reason.behavior == "event":  # the name where the data says none
+        return f"of {about} in your history"
     verb = _past(reason.behavior)
     if verb is None:
         return f"of your {reason.behavior} event on {about}"

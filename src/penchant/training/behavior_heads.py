@@ -29,7 +29,7 @@ AHEAD = ("leave-one-out", LEAVE_ONE_NEW_OUT, "given", "time")
 
 @dataclass(frozen=True)
 class Head:
-    """What serves one behavior besides the target: its twin, fitted on the training events.
+    """What serves one behavior besides the target: its holdout model.
 
     calibration   None where too few events of it are held out, or none of them is on a list
     report        how good its probabilities are
@@ -43,7 +43,7 @@ class Head:
 def behavior_heads(
     holdout: Holdout, progress: Progress, settled: Mapping[str, Recommender] | None = None
 ) -> dict[str, Head]:
-    """The heads of a twin, by behavior; of ``settled`` models the settings are taken.
+    """The heads of a holdout model, by behavior; of ``settled`` models the settings are taken.
 
     The weights of a fusion are fitted on one share of the validation users, the calibration on
     another, and it is judged on the third.
@@ -110,7 +110,7 @@ def other_behaviors(
 
     It is the model itself where that knows several behaviors, else one of its family fitted for
     the behavior. What a transition expert lets other behaviors count for is chosen on that
-    behavior's own last events, or is that of its twin, as are the weights of a fusion.
+    behavior's own last events, or is that of its holdout model, as are the weights of a fusion.
     """
     events, catalogue = dataset.events, dataset.catalogue
     names = [

@@ -112,7 +112,7 @@ def with_new_data(
     both = _named(model, both)
     merged = replace(merged, dataset=both)
     acting = np.unique(both.users.rows(new.users.ids[user] for user in np.unique(new.events.user)))
-    changed = np.union1d(acting, _told_anew(model.dataset, both, merged.users))
+    changed = np.union1d(acting, _changed_attributes(model.dataset, both, merged.users))
     changed = np.union1d(changed, _befriended(both, acting)).astype(np.int64)
     before = model.dataset.users.rows(both.users.ids[user] for user in changed)
     renewed, solved = _renewed(model, merged, before, changed)
@@ -145,11 +145,11 @@ def without_users(model: Model, users: Sequence[str]) -> tuple[Model, Receipt]:
     left = dataset_without(data, gone)
     items, tokens = np.arange(len(data.catalogue)), np.arange(len(data.catalogue.tokens))
     left = _named(model, left)
-    # an attribute may be told in other words where fewer have one
+    # an attribute may fall into other groups where fewer users have it
     place = left.users.rows(data.users.ids)
-    told = _told_anew(data, left, place)
+    changed_users = _changed_attributes(data, left, place)
     friends = np.setdiff1d(_befriended(data, gone), gone)
-    after = np.union1d(place[friends], told[told >= 0]).astype(np.int64)
+    after = np.union1d(place[friends], changed_users[changed_users >= 0]).astype(np.int64)
     before = np.union1d(gone, data.users.rows(left.users.ids[user] for user in after))
     before = before.astype(np.int64)
     merged = MergedDataset(left, items, tokens, np.zeros(0, np.int64))
@@ -215,7 +215,7 @@ def _named(model: Model, both: Dataset) -> Dataset:
     return replace(named, catalogue=replace(named.catalogue, attributes=joint))
 
 
-def _told_anew(old: Dataset, both: Dataset, users: Ints) -> Ints:
+def _changed_attributes(old: Dataset, both: Dataset, users: Ints) -> Ints:
     """Users of the merged data whose attributes or friends are others than before."""
 
     def known(of: Dataset, place: Ints) -> set[tuple[int, str | int]]:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penchant.config import CleaningSettings
+from penchant.config import CleaningSettings, Recipe
 from penchant.data.ingest import ingest
-from penchant.errors import DataError, StrictError
+from penchant.errors import ConfigError, DataError, StrictError
 
 EVENTS = [f"u{n % 7},i{n % 5},x{n}" for n in range(30)]
 HEADER = "user,item,note"
@@ -152,3 +152,61 @@ def test_the_time_of_a_shops_export_is_known(tmp_path):
     text = "customer_id,product_id,created_at\n" + "\n".join(lines) + "\n"
     report = report_of(tmp_path, text)
     assert any("timestamp = created_at" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0c", "\x1c"])
+def test_what_ends_a_line_elsewhere_is_text(tmp_path, mark):
+    report = report_of(tmp_path, TEXT.replace("note", f"no{mark}te"))
+    assert rows(report) == (30, 30)
+
+
+def test_excels_line_may_name_a_tab(tmp_path):
+    report = report_of(tmp_path, "sep=\t\n" + TEXT.replace(",", "\t"))
+    assert rows(report) == (30, 30)
+
+
+def test_lines_longer_than_what_is_looked_at_first_keep_their_last_delimiter(tmp_path):
+    long = "x" * 30_000
+    lines = [f"u{n},i{n},{long}," for n in range(4)]
+    report = report_of(tmp_path, "\n".join([HEADER, *lines]) + "\n")
+    assert rows(report) == (4, 4)
+
+
+def test_a_column_may_be_called_unnamed(tmp_path):
+    report = report_of(tmp_path, TEXT.replace("note", "unnamed column 3"))
+    assert not any("without a name" in note for note in report.notes)
+
+
+def test_thousands_of_lines_that_cannot_be_read_are_counted_and_five_are_shown(tmp_path):
+    lines = [*EVENTS, *(f'u{n},"open' for n in range(3000))]
+    report = report_of(tmp_path, "\n".join([HEADER, *lines]) + "\n")
+    assert rows(report) == (3030, 30)
+    (finding,) = [f for f in report.findings if f.rule == "malformed rows"]
+    assert (finding.count, len(finding.examples)) == (3000, 5)
+    assert [example["line"] for example in finding.examples] == [32, 33, 34, 35, 36]
+
+
+def test_a_skippable_frame_of_zstandard_is_skipped(tmp_path):
+    path = tmp_path / "events.csv.zst"
+    database = duckdb.connect()
+    values = ", ".join(f"('{line}')" for line in [HEADER, *EVENTS])
+    database.execute(f"create table lines as select * from (values {values}) as t(line)")
+    database.execute(
+        f"copy lines to '{path}' (format csv, header false, quote '', escape '', "
+        "delimiter '|', compression zstd)"
+    )
+    note = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
+    path.write_bytes(path.read_bytes() + note)
+    assert rows(ingest(path, tmp_path / "data", settings=KEEP_ALL)) == (30, 30)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(DataError, match="truncated"):
+        ingest(path, tmp_path / "data")
+
+
+def test_a_file_of_settings_in_another_encoding_is_named(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_bytes('target = "caf\xe9"'.encode("latin-1"))
+    with pytest.raises(ConfigError, match="is not TOML"):
+        Recipe.load(path)
+    path.write_bytes(b"\xef\xbb\xbfseed = 3\n")
+    assert Recipe.load(path).seed == 3

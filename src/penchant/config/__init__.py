@@ -4,7 +4,7 @@ A recipe is a TOML file of the same keys; ``--set section.key=value`` overrides 
 """
 
 from penchant.config.experts import SequenceSettings, TransitionSettings
-from penchant.config.recipe import Recipe, assign, parse
+from penchant.config.recipe import Recipe, assign, parse, read_toml
 from penchant.config.sections import (
     CleaningSettings,
     ContentSettings,
@@ -31,5 +31,6 @@ __all__ = [
     "assign",
     "current_names",
     "parse",
+    "read_toml",
     "warn_of_names",
 ]

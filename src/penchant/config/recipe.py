@@ -110,17 +110,20 @@ class Recipe(Settings):
         >>> Recipe.load(overrides=["transition.decay=0.7", "seed=3"]).transition.decay
         0.7
         """
-        data: dict[str, Any] = {}
-        if path is not None:
-            try:
-                data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-            except OSError as error:
-                raise ConfigError(f"expected a recipe file at {path}: {error.strerror}") from error
-            except tomllib.TOMLDecodeError as error:
-                raise ConfigError(f"{path} is not TOML: {error}; correct that line") from error
+        data = {} if path is None else read_toml(path, "a recipe file")
         for override in overrides or []:
             assign(data, override)
         return parse(cls, data, str(path) if path else "the recipe")
+
+
+def read_toml(path: str | Path, what: str) -> dict[str, Any]:
+    """A TOML file as a mapping; ConfigError, which names ``what``, where it cannot be read."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"expected {what} at {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}; correct that line") from error
 
 
 def parse(kind: type[S], data: Mapping[str, Any], where: str) -> S:

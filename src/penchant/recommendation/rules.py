@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from penchant.config import Settings, parse
+from penchant.config import Settings, parse, read_toml
 from penchant.config.plugins import Named
-from penchant.data.readers.column_mapping import read_toml
 from penchant.errors import ConfigError
 
 Cell = bool | int | float | str

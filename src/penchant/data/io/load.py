@@ -8,13 +8,12 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from penchant.config import parse
+from penchant.config import parse, read_toml
 from penchant.data.dataset import Dataset
 from penchant.data.io.columns import assemble, name_columns
 from penchant.data.io.enrichment import apply_enrichment, read_enriched
 from penchant.data.io.layout import TABLES, DatasetSettings
 from penchant.data.item_features import load_features
-from penchant.data.readers.column_mapping import read_toml
 from penchant.data.tombstones import read_tombstones
 from penchant.errors import DataError
 from penchant.storage.database import (

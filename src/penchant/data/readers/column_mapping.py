@@ -1,14 +1,13 @@
 """Which column of a file is which column of the data model: declared in TOML, or recognized."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from penchant.config import Settings, parse
-from penchant.errors import ConfigError, DataError, unknown
+from penchant.config import Settings, parse, read_toml
+from penchant.errors import DataError, unknown
 
 Unit = Literal["s", "ms", "us", "ns", "iso"]
 
@@ -134,16 +133,6 @@ class DataMapping(Settings):
     def load(cls, path: str | Path) -> "DataMapping":
         """Read a mapping file; ConfigError names a key that is not known."""
         return parse(cls, read_toml(path, "a mapping file"), str(path))
-
-
-def read_toml(path: str | Path, what: str) -> dict[str, object]:
-    """A TOML file as a dict; ConfigError where it is missing or broken."""
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"expected {what} at {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}; correct that line") from error
 
 
 def without_type(column: str) -> str:

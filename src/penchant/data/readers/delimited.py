@@ -11,7 +11,7 @@ import duckdb
 from penchant.data.readers.column_mapping import TableMapping
 from penchant.data.readers.raw_table import RawTable, suffix
 from penchant.data.readers.stray_quotes import Dialect, repair
-from penchant.data.readers.text_encoding import TextFile, drop_lines, unify_newlines
+from penchant.data.readers.text_encoding import TextFile, unify_newlines, without_start
 from penchant.errors import DataError, counted
 from penchant.storage.database import Connection, column_list, identifier, literal, scalar
 
@@ -21,9 +21,9 @@ UNQUOTED = (".dat", ".inter", ".item", ".user", ".link", ".net")
 SEPARATOR = re.compile(r'"?sep=(.)"?$', re.IGNORECASE)
 """The line with which Excel begins a file, to say what parts its fields."""
 _SAMPLE = 50  # lines after the header whose fields are counted
-_UNNAMED = "unnamed column "
 
 Example = dict[str, object]
+EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,35 @@ class CsvFormat:
         What parts fields, and what they are quoted with; "" for a file that does not quote.
     header
         Whether the first line names them.
-    skipped
-        Lines before it: blank ones, and that of Excel.
+    start
+        The lines before it: blank ones, and that of Excel.
+    unnamed
+        Those of the columns that have no name in the header.
     """
 
     columns: list[str]
     delimiter: str
     quote: str
     header: bool
-    skipped: int = 0
+    start: str = ""
+    unnamed: tuple[str, ...] = ()
 
     @property
-    def unnamed(self) -> list[str]:
-        """The columns without a name."""
-        return [column for column in self.columns if column.startswith(_UNNAMED)]
+    def named(self) -> list[str]:
+        """The columns that are read."""
+        return [column for column in self.columns if column not in self.unnamed]
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Lines that could not be read: how many, and what was expected of the first of them."""
+
+    count: int = 0
+    examples: tuple[Example, ...] = ()
+
+    def __add__(self, other: "Rejects") -> "Rejects":
+        examples = (*self.examples, *other.examples)[:EXAMPLES]
+        return Rejects(self.count + other.count, examples)
 
 
 def read_delimited(
@@ -62,18 +77,20 @@ def read_delimited(
     if not layout.columns:
         raise DataError(f"{text.name} holds no lines: expected a header and at least one row")
     check_unique_columns(text.name, layout.columns)
-    if layout.skipped:
-        text = drop_lines(text, layout.skipped, scratch)
+    if layout.start:
+        text = without_start(text, layout.start, scratch)
     text = _scanned(database, table, text, layout, scratch)
     rejects = _rejects(database, text, layout)
-    strays: list[Example] = []
+    strays = Rejects()
     if _suspicious(database, table, text, layout):
         dialect = Dialect(layout.delimiter, layout.quote, len(layout.columns))
         repaired = repair(text, dialect, scratch)
         database.execute(f"drop table {identifier(table)}")
         _scanned(database, table, repaired.text, layout, scratch)
-        rejects = _examples(repaired.rejected, layout) + _rejects(database, repaired.text, layout)
-        strays = [{"line": n + layout.skipped, "received": row[:80]} for n, row in repaired.stray]
+        rejected = _as_rejects(repaired.rejected, repaired.first_rejected, layout)
+        rejects = rejected + _rejects(database, repaired.text, layout)
+        lines = (_example(line, received, layout) for line, received in repaired.first_stray)
+        strays = Rejects(repaired.stray, tuple(lines))
     rejects += _repeated_headers(database, table, layout)
     for column in layout.unnamed:
         database.execute(f"alter table {identifier(table)} drop column {identifier(column)}")
@@ -86,39 +103,39 @@ def read_delimited(
             f"{name}: {counted(len(layout.unnamed), 'column')} without a name not read; to read "
             "one, name it in the first line"
         )
-    columns = [column for column in layout.columns if column not in layout.unnamed]
     return RawTable(
         text.name,
-        columns,
-        len(rejects),
-        rejects[:5],
+        layout.named,
+        rejects.count,
+        list(rejects.examples),
         notes,
-        stray_quotes=len(strays),
-        stray_examples=strays[:5],
+        stray_quotes=strays.count,
+        stray_examples=list(strays.examples),
     )
 
 
 def layout_of(text: TextFile, mapping: TableMapping) -> CsvFormat:
     """How a file is laid out, from its first kilobytes and what a mapping says."""
     kind = suffix(text.original)
-    lines = text.head().splitlines(keepends=True)
+    lines = text.first_lines()
     skipped = next((n for n, line in enumerate(lines) if line.strip("\r\n")), 0)
-    separator = SEPARATOR.match(lines[skipped].strip()) if lines else None
+    separator = SEPARATOR.match(lines[skipped].rstrip("\r\n")) if lines else None
     if separator is not None:
         skipped += 1
-    lines = lines[skipped:]
+    start, lines = "".join(lines[:skipped]), lines[skipped:]
     delimiter = mapping.delimiter or (separator.group(1) if separator else "")
     delimiter = delimiter or _delimiter(lines[0] if lines else "", kind)
     quote = mapping.quote
     if quote is None:
         quote = "" if kind in UNQUOTED or len(delimiter) > 1 else '"'
     columns, length = _first_record(lines, delimiter, quote)
-    columns = _as_wide_as_rows(columns, lines[length : length + _SAMPLE], delimiter, quote)
-    if mapping.header:
-        columns = [c if c.strip() else f"{_UNNAMED}{n}" for n, c in enumerate(columns, 1)]
-    else:
+    if not mapping.header:
         columns = [str(position) for position in range(len(columns))]
-    return CsvFormat(columns, delimiter, quote, mapping.header, skipped)
+        return CsvFormat(columns, delimiter, quote, False, start)
+    columns = _as_wide_as_rows(columns, lines[length : length + _SAMPLE], delimiter, quote)
+    unnamed = {n: f"unnamed column {n}" for n, name in enumerate(columns, 1) if not name.strip()}
+    columns = [unnamed.get(n, name) for n, name in enumerate(columns, 1)]
+    return CsvFormat(columns, delimiter, quote, True, start, tuple(unnamed.values()))
 
 
 def check_unique_columns(name: str, columns: list[str]) -> None:
@@ -164,34 +181,38 @@ def _scanned(
     return text
 
 
-def _rejects(database: Connection, text: TextFile, layout: CsvFormat) -> list[Example]:
+def _rejects(database: Connection, text: TextFile, layout: CsvFormat) -> Rejects:
     """What the scan could not read."""
+    count = scalar(
+        database,
+        "select count(*) from (select distinct line, line_byte_position from reject_errors)",
+    )
     rows = database.execute(
         "select line_byte_position, any_value(csv_line), min_by(error_type, column_idx), "
-        "any_value(error_message) from reject_errors group by line, line_byte_position order by 1"
+        "any_value(error_message) from reject_errors group by line, line_byte_position "
+        f"order by 1 limit {EXAMPLES}"
     ).fetchall()
-    rejects = [
-        (
-            text.line_at(byte) if n < 5 else 0,
-            line,
-            "" if "COLUMNS" in error else message.split("\n")[0],
-        )
-        for n, (byte, line, error, message) in enumerate(rows)
+    first = [
+        (text.line_at(byte), line, "" if "COLUMNS" in error else message.split("\n")[0])
+        for byte, line, error, message in rows
     ]
-    return _examples(rejects, layout)
+    return _as_rejects(count, first, layout)
 
 
-def _examples(rejects: list[tuple[int, str, str]], layout: CsvFormat) -> list[Example]:
-    """Lines with what was expected of them, numbered as in the file itself."""
+def _as_rejects(count: int, first: list[tuple[int, str, str]], layout: CsvFormat) -> Rejects:
+    """How many, and the first lines with what was expected of them, as the file numbers them."""
     fields = counted(len(layout.columns), "field")
-    return [
-        {
-            "line": line + layout.skipped,
-            "received": received.strip("\r\n")[:80],
-            "expected": fields + (f", received {problem}" if problem else ""),
-        }
-        for line, received, problem in rejects
-    ]
+    examples = (
+        _example(line, received, layout)
+        | {"expected": fields + (f", received {problem}" if problem else "")}
+        for line, received, problem in first
+    )
+    return Rejects(count, tuple(examples))
+
+
+def _example(line: int, received: str, layout: CsvFormat) -> Example:
+    before = layout.start.count("\n")
+    return {"line": line + before, "received": received.strip("\r\n")[:80]}
 
 
 def _suspicious(database: Connection, table: str, text: TextFile, layout: CsvFormat) -> bool:
@@ -210,14 +231,13 @@ def _suspicious(database: Connection, table: str, text: TextFile, layout: CsvFor
     return bool(within or quoted or text.lines > int(layout.header) + rows + rejected)
 
 
-def _repeated_headers(database: Connection, table: str, layout: CsvFormat) -> list[Example]:
+def _repeated_headers(database: Connection, table: str, layout: CsvFormat) -> Rejects:
     """Take out rows that are the header once more, as where files were joined."""
-    named = [column for column in layout.columns if column not in layout.unnamed]
-    if not layout.header or not named:
-        return []
+    if not layout.header or not layout.named:
+        return Rejects()
     name = identifier(table)
     same = " and ".join(
-        f"{identifier(column)} is not distinct from {literal(column)}" for column in named
+        f"{identifier(column)} is not distinct from {literal(column)}" for column in layout.named
     )
     rows = database.execute(f"select rowid from {name} where {same} order by rowid").fetchall()
     if rows:
@@ -225,9 +245,11 @@ def _repeated_headers(database: Connection, table: str, layout: CsvFormat) -> li
             f"create table without_headers as select * from {name} where not ({same}) "
             f"order by rowid; drop table {name}; alter table without_headers rename to {name}"
         )
-    return [
-        {"row": row + 1, "received": "the header once more", "expected": "a row"} for (row,) in rows
-    ]
+    examples: tuple[Example, ...] = tuple(
+        {"row": row + 1, "received": "the header once more", "expected": "a row"}
+        for (row,) in rows[:EXAMPLES]
+    )
+    return Rejects(len(rows), examples)
 
 
 def _delimiter(line: str, kind: str) -> str:

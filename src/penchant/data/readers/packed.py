@@ -125,7 +125,7 @@ def _check_zstandard(path: Path) -> None:
     while at < len(data):
         magic = take(4)
         if magic & 0xFFFFFFF0 == 0x184D2A50:  # a skippable frame
-            at += take(4)
+            take(take(4))
             continue
         if magic != 0xFD2FB528:
             raise OSError("what follows a frame is none")

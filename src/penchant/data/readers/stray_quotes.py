@@ -195,18 +195,20 @@ class Repaired:
     ----------
     text
         The copy.
-    rejected
-        Lines that were left out of it, each with its number and what was expected.
-    stray
-        The lines whose quote was taken as text, from 1.
+    rejected, first_rejected
+        How many lines were left out of it; the first with their number, from 1, and the problem.
+    stray, first_stray
+        In how many lines a quote was taken as text, and the first of them.
     """
 
     text: TextFile
-    rejected: list[tuple[int, str, str]]
-    stray: list[tuple[int, str]]
+    rejected: int
+    first_rejected: list[tuple[int, str, str]]
+    stray: int
+    first_stray: list[tuple[int, str]]
 
 
-def repair(text: TextFile, dialect: Dialect, folder: Path) -> Repaired:
+def repair(text: TextFile, dialect: Dialect, folder: Path, examples: int = 5) -> Repaired:
     """Copy a file without the records that cannot be read, stray quotes taken as text.
 
     Parameters
@@ -217,31 +219,33 @@ def repair(text: TextFile, dialect: Dialect, folder: Path) -> Repaired:
         How it parts its fields.
     folder
         Where the copy goes.
+    examples
+        How many of the lines that were left out, and of those with stray quotes, come back.
     """
     copy = folder / f"{len(list(folder.iterdir()))}.txt"
-    rejected: list[tuple[int, str, str]] = []
-    stray: list[tuple[int, str]] = []
-    lines = quotes = 0
+    first_rejected: list[tuple[int, str, str]] = []
+    first_stray: list[tuple[int, str]] = []
+    rejected = stray = lines = quotes = 0
     with (
         text.path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as source,
         copy.open("w", encoding="utf-8", errors="surrogatepass", newline="") as target,
     ):
         for record in records(source, dialect):
             if record.problem is not None:
-                received = record.text.strip("\r\n")
-                rejected.append((record.line, received, record.problem))
-                rejected += [
-                    (record.line + n, "", "a line of the same record")
-                    for n in range(1, record.lines)
-                ]
+                rejected += record.lines
+                if len(first_rejected) < examples:
+                    first_rejected.append((record.line, record.text, record.problem))
                 continue
             written = record.text
             if record.cells is not None:
-                stray.append((record.line, record.text.strip("\r\n")))
+                stray += 1
+                if len(first_stray) < examples:
+                    first_stray.append((record.line, record.text))
                 written = _quoted(record.cells, dialect)
             lines += _write(target, written)
             quotes += written.count(dialect.quote)
-    return Repaired(TextFile(copy, text.original, lines, quotes), rejected, stray)
+    repaired = TextFile(copy, text.original, lines, quotes)
+    return Repaired(repaired, rejected, first_rejected, stray, first_stray)
 
 
 def _quoted(cells: list[str], dialect: Dialect) -> str:

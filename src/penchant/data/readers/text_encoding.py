@@ -1,6 +1,7 @@
 """Text files as valid UTF-8: checked in a stream, transcoded where they are something else."""
 
 import codecs
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from penchant.data.readers.packed import unpacked
 from penchant.errors import ConfigError, DataError
 
 CHUNK = 1 << 20
+HEAD = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,13 @@ class TextFile:
     def head(self) -> str:
         """The first kilobytes."""
         with self.path.open("rb") as stream:
-            return stream.read(1 << 16).decode("utf-8", "ignore")
+            return stream.read(HEAD).decode("utf-8", "ignore")
+
+    def first_lines(self) -> list[str]:
+        """The whole lines of the first kilobytes, each with its end; at least one of any text."""
+        lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", self.head())
+        cut_off = self.path.stat().st_size > HEAD and len(lines) > 1
+        return lines[:-1] if cut_off else lines
 
     def line_at(self, byte: int) -> int:
         """The number, from 1, of the line that a byte lies on; a newline opens the next line."""
@@ -66,15 +74,15 @@ def open_text(path: Path, encoding: str | None, folder: Path) -> TextFile:
     return TextFile(copy, path, lines, quotes)
 
 
-def drop_lines(text: TextFile, count: int, folder: Path) -> TextFile:
-    """A copy without the first lines."""
+def without_start(text: TextFile, start: str, folder: Path) -> TextFile:
+    """A copy without the lines with which the text starts."""
     copy = folder / f"{len(list(folder.iterdir()))}.txt"
-    quotes = 0
     with text.path.open("rb") as source, copy.open("wb") as target:
-        for _ in range(count):
-            quotes += source.readline().count(b'"')
+        source.seek(len(start.encode()))
         shutil.copyfileobj(source, target, CHUNK)
-    return TextFile(copy, text.original, text.lines - count, text.quotes - quotes)
+    return TextFile(
+        copy, text.original, text.lines - start.count("\n"), text.quotes - start.count('"')
+    )
 
 
 def unify_newlines(text: TextFile, folder: Path) -> TextFile:

@@ -1,14 +1,13 @@
 """Which language model is asked, how, and what it may cost."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from penchant.config import Settings, parse
+from penchant.config import Settings, parse, read_toml
 from penchant.errors import ConfigError, unknown
 
 URL, MODEL, KEY = "PENCHANT_LLM_URL", "PENCHANT_LLM_MODEL", "PENCHANT_LLM_KEY"
@@ -67,7 +66,7 @@ def settings_of(file: Path | None = None, **overrides: Any) -> ModelSettings | N
     Raises ConfigError for half a configuration, and for a key in a file, which it does not tell.
     """
     if file is not None:
-        data, where = _read(file), str(file)
+        data, where = read_toml(file, "the settings of a language model"), str(file)
     else:
         found = {"url": os.environ.get(URL), "model": os.environ.get(MODEL)}
         data, where = {name: text for name, text in found.items() if text}, "the environment"
@@ -89,17 +88,6 @@ def settings_of(file: Path | None = None, **overrides: Any) -> ModelSettings | N
                 f"model; {remedy}"
             )
     return parse(ModelSettings, data, where)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"expected the settings of a language model at {file}: {error.strerror}"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{file} is not TOML: {error}; correct that line") from error
 
 
 def key_from_environment() -> str | None:

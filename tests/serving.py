@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from penchant import Recipe, fit
 from penchant.data import synthetic
 from penchant.serve.app import application
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 
 QUICK = {"epochs": 2, "embedding_size": 16, "layers": 1, "max_length": 20}
 
@@ -34,7 +34,7 @@ def client_of(run, database, **settings):
     """A client of an application in this process, and its live service."""
     told = {"open": True, "rate": 0.0} | settings
     runs = told.pop("runs", {"main": str(run)})
-    app = application(Settings(runs=runs, database=database, **told))
+    app = application(ServiceSettings(runs=runs, database=database, **told))
     with TestClient(app, raise_server_exceptions=False) as client:
         client.service = app.app.state.service
         yield client

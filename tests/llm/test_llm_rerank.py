@@ -129,7 +129,7 @@ def switched_on(model, llm, **asked):
         shortened=False,
         seed=0,
         without={},
-        beside={},
+        reranked={},
         less={},
         failed=0,
         invented=0,
@@ -503,7 +503,7 @@ def test_the_difference_is_paired_and_by_the_bootstrap_of_metrics(model):
     ]
     expected = metrics.paired(*values, seed=5)
     assert (outcome.difference, outcome.low, outcome.high) == expected
-    assert outcome.beside["ndcg@10"].value == pytest.approx(values[0].mean())
+    assert outcome.reranked["ndcg@10"].value == pytest.approx(values[0].mean())
     assert outcome.without["ndcg@10"].value == pytest.approx(values[1].mean())
 
 

@@ -129,7 +129,7 @@ def test_what_is_no_negative_for_a_target(data, negatives, repeats):
             none = [own | set(training.inputs.thing[events[w, : p + 1]]) for w, p, own in places]
         expected = [[item in some for item in drawn] for some in none]
         found = np.zeros((len(right), len(drawn)), bool)
-        found.ravel()[part.struck.numpy()] = True
+        found.ravel()[part.excluded.numpy()] = True
         assert np.array_equal(found, expected)
         held += (found & (right[:, None] != drawn)).sum()
     assert (held > 0) != repeats

@@ -502,9 +502,11 @@ def served(run, database):
     import uvicorn
 
     from penchant.serve.app import application
-    from penchant.serve.settings import Settings
+    from penchant.serve.settings import ServiceSettings
 
-    app = application(Settings(runs={"main": str(run)}, database=database, open=True, rate=0.0))
+    app = application(
+        ServiceSettings(runs={"main": str(run)}, database=database, open=True, rate=0.0)
+    )
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))

@@ -20,7 +20,7 @@ from penchant.cli import app
 from penchant.errors import MissingExtraError
 from penchant.serve.mcp import MAX_TEXT, NOTE, server_of
 from penchant.serve.service.recommendation_service import RecommendationService
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 from penchant.serve.store.store import Store
 from serving import client_of, told
 
@@ -271,7 +271,7 @@ def test_stdout_carries_the_protocol_alone(run, database, user):
 @asynccontextmanager
 async def in_process(run, database, user):
     service = RecommendationService(
-        Store(database), Settings(runs={"main": str(run)}, database=database)
+        Store(database), ServiceSettings(runs={"main": str(run)}, database=database)
     )
     try:
         async with Client(server_of(service, user)) as client:

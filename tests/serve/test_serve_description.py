@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from penchant.serve.app import application
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 from serving import run_of, world
 
 CHECKS = [
@@ -31,7 +31,7 @@ def described(tmp_path_factory):
     home = tmp_path_factory.mktemp("described")
     run = run_of(home / "run", data=world(150, 120))
     told = {"runs": {"main": str(run)}, "database": f"sqlite:///{home / 'store.sqlite'}"}
-    app = application(Settings(**told, open=True, rate=0.0))
+    app = application(ServiceSettings(**told, open=True, rate=0.0))
     yield schemathesis.openapi.from_asgi("/openapi.json", app)
     app.app.state.service.close()
 

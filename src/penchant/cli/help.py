@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, get_type_hints
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 _EXAMPLES = "\n\nExamples\n--------\n"
 
@@ -26,6 +26,11 @@ class DocumentedCommand(TyperCommand):
         self.examples = tuple(examples.splitlines())
         if self.callback is not None:
             _describe(self.params, self.callback)
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption | TyperArgument):
+                optional = parameter.default is None and not parameter.required
+                if optional and parameter.show_default is True:
+                    parameter.show_default = "none"
 
     def format_arguments(self, ctx: Any, formatter: Any) -> None:
         """Nothing: click 8.5 calls this before ``format_options``, which writes the arguments."""

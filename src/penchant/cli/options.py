@@ -45,18 +45,12 @@ UserDatabase = Annotated[
         "--database",
         metavar="URL",
         help="Database of a service too: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
-        show_default="none",
     ),
 ]
 
 UserData = Annotated[
     Path | None,
-    typer.Option(
-        "--data",
-        metavar="DATA",
-        help="The DATA folder that the run was fitted on, too.",
-        show_default="none",
-    ),
+    typer.Option("--data", metavar="DATA", help="The DATA folder that the run was fitted on, too."),
 ]
 
 OneUser = Annotated[
@@ -65,9 +59,7 @@ OneUser = Annotated[
 
 User = Annotated[
     str | None,
-    typer.Option(
-        "--user", metavar="ID", help="ID of a user, as the events have it.", show_default="none"
-    ),
+    typer.Option("--user", metavar="ID", help="ID of a user, as the events have it."),
 ]
 
 History = Annotated[
@@ -76,7 +68,6 @@ History = Annotated[
         "--history",
         metavar="ITEMS",
         help="IDs of items instead of a user, oldest first, such as tea,cup; or a JSON list.",
-        show_default="none",
     ),
 ]
 
@@ -188,7 +179,6 @@ ReorderSets = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="With --reorder: pool=20, shown=10, bound=11 or texts=true; may be repeated.",
-        show_default="none",
     ),
 ]
 
@@ -208,7 +198,6 @@ Sets = Annotated[
         "--set",
         metavar="SECTION.KEY=VALUE",
         help="Change one setting, such as search.budget=8; may be repeated.",
-        show_default="none",
     ),
 ]
 

@@ -16,10 +16,10 @@ def service_parts() -> tuple[Any, Any]:
     """The settings of a service and the module that starts its workers."""
     try:
         from penchant.serve import workers
-        from penchant.serve.settings import Settings
+        from penchant.serve.settings import ServiceSettings
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from error
-    return Settings, workers
+    return ServiceSettings, workers
 
 
 def subject_access(address: str) -> Any:

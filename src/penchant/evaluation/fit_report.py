@@ -186,7 +186,7 @@ class RerankReport(JsonRecord):
     shortened: bool
     seed: int
     without: Mapping[str, Interval]
-    beside: Mapping[str, Interval] = field(metadata=key("with"))
+    reranked: Mapping[str, Interval] = field(metadata=key("with"))
     less: Mapping[str, Interval]
     failed: int
     invented: int

@@ -274,8 +274,7 @@ class Model(FittedModel):
         >>> model.explain("cup", user="bo").reasons[0].about
         'tea'
         """
-        histories, _ = self.history_of(user, history)
-        return explain(self, item, user=user, given=histories)
+        return explain(self, item, user=user, history=history)
 
     def recommend_all(
         self,

@@ -111,7 +111,7 @@ class Rules(Settings):
        seed          of the choices, with the user and the request
     6. Re-rankers written outside, one after the other.
        rerankers     entry points of ``penchant.rerankers``, "package.module:Name", or in Python the
-                     objects; see ``penchant.recommendation.rerank.outside``
+                     objects; see ``penchant.recommendation.rerank.outside_rerankers``
     """
 
     domain: str | None = None

@@ -98,8 +98,8 @@ def _domains(data: Dataset) -> str:
         for of in (data.catalogue.domain, data.events.domain)
     )
     rows = [
-        (name, f"{goods:,}", f"{count:,}", share(count / max(1, len(data.events))))
-        for name, goods, count in zip(domains, of_items, of_events, strict=True)
+        (name, f"{items_in:,}", f"{count:,}", share(count / max(1, len(data.events))))
+        for name, items_in, count in zip(domains, of_items, of_events, strict=True)
     ]
     return table(("domain", "items", "events", "share of events"), rows)
 

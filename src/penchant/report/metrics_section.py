@@ -72,8 +72,7 @@ def summary(model: Model) -> Section:
 
 def headline(model: Model) -> str:
     """The verdict on a run, in one sentence."""
-    content = model.report.to_dict()
-    return verdict(content.get("evaluation", {}), content.get("baselines", {}))
+    return verdict(model.report)
 
 
 def exact(report: FitReport, evaluation: HoldoutReport) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from penchant.errors import counted
+from penchant.evaluation.fit_report import FitReport
 from penchant.models.registry import BASELINES
 from penchant.report.html import share
 
 NOT_MEASURED = "No events were held out, so nothing was measured; the notes of the run say why."
 
 
-def verdict(evaluation: Mapping[str, Any], baselines: Mapping[str, Any]) -> str:
+def verdict(report: FitReport) -> str:
     """Say in one sentence how good the lists are, beside those of popularity.
 
     Whether the model is better is decided by the paired 95 % interval of NDCG@10, not by the two
@@ -18,11 +19,8 @@ def verdict(evaluation: Mapping[str, Any], baselines: Mapping[str, Any]) -> str:
 
     Parameters
     ----------
-    evaluation
-        ``cases``, and ``metrics`` by name, as a run holds them; empty where nothing was measured.
-    baselines
-        ``popularity`` with its ``metrics`` and the paired differences ``less``; empty where the
-        model was compared with nothing.
+    report
+        What the fit measured: its evaluation, and popularity among its baselines.
 
     Returns
     -------
@@ -31,27 +29,30 @@ def verdict(evaluation: Mapping[str, Any], baselines: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> verdict({"cases": 2000, "metrics": {"recall@10": {"value": 0.59}}}, {})
+    >>> from penchant.evaluation.fit_report import HoldoutReport
+    >>> from penchant.evaluation.metrics import Interval
+    >>> metrics = {"recall@10": Interval(0.59, 0.57, 0.61)}
+    >>> verdict(FitReport(evaluation=HoldoutReport("leave-one-out", 2000, 0, metrics)))
     'Lists of ten held 59% of what people did next in 2,000 test cases.'
-    >>> verdict({}, {})
+    >>> verdict(FitReport())
     'No events were held out, so nothing was measured; the notes of the run say why.'
     """
-    if not evaluation:
+    if report.evaluation is None:
         return NOT_MEASURED
-    held = share(evaluation["metrics"]["recall@10"]["value"])
-    cases = counted(evaluation["cases"], "test case")
-    popular = baselines.get("popularity")
-    if not popular:
+    held = share(report.evaluation.metrics["recall@10"].value)
+    cases = counted(report.evaluation.cases, "test case")
+    popular = (report.baselines or {}).get("popularity")
+    if popular is None:
         return f"Lists of ten held {held} of what people did next in {cases}."
-    difference = popular["less"]["ndcg@10"]
+    difference = popular.less["ndcg@10"]
     conclusion = "too close to tell which is better"
-    if difference["low"] is not None and difference["low"] > 0:
+    if difference.low > 0:
         conclusion = "the model is better"
-    elif difference["high"] is not None and difference["high"] < 0:
+    elif difference.high < 0:
         conclusion = "popularity is better"
     return (
         f"Lists of ten held {held} of what people did next in {cases}, those of popularity "
-        f"{share(popular['metrics']['recall@10']['value'])}: {conclusion}."
+        f"{share(popular.metrics['recall@10'].value)}: {conclusion}."
     )
 
 

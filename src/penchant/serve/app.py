@@ -19,7 +19,7 @@ from penchant.serve.api import problems, profile_routes, routes
 from penchant.serve.api.api_keys import ApiKeys, RateLimiter
 from penchant.serve.api.middleware import ServiceMiddleware
 from penchant.serve.service.recommendation_service import RecommendationService
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 from penchant.serve.store.store import Store
 
 _SECURITY_SCHEMES = {
@@ -33,7 +33,7 @@ _POLL_SECONDS = 1.0  # seconds after which an idle worker looks for changes
 log = logging.getLogger(__name__)
 
 
-def application(settings: Settings) -> Any:
+def application(settings: ServiceSettings) -> Any:
     """The ASGI application of one worker."""
     _limit_threads()
     store = Store(settings.database)

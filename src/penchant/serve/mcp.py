@@ -26,7 +26,7 @@ from penchant.serve.api.problems import log_error
 from penchant.serve.service import reads, writes
 from penchant.serve.service.reads import RecommendationRequest
 from penchant.serve.service.recommendation_service import RecommendationService
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 from penchant.serve.store.store import Store
 
 P = ParamSpec("P")
@@ -266,7 +266,7 @@ def serve(run: Path, user: str, database: str, rules: Mapping[str, Any]) -> None
     if not user.strip() or "\x00" in user:
         raise ConfigError(f"expected --user with the identifier of a user, received {user!r}")
     with redirect_stdout(sys.stderr):  # stdout is only for the protocol
-        settings = Settings(runs={"main": str(run)}, database=database, rules=rules)
+        settings = ServiceSettings(runs={"main": str(run)}, database=database, rules=rules)
         service = RecommendationService(Store(database), settings)
     try:
         server_of(service, user).run("stdio")

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServiceSettings:
     """How a service runs.
 
     Parameters
@@ -43,7 +43,7 @@ class Settings:
 
     Examples
     --------
-    >>> Settings(runs={"main": "run"}, database="sqlite:///store.sqlite").share
+    >>> ServiceSettings(runs={"main": "run"}, database="sqlite:///store.sqlite").share
     0.0
     """
 

@@ -19,7 +19,7 @@ from penchant.recommendation.rerank import Rules
 from penchant.serve.api.api_keys import ApiKeys
 from penchant.serve.app import application
 from penchant.serve.service.recommendation_service import language_model_of
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 from penchant.serve.store.store import Store
 from penchant.storage.artifact import read_manifest
 
@@ -55,7 +55,7 @@ def worker() -> Any:
         logging.getLogger("penchant.serve.access").setLevel(logging.INFO)
     threading.Thread(target=_exit_with_supervisor, daemon=True).start()
     content = json.loads(os.environ[SETTINGS])
-    return application(Settings(**{**content, "hosts": tuple(content["hosts"])}))
+    return application(ServiceSettings(**{**content, "hosts": tuple(content["hosts"])}))
 
 
 def _exit_with_supervisor() -> None:
@@ -76,7 +76,7 @@ def first_key(store: Store) -> str | None:
 
 
 def serve(
-    settings: Settings, host: str, port: int, workers: int, ready: Any = lambda port: None
+    settings: ServiceSettings, host: str, port: int, workers: int, ready: Any = lambda port: None
 ) -> None:
     """Serve until a signal ends it.
 

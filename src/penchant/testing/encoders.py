@@ -82,7 +82,7 @@ class EncoderSuite(ABC):
         backwards = encoder.encode(ready[::-1])[::-1]
         np.testing.assert_allclose(backwards, whole, atol=1e-5, rtol=1e-5)
 
-    def test_what_cannot_be_read_is_told_and_the_rest_is_encoded(self, tmp_path: Path) -> None:
+    def test_unreadable_sources_are_reported_and_the_rest_is_encoded(self, tmp_path: Path) -> None:
         encoder, good, bad = self.encoder(), self.good(tmp_path), self.bad(tmp_path)
         sources = [None, *bad, *good, None]
         result = run(encoder, sources)

@@ -47,7 +47,7 @@ class MetricSuite:
         assert not np.isinf(values).any()
         assert (~np.isnan(values)).any()
 
-    def test_it_writes_to_nothing_and_gives_the_same_again(self, ranked: RankedCases) -> None:
+    def test_inputs_are_unchanged_and_results_repeat(self, ranked: RankedCases) -> None:
         for array in (ranked.truth, ranked.indptr, ranked.ranks, ranked.lists):
             array.setflags(write=False)
         np.testing.assert_array_equal(self.values(ranked), self.values(ranked))

@@ -7,12 +7,12 @@ from penchant.config import Recipe
 from penchant.data import synthetic
 from penchant.models.baselines.popularity import POPULARITY
 from penchant.recommendation import Model
-from penchant.recommendation.rerank.outside import OutsideReranker
+from penchant.recommendation.rerank.outside_rerankers import OutsideReranker
 from penchant.recommendation.results import ScoredItem
 
 
 class RerankerSuite:
-    """The contract of ``recommendation.rerank.outside.OutsideReranker``.
+    """The contract of ``recommendation.rerank.outside_rerankers.OutsideReranker``.
 
     reranker  the one under test; ``staticmethod(function)`` for a function
     """

@@ -121,15 +121,15 @@ def other_behaviors(
         and ((events.behavior == row) & (events.item >= 0)).any()
     ]
 
-    def fitted(aimed: Dataset) -> Recommender:
+    def fitted(data: Dataset) -> Recommender:
         def refit(expert: Recommender, before: Recommender | None) -> Recommender:
-            settings = before.settings if before else _chosen(expert, aimed, recipe, progress)
+            settings = before.settings if before else _chosen(expert, data, recipe, progress)
             if settings == expert.settings and expert.any_target:
                 return expert
-            progress(f"{expert.name}: fitting for {aimed.target!r}")
-            return expert.family.fitter(aimed, recipe.seed)(settings)
+            progress(f"{expert.name}: fitting for {data.target!r}")
+            return expert.family.fitter(data, recipe.seed)(settings)
 
-        return model.for_target(aimed, refit, (holdout_models or {}).get(aimed.target))
+        return model.for_target(data, refit, (holdout_models or {}).get(data.target))
 
     return {name: fitted(dataset.with_target(name)) for name in names}
 

@@ -92,10 +92,10 @@ def tune_query_share(
             one, dataset.catalogue, some, repeats=recipe.repeats, listed=False, seed=recipe.seed
         )
     values = {share: float(found.metrics["ndcg@10"].value) for share, found in tried.items()}
-    usual = recipe.queries.share
+    default = recipe.queries.share
     best = max(SHARES, key=lambda share: (values[share], share))
-    less = paired(tried[best].cases["ndcg@10"], tried[usual].cases["ndcg@10"], recipe.seed)
-    best = best if less.low > 0 else usual
+    less = paired(tried[best].cases["ndcg@10"], tried[default].cases["ndcg@10"], recipe.seed)
+    best = best if less.low > 0 else default
     queries = recipe.queries.model_copy(update={"share": best})
     trials = QueryTrials(best, len(rows), {str(share): value for share, value in values.items()})
     return recipe.model_copy(update={"queries": queries}), trials

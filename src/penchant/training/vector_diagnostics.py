@@ -46,8 +46,8 @@ def judge_vectors(
             mask_other_domains(of, catalogue, cases.domain[part])
             return of
 
-        mixed = np.where(scores > -np.inf, scores, 0.0) * shares
-        whole = np.where((scores > -np.inf).any(axis=1), mixed.sum(axis=1), -np.inf)
+        weighted = np.where(scores > -np.inf, scores, 0.0) * shares
+        whole = np.where((scores > -np.inf).any(axis=1), weighted.sum(axis=1), -np.inf)
         listed = top_k(ranked(whole), _LISTED).items
         inside = (listed >= 0)[:, None]
         held = np.take_along_axis(shares, np.maximum(listed, 0)[:, None, :], axis=2)

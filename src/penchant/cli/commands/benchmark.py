@@ -39,11 +39,7 @@ def benchmark(
     sets: Sets = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the JSON document to this file too.",
-            show_default="none",
-        ),
+        typer.Option(metavar="FILE", help="Write the JSON document to this file too."),
     ] = None,
     verbose: Verbose = False,
     as_json: Json = False,

@@ -19,7 +19,7 @@ from penchant.cli.options import (
     Verbose,
 )
 from penchant.cli.views.console import emit, say, working
-from penchant.cli.views.run import show_run
+from penchant.cli.views.run import run_document, show_run
 from penchant.errors import ConfigError
 
 
@@ -27,24 +27,18 @@ def evaluate(
     run: Run,
     report: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Write everything as an HTML page with plots.", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="Write everything as an HTML page with plots."),
     ] = None,
     reliability: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Write an SVG plot of predicted against observed probabilities.",
-            show_default="none",
+            metavar="FILE", help="Write an SVG plot of predicted against observed probabilities."
         ),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Write an SVG plot of what each part of a fusion weighs.",
-            show_default="none",
+            metavar="FILE", help="Write an SVG plot of what each part of a fusion weighs."
         ),
     ] = None,
     online: Annotated[
@@ -95,12 +89,6 @@ def evaluate(
             from penchant.report import report as page
 
             report.write_text(page(model, progress=progress), encoding="utf-8")
-    content = {
-        "run": str(run),
-        "model": model.family,
-        "settings": model.settings.model_dump(),
-        **model.report.to_dict(),
-    }
     if reliability is not None:
         from penchant.report.plots import reliability as reliability_plot
 
@@ -114,8 +102,8 @@ def evaluate(
             raise ConfigError(f"expected a fusion, whose parts are weighed, received {run}")
         weights.write_text(weights_plot(model.report.weights), encoding="utf-8")
     if as_json:
-        emit(content)
+        emit(run_document(run, model))
         return
-    show_run(content, verbose)
+    show_run(model, verbose)
     if report is not None:
         say(f"the report is in {report}; any browser opens it, without a network")

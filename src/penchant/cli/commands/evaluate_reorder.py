@@ -5,7 +5,7 @@ from typing import Any
 
 from penchant.cli.options import language_model
 from penchant.cli.views.console import emit, working
-from penchant.cli.views.rerank import show_judged
+from penchant.cli.views.rerank import show_rerank
 from penchant.errors import ConfigError
 
 
@@ -46,5 +46,4 @@ def evaluate_reorder(
     with working(f"loading {run}") as progress:
         outcome = judge_run(load(run), model, settings, users=users or 300, progress=progress)
         save_outcome(run, outcome)
-    content = outcome.to_dict()
-    emit({"run": str(run), **content}) if as_json else show_judged(content)
+    emit({"run": str(run), **outcome.to_dict()}) if as_json else show_rerank(outcome)

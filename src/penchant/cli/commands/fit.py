@@ -7,7 +7,7 @@ import typer
 
 from penchant.cli.options import Data, Force, Json, RecipeFile, Sets, Verbose, vacant
 from penchant.cli.views.console import emit, say, working
-from penchant.cli.views.run import show_run
+from penchant.cli.views.run import run_document, show_run
 from penchant.config import Recipe
 from penchant.errors import ConfigError
 from penchant.recommendation import Model
@@ -68,16 +68,10 @@ def fit(
             fitted = _fit_private(data, epsilon, delta, model, settings, progress)
         progress(f"saving {out}")
         fitted.save(out)
-    content = {
-        "run": str(out),
-        "model": fitted.family,
-        "settings": fitted.settings.model_dump(),
-        **fitted.report.to_dict(),
-    }
     if as_json:
-        emit(content)
+        emit(run_document(out, fitted))
         return
-    show_run(content, verbose)
+    show_run(fitted, verbose)
     say(f"saved to {out}; next: penchant recommend {out} --user ID")
 
 

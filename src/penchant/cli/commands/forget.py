@@ -24,7 +24,6 @@ def forget(
         typer.Option(
             metavar="PATH",
             help="Another run, DATA folder or Parquet file with a column user; may be repeated.",
-            show_default="none",
         ),
     ] = None,
     key: KeyFile = None,

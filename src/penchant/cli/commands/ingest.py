@@ -31,28 +31,20 @@ def ingest(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The DATA folder that is written.")],
     items: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Items with titles, tags, prices ...", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="Items with titles, tags, prices ..."),
     ] = None,
     users: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Users with attributes, such as country.", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="Users with attributes, such as country."),
     ] = None,
     relations: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Who follows or knows whom: two users.", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="Who follows or knows whom: two users."),
     ] = None,
     impressions: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Which items were shown to whom, and whether they were clicked.",
-            show_default="none",
+            metavar="FILE", help="Which items were shown to whom, and whether they were clicked."
         ),
     ] = None,
     mapping: Annotated[

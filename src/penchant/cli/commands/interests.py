@@ -15,34 +15,25 @@ def interests(
     user: OneUser,
     mute: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID",
-            help="List no items of this interest; may be repeated.",
-            show_default="none",
-        ),
+        typer.Option(metavar="ID", help="List no items of this interest; may be repeated."),
     ] = None,
     boost: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ID=FACTOR",
             help="Multiply the odds of its items, such as 21ef5d=2; may be repeated.",
-            show_default="none",
         ),
     ] = None,
     reset: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID",
-            help="Undo --mute and --boost of this interest; may be repeated.",
-            show_default="none",
+            metavar="ID", help="Undo --mute and --boost of this interest; may be repeated."
         ),
     ] = None,
     delete: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID",
-            help="Erase this interest and its events from the run; may be repeated.",
-            show_default="none",
+            metavar="ID", help="Erase this interest and its events from the run; may be repeated."
         ),
     ] = None,
     worded: Worded = False,

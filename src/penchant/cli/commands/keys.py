@@ -21,19 +21,14 @@ def keys(
     database: Database = None,
     new: Annotated[
         str | None,
-        typer.Option(
-            "--add",
-            metavar="NAME",
-            help="Create a key with this name, such as website.",
-            show_default="none",
-        ),
+        typer.Option("--add", metavar="NAME", help="Create a key with this name, such as website."),
     ] = None,
     scopes: Annotated[
         str, typer.Option(metavar="NAMES", help="What the new key opens: read,write,admin.")
     ] = "read",
     revoke: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Revoke the key with this ID.", show_default="none"),
+        typer.Option(metavar="ID", help="Revoke the key with this ID."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -23,14 +23,11 @@ def profile(
         typer.Option(
             metavar="TEXT",
             help='Save the user\'s own text instead, such as "Green tea. No coffee."',
-            show_default="none",
         ),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Save the user's own text from a file.", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="Save the user's own text from a file."),
     ] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Delete the user's own text and write a new one.")

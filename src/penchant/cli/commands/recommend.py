@@ -43,9 +43,7 @@ def recommend(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="With --all: the Parquet file to write.", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="With --all: the Parquet file to write."),
     ] = None,
     k: Count = 10,
     behavior: Behavior = None,

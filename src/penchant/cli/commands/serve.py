@@ -25,9 +25,7 @@ def serve(
     ] = 2,
     other: Annotated[
         Path | None,
-        typer.Option(
-            metavar="RUN", help="A second run, to compare with in an A/B test.", show_default="none"
-        ),
+        typer.Option(metavar="RUN", help="A second run, to compare with in an A/B test."),
     ] = None,
     share: Annotated[
         float,

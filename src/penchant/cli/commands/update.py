@@ -29,13 +29,11 @@ def update(
     run: Run,
     events: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="New events: CSV, TSV, JSONL or Parquet.", show_default="none"
-        ),
+        typer.Option(metavar="FILE", help="New events: CSV, TSV, JSONL or Parquet."),
     ] = None,
     items: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="New or changed items.", show_default="none"),
+        typer.Option(metavar="FILE", help="New or changed items."),
     ] = None,
     mapping: Annotated[
         Path | None,
@@ -51,7 +49,6 @@ def update(
             metavar="URL",
             help="Take new events and forgotten users from a service's database instead, such as "
             "sqlite:///run.sqlite.",
-            show_default="none",
         ),
     ] = None,
     every: Annotated[

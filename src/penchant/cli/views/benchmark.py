@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from penchant.cli.views.console import interval, number, say, table
+from penchant.cli.views.console import interval, number, say, signed, table
 from penchant.errors import counted
+from penchant.evaluation.metrics import Interval
+from penchant.storage.json_records import from_json
 
 _SHORT = ("recall@10", "ndcg@10")
 _LONG = ("recall@10", "ndcg@10", "mrr@10", "accuracy", "coverage@10")
@@ -22,7 +24,7 @@ def show_benchmark(content: dict[str, Any], verbose: bool) -> None:
         _show_all(content, title)
     else:
         rows = sorted(content["rows"], key=lambda row: -row["metrics"]["ndcg@10"]["value"])
-        cells = [(row["model"], *(interval(row["metrics"][m]) for m in _SHORT)) for row in rows]
+        cells = [(row["model"], *(_interval(row["metrics"][m]) for m in _SHORT)) for row in rows]
         if rows:
             table(title, ("model", *_SHORT), cells)
     for name, reason in content["skipped"].items():
@@ -39,7 +41,7 @@ def _show_all(content: dict[str, Any], title: str) -> None:
     for row in content["rows"]:
         metrics = row["metrics"]
         cells = tuple(
-            interval(metrics[name], 4 if "@10" in name and "coverage" not in name else 3)
+            _interval(metrics[name], 4 if "@10" in name and "coverage" not in name else 3)
             for name in _LONG
         )
         costs = (
@@ -63,8 +65,12 @@ def _show_all(content: dict[str, Any], title: str) -> None:
         say(f"{row['model']}: {settings or 'no settings'}")
     pairs = [content["paired"]] if content["paired"] else []
     for pair in pairs + [pair for pair in content["over_baselines"] if pair not in pairs]:
-        difference = pair["ndcg@10"]
+        difference = from_json(Interval, pair["ndcg@10"])
         say(
             f"NDCG@10 of {pair['model']} minus that of {pair['against']}, paired: "
-            f"{difference['value']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"
+            f"{signed(difference)}"
         )
+
+
+def _interval(entry: dict[str, float | None], digits: int = 4) -> str:
+    return interval(from_json(Interval, entry), digits)

@@ -4,11 +4,15 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from math import isnan
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from penchant.evaluation.metrics import Interval
 
 screen = Console(highlight=False, soft_wrap=False)
 errors = Console(stderr=True)
@@ -95,9 +99,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return "" if value is None or value != value else f"{value:.{digits}f}"
 
 
-def interval(entry: dict[str, float | None], digits: int = 4) -> str:
+def interval(entry: "Interval", digits: int = 4) -> str:
     """A mean and the half-width of its interval, as 0.0638 ±0.0025."""
-    value, low, high = entry["value"], entry["low"], entry["high"]
-    if value is None or low is None or high is None:
-        return number(value, digits)
-    return f"{value:.{digits}f} ±{(high - low) / 2:.{digits}f}"
+    half = (entry.high - entry.low) / 2
+    if isnan(entry.value) or isnan(half):
+        return number(entry.value, digits)
+    return f"{entry.value:.{digits}f} ±{half:.{digits}f}"
+
+
+def signed(entry: "Interval") -> str:
+    """A difference with the bounds of its interval, as +0.0060 [+0.0045, +0.0073]."""
+    return f"{entry.value:+.4f} [{entry.low:+.4f}, {entry.high:+.4f}]"

@@ -4,6 +4,8 @@ from typing import Any
 
 from penchant.cli.views.console import interval, say, table
 from penchant.errors import counted
+from penchant.evaluation.metrics import Interval
+from penchant.storage.json_records import from_json
 
 _SHOWN = 10
 
@@ -39,7 +41,10 @@ def show(content: dict[str, Any]) -> None:
         say(f"bit for bit as trained centrally: {parts}")
     if content.get("rho") is not None:
         say(f"privacy of a whole client: rho = {content['rho']:.4g} (zCDP), with a trusted server")
+    federated, central = (
+        interval(from_json(Interval, content[name])) for name in ("ndcg@10", "central_ndcg@10")
+    )
     say(
-        f"NDCG@10 of the federated model: {interval(content['ndcg@10'])}; trained centrally on the "
-        f"same items: {interval(content['central_ndcg@10'])}"
+        f"NDCG@10 of the federated model: {federated}; trained centrally on the same items: "
+        f"{central}"
     )

@@ -137,12 +137,12 @@ class EmbeddingsEndpoint(TextEncoder):
                 return json.load(response)
         except HTTPError as error:
             with error:
-                said = self._told(error)
+                reason = self._reason(error)
             if error.code in _BUSY or error.code >= 500:
-                raise _BusyError(said, _seconds(error.headers)) from None
+                raise _BusyError(reason, _seconds(error.headers)) from None
             if error.code in _REFUSED:
-                raise UnreadableError(f"refused by the service: {said}") from None
-            raise DataError(f"{self.name}: {said}; check address, model and key") from None
+                raise UnreadableError(f"refused by the service: {reason}") from None
+            raise DataError(f"{self.name}: {reason}; check address, model and key") from None
         except ValueError:
             raise DataError(f"{self.name}: expected JSON, received something else") from None
         except URLError as error:
@@ -150,7 +150,7 @@ class EmbeddingsEndpoint(TextEncoder):
         except (OSError, HTTPException) as error:
             raise _BusyError(self._without_key(str(error) or type(error).__name__)) from None
 
-    def _told(self, error: HTTPError) -> str:
+    def _reason(self, error: HTTPError) -> str:
         """Status and beginning of what the service said."""
         try:
             body = self._without_key(error.read(10_000).decode("utf-8", "replace"))

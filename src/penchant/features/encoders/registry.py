@@ -36,8 +36,8 @@ def encoder_of(modality: str, made: str, *, trusted: bool = True) -> Encoder:
     known = _ENCODERS[modality]
     if kind in known and bool(rest) == known[kind][0]:
         return known[kind][1](rest)
-    outside = kind in entry_points("penchant.encoders")
-    name, argument = (kind, [rest] if rest else []) if outside else (made, [])
+    from_outside = kind in entry_points("penchant.encoders")
+    name, argument = (kind, [rest] if rest else []) if from_outside else (made, [])
     held = None if kind in known else find("penchant.encoders", name, trusted=trusted)
     if held is None:
         names = [f"{name}:..." if takes else name for name, (takes, _) in known.items()]
@@ -47,7 +47,7 @@ def encoder_of(modality: str, made: str, *, trusted: bool = True) -> Encoder:
             f"received {made!r}"
         )
     # of what a run alone names, nothing is called but an encoder's class
-    able = trusted or outside or (isinstance(held, type) and hasattr(held, "encode"))
+    able = trusted or from_outside or (isinstance(held, type) and hasattr(held, "encode"))
     encoder = held(*argument) if callable(held) and able else held
     wanted = "text" if modality == "summary" else modality
     if not isinstance(encoder, Encoder) or encoder.modality != wanted:

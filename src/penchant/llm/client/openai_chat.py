@@ -145,7 +145,7 @@ class Chat(LanguageModel):
                 return made, text
             except UnfitReplyError as unfit:
                 self._pause(attempt, unfit, None)
-                messages = [*base, *_again(unfit)]
+                messages = [*base, *_correction(unfit)]
             except PassingError as passing:
                 self._pause(attempt, passing, passing.after)
             except RefusedError as refused:
@@ -243,7 +243,7 @@ def _messages(prompt: Prompt) -> Messages:
     ]
 
 
-def _again(unfit: UnfitReplyError) -> Messages:
+def _correction(unfit: UnfitReplyError) -> Messages:
     """What follows a prompt whose reply did not fit."""
     before = [{"role": "assistant", "content": unfit.text[:4000]}] if unfit.text.strip() else []
     asked = f"That reply cannot be used: {unfit}. Reply again, with the JSON alone."

@@ -65,7 +65,7 @@ class Service:
         self.settings = settings
         self.address, query = parts_of(settings.url)
         self.limit = _LIMITS[0]
-        self._guard = guard = _Guard(key, settings.timeout)
+        self._hooks = hooks = _Guard(key, settings.timeout)
         try:
             import openai
         except ImportError as error:
@@ -73,7 +73,7 @@ class Service:
         http = openai.DefaultHttpxClient(
             timeout=settings.timeout,
             follow_redirects=False,
-            event_hooks={"request": [guard.dress], "response": [guard.look]},
+            event_hooks={"request": [hooks.dress], "response": [hooks.look]},
         )
         # what holds the connections must not hold this object, which closes them when it goes
         weakref.finalize(self, http.close)
@@ -106,7 +106,7 @@ class Service:
         text = _text(choice.get("message"))
         bill.characters = len(text)
         if not choice:
-            raise PassingError(f"expected a list of choices, received {self._guard.brief(body)}")
+            raise PassingError(f"expected a list of choices, received {self._hooks.brief(body)}")
         self._whole(choice.get("finish_reason"))
         return text
 
@@ -117,7 +117,7 @@ class Service:
         with closing(self._chunks(messages, asked, bill)) as chunks:
             for event in self._events(chunks):
                 if "error" in event:
-                    raise PassingError(self._guard.brief(json.dumps(event["error"]).encode()))
+                    raise PassingError(self._hooks.brief(json.dumps(event["error"]).encode()))
                 self._count(event, bill)
                 choice = _first(event)
                 finish = choice.get("finish_reason") or finish
@@ -166,13 +166,13 @@ class Service:
         if type(reason).__name__ == "ConnectError" and "Timeout" not in type(failure).__name__:
             raise LanguageModelError(
                 f"{self.settings.model} at {self.address}: nothing answers there "
-                f"({self._guard.brief(str(reason).encode())}); start the service, or correct url"
+                f"({self._hooks.brief(str(reason).encode())}); start the service, or correct url"
             )
         # once it had the request, it may have worked on it
         bill.begun = bill.begun or type(reason).__name__ not in _NEVER_SENT
         if "Timeout" in type(failure).__name__:
             raise self._silent()
-        raise PassingError(self._guard.brief(f"{type(reason).__name__}: {reason}".encode()))
+        raise PassingError(self._hooks.brief(f"{type(reason).__name__}: {reason}".encode()))
 
     def _events(self, chunks: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
         rest, last = b"", time.monotonic()

@@ -75,10 +75,10 @@ def plain(text: str) -> str:
     """
     if text.isascii():
         return "".join(" " if one.isspace() else one for one in text.lower())
-    apart = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
     return "".join(
         " " if one.isspace() else one
-        for one in unicodedata.normalize("NFKD", apart)
+        for one in unicodedata.normalize("NFKD", decomposed)
         if unicodedata.category(one) not in ("Mn", "Cf")
     )
 
@@ -217,9 +217,9 @@ def _foreign(
         if any(a <= start and end <= b for a, b in spans):
             continue
         short = len(name) < (2 if re.match(f"[{_SIGNS}]", name) else LEAST)
-        usual = all(word.text in ORDINARY for word in tokens[first:last])
+        ordinary = all(word.text in ORDINARY for word in tokens[first:last])
         numeric = all(word.text.isdecimal() for word in tokens[first:last])  # the numbers' concern
-        if not (short or numeric or usual):
+        if not (short or numeric or ordinary):
             return f"it names {name!r}, which is not among the facts"
     for found in _QUOTED.finditer(whole):
         inside = found[1] or found[2]

@@ -78,8 +78,8 @@ def judge_run(
     after = before.copy()
     for row, reply in enumerate(replies):
         after[row, : len(reply.places)] = before[row, list(reply.places)]
-    without, beside = _measured(before, cases, seed), _measured(after, cases, seed)
-    less = {name: beside.minus(without, name) for name in without.cases}
+    without, reranked = _measured(before, cases, seed), _measured(after, cases, seed)
+    less = {name: reranked.minus(without, name) for name in without.cases}
     first = less[f"ndcg@{K}"]
     count = len(histories)
     return RerankReport(
@@ -95,7 +95,7 @@ def judge_run(
         shortened=histories is not cases.histories,
         seed=seed,
         without=without.metrics,
-        beside=beside.metrics,
+        reranked=reranked.metrics,
         less=less,
         failed=sum(reply.failed is not None for reply in replies),
         invented=sum(reply.invented for reply in replies),

@@ -118,11 +118,7 @@ class Fusion(Recommender):
     def best(
         self, history: Histories, wanted: Sequence[tuple[NDArray[np.bool_] | None, int]]
     ) -> tuple[Scores, Ints | None]:
-        """As ``score`` of one history, (1, N), but exact for its best items alone; and these.
-
-        ``wanted`` are sets of items, (N,) or all, and how many of the best of each are asked for.
-        The rows that come back, ascending, hold them; the other items stand no higher than they
-        are, and below these. None where all are exact.
+        """As ``Recommender.best`` says, for less than all of the content.
 
         A dense modality is read for those items alone that it could bring among the best: by the
         bound on its cosines, the rest of an item's score says which.

@@ -15,14 +15,14 @@ def sampled_softmax(
     positive: Tensor,
     negative: Tensor,
     log_expected: Tensor,
-    struck: Tensor,
+    excluded: Tensor,
 ) -> Tensor:
     """-log of an estimate of the softmax probability of each right item, (T,).
 
     positive      logit of the right item of each of T positions, (T,)
     negative      logits of the S shared negatives, (T, S); they are overwritten
     log_expected  log of how often each negative was to be expected among the S draws, (S,)
-    struck        places t S + s of those that are no negatives, as `struck` finds them, (P,)
+    excluded      places t S + s of those that are no negatives (``excluded_negatives``), (P,)
 
     log sum over all items of exp(s_i) is estimated by the right item's exp(s) and the negatives'
     exp(s_j) / E[draws of j]: importance sampling (Bengio and Senecal 2008, eq. 6). With each
@@ -34,7 +34,7 @@ def sampled_softmax(
     True
     """
     apply: Callable[..., Tensor] = _SampledSoftmax.apply
-    return apply(positive, negative, log_expected, struck)
+    return apply(positive, negative, log_expected, excluded)
 
 
 class _SampledSoftmax(torch.autograd.Function):
@@ -45,10 +45,10 @@ class _SampledSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, positive: Tensor, negative: Tensor, log_expected: Tensor, struck: Tensor
+        ctx: Any, positive: Tensor, negative: Tensor, log_expected: Tensor, excluded: Tensor
     ) -> Tensor:
         z = negative.detach().sub_(log_expected)
-        z.view(-1).index_fill_(0, struck, -torch.inf)
+        z.view(-1).index_fill_(0, excluded, -torch.inf)
         top = torch.maximum(z.amax(dim=1), positive)
         z.sub_(top[:, None]).exp_()
         own = torch.exp(positive - top)

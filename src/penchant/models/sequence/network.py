@@ -163,7 +163,7 @@ class Dropout(nn.Module):
         return x * kept.mul_(256 / (256 - self.least))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Pre-norm attention and feed-forward, each with a residual."""
 
     def __init__(self, settings: SequenceSettings) -> None:
@@ -183,8 +183,8 @@ class Block(nn.Module):
             for part in self.qkv(self.before_attention(x)).chunk(3, dim=-1)
         )
         # dropout of attention weights would leave the fused kernel
-        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.dropout(self.out(mixed.transpose(1, 2).reshape(B, L, D)))
+        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.dropout(self.out(attended.transpose(1, 2).reshape(B, L, D)))
         inner = functional.relu(self.up(self.before_forward(x)))
         return x + self.dropout(self.down(inner))
 
@@ -214,7 +214,7 @@ class Network(nn.Module):
             *(self.gaps, self.places, self.asked),
         ):
             nn.init.normal_(table.weight, std=0.02)
-        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(settings) for _ in range(settings.layers))
         self.last = nn.LayerNorm(D)
         self.dropout = Dropout(settings.dropout)
         K, M = settings.interests, settings.facets

@@ -257,7 +257,7 @@ class Trainer:
             states = network.read(part.fields, items.vectors)[part.wanted]
             negative = network.logits(states, items.take(part.drawn))
             positive = network.pair_logits(states, items.take(part.right))
-        losses = sampled_softmax(positive.float(), negative.float(), part.expected, part.struck)
+        losses = sampled_softmax(positive.float(), negative.float(), part.expected, part.excluded)
         return (losses * part.weight).sum()
 
 
@@ -280,7 +280,7 @@ class TrainingBatch:
         Places in the pool of the targets (T,) and of the negatives (S,).
     expected
         Log of how often each negative was to be expected, (S,).
-    struck
+    excluded
         Places t S + s of the negatives that are none for a target, (P,).
     weight
         Weight of each target, (T,), and their ``total``.
@@ -294,7 +294,7 @@ class TrainingBatch:
     right: Tensor
     drawn: Tensor
     expected: Tensor
-    struck: Tensor
+    excluded: Tensor
     weight: Tensor
     total: float
 

@@ -177,12 +177,12 @@ def statistics(
     shape = len(predictors), predictors.items
     first = predictors.side_offset
     if time == "none":
-        people = np.unique(events.user)
-        own = sparse.csr_array((len(people), shape[0]), dtype=np.int64)
+        users = np.unique(events.user)
+        own = sparse.csr_array((len(users), shape[0]), dtype=np.int64)
         if side_information is not None:
-            owned = np.bincount(np.searchsorted(people, events.user), minlength=len(people))
-            now = np.zeros_like(people)
-            own = side_information.rows(people, now, owned, settings, first, shape[0])
+            owned = np.bincount(np.searchsorted(users, events.user), minlength=len(users))
+            now = np.zeros_like(users)
+            own = side_information.rows(users, now, owned, settings, first, shape[0])
         return Statistics(
             set_sums(events.user, p, weight, value, shape, own, 1 << TARGET_BITS), Sums.zero(*shape)
         )

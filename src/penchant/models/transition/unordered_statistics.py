@@ -31,9 +31,9 @@ def cross_domain_sums(
     for each of its targets.
     """
     _, of = np.unique(unit, return_inverse=True)
-    people, owner = np.unique(user, return_inverse=True)
+    users, owner = np.unique(user, return_inverse=True)
     units = int(of.max(initial=-1)) + 1
-    mine = coo(np.ones_like(of), owner, of, (len(people), units))
+    mine = coo(np.ones_like(of), owner, of, (len(users), units))
     mine.data[:] = 1
     own = coo(other, of, p, (units, shape[0]))
     o = canonical(mine.T @ (mine @ own) - own)

@@ -159,8 +159,8 @@ def ridge(G: Floats, smallest: float, noise: float, share: float) -> float:
     >>> ridge(np.eye(4), 1.0, 2.0, 0.0)
     7.0
     """
-    usual = share * max(0.0, float(np.diag(G).mean()))
-    return max(usual, 2 * noise * math.sqrt(len(G)) - smallest, 1e-9)
+    default = share * max(0.0, float(np.diag(G).mean()))
+    return max(default, 2 * noise * math.sqrt(len(G)) - smallest, 1e-9)
 
 
 def solve_ridge(G: Floats, C: Floats, start: float) -> Floats:

@@ -141,7 +141,7 @@ class Past:
         return of
 
     @cached_property
-    def beside(self) -> tuple[Ints, Floats]:
+    def side_weights(self) -> tuple[Ints, Floats]:
         """Predictors (S,) and weights (S,) of what stands beside the history."""
         if self.expert is None:
             return np.zeros(0, np.int64), np.zeros(0)
@@ -161,7 +161,7 @@ class Past:
             self.ties.update((item, Ties(parts[:, i], {})) for i, item in enumerate(items.tolist()))
             return
         predictors = expert.predictors.rows(self.given.events)
-        rows = np.concatenate([predictors, self.beside[0]])
+        rows = np.concatenate([predictors, self.side_weights[0]])
         columns = expert.whole[rows][:, items].toarray()
         cells = {TOGETHER: expert.cross[predictors][:, items].toarray()}
         about = self.given.events.item
@@ -178,9 +178,9 @@ class Past:
             self.read(np.array([item]))
         column, events = self.ties[item].column, len(self.given.events)
         if self.expert is None:
-            return column, self.beside[1]
+            return column, self.side_weights[1]
         own = self.expert.weights(self.given, item) * column[:events]
-        return own, self.beside[1] * column[events:]
+        return own, self.side_weights[1] * column[events:]
 
     def reasons(self, item: int, most: int | None = None) -> tuple[Reason, ...]:
         """The parts of an item's score by name, the largest first; the ``most`` largest."""
@@ -193,7 +193,10 @@ class Past:
         found: list[Reason] = []
         for place in order[:most].tolist():
             if place >= len(own):
-                p, part = int(self.beside[0][place - len(own)]), float(beside[place - len(own)])
+                p, part = (
+                    int(self.side_weights[0][place - len(own)]),
+                    float(beside[place - len(own)]),
+                )
                 if p >= first:
                     kind = "attribute" if p - first >= len(OPENED) else "opening"
                     found.append(Reason(named[p - first], None, kind, 0, part, part / mass))

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from penchant.data.dataset import Histories
-from penchant.errors import ConfigError
 from penchant.recommendation.explain.contributions import Past, Reason, Share, sentence
-from penchant.recommendation.fitted import FittedModel
+from penchant.recommendation.fitted import FittedModel, HistoryLike
 from penchant.recommendation.ranking import rank
 from penchant.recommendation.request import ListRequest
 from penchant.recommendation.results import Recommendation
@@ -93,7 +92,7 @@ def explain(
     item: str,
     *,
     user: str | None = None,
-    history: list[str] | None = None,
+    history: HistoryLike | None = None,
     given: Histories | None = None,
 ) -> Explanation:
     """Say why an item has its score for a user, or for a history of items.
@@ -112,7 +111,7 @@ def explain(
     user
         A user by identifier.
     history
-        In place of a user: items, the oldest first.
+        In place of a user: items, or pairs of item and behavior, the oldest first.
     given
         A history that stands in for the one that the dataset has of the user.
 
@@ -124,7 +123,7 @@ def explain(
     Raises
     ------
     ConfigError
-        For an item that is not known.
+        For an item that is not known, and unless there is one of a user and a history.
 
     Examples
     --------
@@ -138,9 +137,7 @@ def explain(
     if row < 0:
         raise model.dataset.unknown_item(item)
     if given is None:
-        if (user is None) == (history is None):
-            raise ConfigError("expected a user or a history, one of the two")
-        given = model.histories(history or [])[0] if user is None else model.dataset.history(user)
+        given, _ = model.history_of(user, history)
     past = Past.of(model, given, user)
     own, beside = past.parts(row)
     score = float(past.scores[row])

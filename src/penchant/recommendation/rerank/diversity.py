@@ -19,7 +19,7 @@ _LEAST = 1e-10  # of a determinant: what candidates that are spanned by the list
 class Gain(Protocol):
     """What each candidate would add to the list as it stands."""
 
-    def gains(self) -> Floats:
+    def marginal_gains(self) -> Floats:
         """Of each candidate now, (C,)."""
         ...
 
@@ -34,7 +34,7 @@ class Plain:
     def __init__(self, relevance: Floats) -> None:
         self.relevance = relevance
 
-    def gains(self) -> Floats:
+    def marginal_gains(self) -> Floats:
         return self.relevance
 
     def take(self, place: int) -> None:
@@ -49,7 +49,7 @@ class Marginal:
         self.similarity = similarity
         self.nearest = np.zeros(len(relevance))
 
-    def gains(self) -> Floats:
+    def marginal_gains(self) -> Floats:
         return self.own - self.weight * self.nearest
 
     def take(self, place: int) -> None:
@@ -65,7 +65,7 @@ class Determinant:
         self.rest = np.diag(similarity).astype(np.float64)
         self.rows: list[Floats] = []
 
-    def gains(self) -> Floats:
+    def marginal_gains(self) -> Floats:
         return self.own + self.weight * np.log(np.maximum(self.rest, _LEAST))
 
     def take(self, place: int) -> None:
@@ -137,7 +137,7 @@ def select(
             owed = np.minimum(lacking, there)
             if owed.sum() >= k - len(chosen):
                 allowed = free & (main >= 0) & (owed[main] > 0)
-        place = int(np.argmax(np.where(allowed, gain.gains(), -np.inf)))
+        place = int(np.argmax(np.where(allowed, gain.marginal_gains(), -np.inf)))
         free[place] = False
         column = caps.full(int(items[place])) if caps else None
         if column is not None:

@@ -17,11 +17,11 @@ class Balanced:
         self.total = np.zeros(shares.shape[1])
         self.size = 0
 
-    def gains(self) -> Floats:
+    def marginal_gains(self) -> Floats:
         mean = (self.total + self.shares) / (self.size + 1)
         wrong = miscalibration(self.target, mean)
-        gains: Floats = (1 - self.quota) * self.base.gains() - self.quota * wrong
-        return gains
+        marginal: Floats = (1 - self.quota) * self.base.marginal_gains() - self.quota * wrong
+        return marginal
 
     def take(self, place: int) -> None:
         self.base.take(place)

@@ -27,7 +27,7 @@ from penchant.recommendation.rerank.interest_quota import (
     guaranteed,
     main_interest,
 )
-from penchant.recommendation.rerank.outside import reordered
+from penchant.recommendation.rerank.outside_rerankers import reordered
 from penchant.recommendation.rerank.rule_index import RuleIndex
 from penchant.recommendation.rerank.similarity import similarities
 from penchant.recommendation.results import RecommendationBatch, Reranked
@@ -35,7 +35,7 @@ from penchant.recommendation.rules import Rules
 from penchant.types import Floats, Ints, Mask
 
 
-class _Listed(NamedTuple):
+class _ListedPlaces(NamedTuple):
     """Places of a ranking that are listed, those of the list that were drawn, items removed."""
 
     places: list[int]
@@ -132,11 +132,11 @@ class Reranker:
             removed=removed | listed.removed,
             left=available - sum(listed.removed.values()),
         )
-        for name, outside in self.index.outside.items():
-            reranked = reordered(reranked, name, outside, head, histories)
+        for name, reranker in self.index.outside_rerankers.items():
+            reranked = reordered(reranked, name, reranker, head, histories)
         return reranked
 
-    def _filled(self, ranking: _Ranking) -> _Listed:
+    def _filled(self, ranking: _Ranking) -> _ListedPlaces:
         """What ``_listed`` finds, with no more places drawn than can be filled."""
         slots, filled = self.rules.explore, -1
         while filled != slots:  # a slot that caps or the catalogue leave empty is none
@@ -145,7 +145,7 @@ class Reranker:
             filled = len(listed.drawn)
         return listed
 
-    def _listed(self, ranking: _Ranking, slots: int) -> _Listed:
+    def _listed(self, ranking: _Ranking, slots: int) -> _ListedPlaces:
         """The list of a ranking, with so many places drawn."""
         rules, items, request = self.rules, ranking.items, ranking.request
         rng = generator(rules.seed, request.user, request.request_id)
@@ -192,7 +192,7 @@ class Reranker:
         removed = dict(unique.removed) | {f"cap {column}": 0 for column in rules.cap}
         for column in capped_by.values():
             removed[f"cap {column}"] += 1
-        return _Listed(place_of[listed].tolist(), drawn, removed)
+        return _ListedPlaces(place_of[listed].tolist(), drawn, removed)
 
     def _selected(
         self, pool: Ints, relevance: Floats, k: int, caps: Caps, request: ListRequest

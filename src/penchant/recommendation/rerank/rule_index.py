@@ -8,7 +8,7 @@ import numpy as np
 from penchant.features.kernels import Rows
 from penchant.recommendation.fitted import FittedModel
 from penchant.recommendation.rerank.filters import Availability, filters, groups, titles, values
-from penchant.recommendation.rerank.outside import OutsideReranker, outside_reranker
+from penchant.recommendation.rerank.outside_rerankers import OutsideReranker, outside_reranker
 from penchant.recommendation.rerank.similarity import known_rows
 from penchant.recommendation.rules import Rules
 from penchant.types import Ints, Mask
@@ -27,7 +27,7 @@ class RuleIndex:
     def __post_init__(self) -> None:
         for name in self.rules.repeat:
             self.model.dataset.catalogue.behavior(name)
-        _ = self.filters, self.labels, self.codes, self.availability, self.outside
+        _ = self.filters, self.labels, self.codes, self.availability, self.outside_rerankers
 
     @cached_property
     def filters(self) -> dict[str, Mask]:
@@ -56,7 +56,7 @@ class RuleIndex:
         return np.stack(columns, axis=1) if columns else np.zeros((len(catalogue), 0), np.int64)
 
     @cached_property
-    def outside(self) -> dict[str, OutsideReranker]:
+    def outside_rerankers(self) -> dict[str, OutsideReranker]:
         """Re-rankers written outside, which order the list last, by name."""
         return {name: outside_reranker(name) for name in self.rules.rerankers}
 

@@ -23,7 +23,7 @@ from penchant.recommendation.rerank import Rules
 from penchant.recommendation.text_search import profile_query
 from penchant.serve.service.release_gate import rejection_reasons
 from penchant.serve.service.variant import ItemState, Variant
-from penchant.serve.settings import Settings
+from penchant.serve.settings import ServiceSettings
 from penchant.serve.store.impression_log import ImpressionLog
 from penchant.serve.store.records import UserSnapshot
 from penchant.serve.store.store import Store
@@ -60,7 +60,7 @@ class RequestContext:
 class RecommendationService:
     """Models and a store as one: every response reflects all that the store holds."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: ServiceSettings) -> None:
         self.store, self.settings = store, settings
         self.rules = Rules.model_validate(dict(settings.rules))
         self.lock = threading.RLock()
@@ -258,7 +258,7 @@ class RecommendationService:
         return cells is None or row[0] < 0 or str(cells[row[0]]).strip().lower() not in REFUSALS
 
 
-def language_model_of(settings: Settings) -> LanguageModel | None:
+def language_model_of(settings: ServiceSettings) -> LanguageModel | None:
     """The language model of a service, for which no request waits long; None without one.
 
     Raises ConfigError for a file that does not describe one.

@@ -17,8 +17,9 @@ def load(path: str | Path, *, allow: Iterable[str] = ()) -> Model:
     path
         Where ``Model.save`` wrote it.
     allow
-        What the run may import of models and encoders written outside, as ``package.module:Name``.
-        By itself it imports those alone that are installed entry points, or imported already.
+        What runs may import of models and encoders written outside, as ``package.module:Name``,
+        from now on in this process: an update may look an encoder up again. By itself a run imports
+        those alone that are installed entry points, or imported already.
 
     Returns
     -------
